@@ -1,0 +1,16 @@
+"""The one exception for what a user can mend: a message of one line, and exit status 2 in every program."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A mistake in what the program was given: files, options, names.
+
+    The message is one line: what is wrong, where (file, image, record, key), and what to do about it. Programs print it without a
+    traceback and leave with status 2; any other exception is a bug of ours and keeps its traceback.
+
+    Example:
+        >>> raise UserError("data/vrd/objects.json: not a JSON list; fetch it again")
+        Traceback (most recent call last):
+        dsg.errors.UserError: data/vrd/objects.json: not a JSON list; fetch it again
+    """
