@@ -1,0 +1,238 @@
+"""From YAML files and KEY VALUE pairs to a checked, frozen `Config`, and back to YAML.
+
+Values are merged in this order, a later one wins: the defaults of the schema, the variant's values, each YAML file, each pair.
+An unknown name is answered with the nearest valid one, a wrong type with the right one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dsg.config.schema import VARIANTS, Config, options
+from dsg.errors import UserError
+
+KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
+
+
+def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Config:
+    """The configuration of YAML `files` (later ones win) and of `overrides`, a flat list KEY VALUE KEY VALUE ...
+
+    Raises `UserError` for an unknown key, a value of the wrong type or outside its choices, and for unreadable YAML.
+
+    Example:
+        >>> load_config(overrides=["TRAIN.LEARNING_RATE", "0.002"]).train.learning_rate
+        0.002
+    """
+    given: dict[str, Any] = {}
+    for file in files:
+        given.update(read_yaml(Path(file)))
+    given.update(parse_pairs(overrides))
+    return from_values(given)
+
+
+def from_values(given: Mapping[str, Any]) -> Config:
+    """A `Config` from values by upper-case name, all of them checked; what is not given is the variant's or the default."""
+    known = options()
+    checked = {name: check(name, value, known) for name, value in given.items()}
+    variant = checked.get("VARIANT", known["VARIANT"].default)
+    config = _build(Config, {**VARIANTS[variant], **checked}, "")
+    _check_together(config)
+    return config
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every option's value by upper-case name."""
+    return {name: _look_up(config, name) for name in options()}
+
+
+def dump_yaml(config: Config) -> str:
+    """The whole configuration as YAML text that `load_config` reads back to the same values."""
+    tree: dict[str, Any] = {}
+    for name, value in flatten(config).items():
+        *groups, leaf = name.split(".")
+        node = tree
+        for group in groups:
+            node = node.setdefault(group, {})
+        node[leaf] = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The values of a YAML file by upper-case name, unchecked."""
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not valid YAML ({reason})") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: expected `KEY: value` lines")
+    values: dict[str, Any] = {}
+
+    def walk(node: dict[Any, Any], prefix: str) -> None:
+        for key, value in node.items():
+            if isinstance(value, dict):
+                walk(value, f"{prefix}{key}.")
+            else:
+                values[f"{prefix}{key}"] = value
+
+    walk(tree, "")
+    known = options()
+    for name, value in values.items():
+        try:
+            check(name, value, known)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+    return values
+
+
+def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
+    """Values by name from KEY VALUE KEY VALUE ...; values are read as YAML (`0.1`, `True`, `[1, 2]`, `res50`)."""
+    if len(pairs) % 2:
+        raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
+    values: dict[str, Any] = {}
+    for key, text in zip(pairs[::2], pairs[1::2]):
+        if key not in options():
+            check(key, None, options())
+        try:
+            values[key] = yaml.safe_load(text.replace("(", "[").replace(")", "]") if text.startswith("(") else text)
+        except yaml.YAMLError:
+            raise UserError(f"{key}: cannot read the value {text!r}") from None
+        if isinstance(values[key], str) and options()[key].type != "str":
+            values[key] = _number(values[key])
+    return values
+
+
+def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
+    """`value` in the type of option `name`, or a `UserError` that says which name or type would be right."""
+    if name not in known:
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
+        raise UserError(f"unknown option {name}; did you mean {near[0]}?")
+    item = known[name]
+    kind = _kinds()[name]
+    converted = _convert(kind, value)
+    if converted is None:
+        raise UserError(f"{name} takes {_describe(kind)}, for example {_show(item.default)}, not {value!r}")
+    choices = item.metadata["choices"]
+    if choices and converted not in choices:
+        near = difflib.get_close_matches(str(converted), [str(c) for c in choices], n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"{name} is one of {', '.join(map(str, choices))}, not {value!r}{hint}")
+    return converted
+
+
+def _check_together(config: Config) -> None:
+    """Refuses values that are right one by one but not together."""
+    positive = {
+        "TRAIN.EPOCHS": config.train.epochs,
+        "TRAIN.IMS_PER_BATCH": config.train.ims_per_batch,
+        "TEST.IMS_PER_BATCH": config.test.ims_per_batch,
+        "TRAIN.RPN_POST_NMS_TOP_N": config.train.rpn_post_nms_top_n,
+        "TRAIN.SNAPSHOT_ITERS": config.train.snapshot_iters,
+        "POOLING_SIZE": config.pooling_size,
+        "RELATION_POOLING_SIZE": config.relation_pooling_size,
+        "TRAIN.MAX_SIZE": config.train.max_size,
+        "TEST.MAX_SIZE": config.test.max_size,
+    }
+    for name, value in positive.items():
+        if value < 1:
+            raise UserError(f"{name} must be at least 1, not {value}")
+    if config.feature_stride == 8 and config.net not in ("res18", "mini"):
+        raise UserError(f"FEATURE_STRIDE 8 is for res18 and mini; {config.net} has 16")
+    if not config.anchor_scales or not config.anchor_ratios:
+        raise UserError("ANCHOR_SCALES and ANCHOR_RATIOS need at least one value each")
+    for name, scales in (("TRAIN.SCALES", config.train.scales), ("TEST.SCALES", config.test.scales)):
+        if not scales or min(scales) < 16:
+            raise UserError(f"{name} needs sides of at least 16 pixels, not {list(scales)}")
+    if len(config.pixel_means) != 3 or len(config.train.bbox_normalize_stds) != 4:
+        raise UserError("PIXEL_MEANS takes three numbers, TRAIN.BBOX_NORMALIZE_STDS four")
+
+
+def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
+    made: dict[str, Any] = {}
+    for item in dataclasses.fields(kind):
+        name = prefix + item.name.upper()
+        if isinstance(item.default_factory, type):
+            made[item.name] = _build(item.default_factory, values, name + ".")
+        elif name in values:
+            made[item.name] = values[name]
+    return kind(**made)
+
+
+def _kinds() -> dict[str, Any]:
+    """The type of every option by upper-case name."""
+    kinds: dict[str, Any] = {}
+
+    def walk(node: type, prefix: str) -> None:
+        for item in dataclasses.fields(node):
+            name = prefix + item.name.upper()
+            if isinstance(item.default_factory, type):
+                walk(item.default_factory, name + ".")
+            else:
+                kinds[name] = _TYPES[str(item.type)]
+
+    walk(Config, "")
+    return kinds
+
+
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "tuple[int, ...]": typing.Tuple[int, ...],  # noqa: UP006 (evaluated, and Python 3.9 must read it)
+    "tuple[float, ...]": typing.Tuple[float, ...],  # noqa: UP006
+}
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    """`value` as `kind`, or None where it is of another kind."""
+    arguments = typing.get_args(kind)
+    if arguments:
+        if not isinstance(value, (list, tuple)):
+            value = [value]
+        items = [_convert(arguments[0], item) for item in value]
+        return None if any(item is None for item in items) else tuple(items)
+    if kind is bool or isinstance(value, bool):
+        return value if kind is bool and isinstance(value, bool) else None
+    if kind is float:
+        value = _number(value) if isinstance(value, str) else value
+        return float(value) if isinstance(value, (int, float)) else None
+    if kind is int:
+        return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
+    return value if isinstance(value, str) else None
+
+
+def _number(text: str) -> Any:
+    """`1e-3` is a string to YAML 1.1; people write it nevertheless."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _describe(kind: Any) -> str:
+    arguments = typing.get_args(kind)
+    return f"a list, each item {KINDS[arguments[0]]}" if arguments else KINDS[kind]
+
+
+def _show(value: Any) -> str:
+    return str(list(value)) if isinstance(value, tuple) else repr(value)
+
+
+def _look_up(config: Any, name: str) -> Any:
+    for part in name.lower().split("."):
+        config = getattr(config, part)
+    return config

@@ -1,0 +1,102 @@
+"""What each stage of the model returns: named tensors, made once and never written into from afar.
+
+Shapes use the glossary of `dsg.batch`; D is the width of node features, F that of edge features, both with their four coordinates.
+Boxes are x1 y1 x2 y2 in pixels of the network's input. Entries of proposals that only pad the batch are False in `Proposals.valid`;
+what stands in the other tensors there is finite and means nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+
+class TrunkFeatures(NamedTuple):
+    """Feature maps of the backbone, coarser and coarser."""
+
+    base: Any  # [B, H/4, W/4, C]
+    block1: Any
+    block2: Any
+    features: Any  # [B, h, w, C]: what proposals and crops are made from
+
+
+class RpnOutputs(NamedTuple):
+    """Region proposal network, one entry an anchor."""
+
+    hidden: Any  # [B, h, w, C]
+    logits: Any  # [B, h, w, A, 2]: background, object
+    deltas: Any  # [B, h, w, A, 4]
+    anchors: Any  # [h*w*A, 4]
+    boxes: Any  # [B, h*w*A, 4]: decoded and clipped to the image
+    scores: Any  # [B, h*w*A]: probability of an object; -1 for anchors of the padding
+
+
+class Proposals(NamedTuple):
+    """The boxes that become the nodes of the graph."""
+
+    boxes: Any  # [B, N, 4]
+    scores: Any  # [B, N]
+    valid: Any  # bool [B, N]
+    indices: Any  # int32 [B, N]: anchor each came from
+
+
+class GraphFeatures(NamedTuple):
+    """The graph layer's result and what led to it (paper, equations 1 and 2)."""
+
+    phi: Any  # [B, N, N, P]: [i, j] is what node j says to node i
+    phi_logits: Any  # [B, N, N, P or 1] before the softmax over j; None for a plain sum
+    phi_weights: Any
+    aggregated: Any  # [B, N, P]
+    alpha: Any  # [B, N, P']
+    alpha_logits: Any
+    alpha_weights: Any  # attention of the graph to each node; None for a plain sum
+    graph: Any  # [B, P']
+    nodes: Any  # [B, N, D']: refined node features
+    edges: Any  # [B, N, N, F']: refined edge features, None where RHO_RELATION is off
+
+
+class LabelLogits(NamedTuple):
+    """The labelled scene graph, decoded from features."""
+
+    entities: Any  # [B, N, E]
+    predicates: Any  # [B, N, N, R]: [i, j] for subject i and object j
+
+
+class RegionFeatures(NamedTuple):
+    """Features of a set of boxes and of their pairs."""
+
+    crops: Any  # [M, s, s, C]: valid boxes only, packed
+    maps: Any  # [M, s, s, C']: crops after the head's convolutions
+    nodes: Any  # [B, N, D]
+    pair_crops: Any  # [P, s, s, C]: pairs i <= j of valid boxes only, packed; None without a graph
+    pair_maps: Any
+    edges: Any  # [B, N, N, F]; None without a graph
+    pair_index: Any  # int32 [B, N, N]: row of the packed tensors that holds the pair
+
+
+class Outputs(NamedTuple):
+    """Everything the model computes for a batch; a branch that was not asked for is None."""
+
+    trunk: TrunkFeatures
+    rpn: RpnOutputs
+    proposals: Proposals
+    regions: RegionFeatures
+    graph: Optional[GraphFeatures]
+    labels: Optional[LabelLogits]
+    role_logits: Any  # [B, Q, N, 4] of the graph's classifier; None without a graph
+    box_deltas: Any  # [B, N, 4] of the refiner, in units of TRAIN.BBOX_NORMALIZE_STDS; None without a graph
+    baseline_role_logits: Any  # [B, Q, N, 4] of the classifier on unrefined features
+    baseline_box_deltas: Any  # [B, N, 4]
+    gt_regions: Optional[RegionFeatures]  # features of the ground-truth boxes, without coordinates; training only
+    gt_labels: Optional[LabelLogits]
+
+
+class Predictions(NamedTuple):
+    """The answer for each image: boxes and the probability of each role for each query."""
+
+    boxes: Any  # [B, N, 4]: refined, clipped to [0, width - 1] x [0, height - 1]
+    valid: Any  # bool [B, N]
+    role_probabilities: Any  # [B, Q, N, 4]: background, subject, object, other
+    proposals: Any  # [B, N, 4]: before refinement
+    entity_probabilities: Any  # [B, N, E]; None without label heads
+    predicate_probabilities: Any  # [B, N, N, R]; None without label heads
+    node_weights: Any  # [B, N]: attention of the graph to each node, averaged over features; None without attention
