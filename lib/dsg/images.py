@@ -1,0 +1,160 @@
+"""Images: from a file to pixels, and from pixels to the network's input. NumPy and OpenCV only.
+
+Files of any kind OpenCV knows become uint8 [H, W, 3] in B, G, R order, as the release's `cv2.imread` reads them: grey is repeated in
+the three channels, palettes are looked up, 16 bit values are cut to their upper 8, alpha is dropped (not composited), and pictures
+are turned upright as their EXIF orientation says. Unlike `cv2.imread`, a truncated file is an error rather than a half grey picture.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dsg.errors import UserError
+
+MAX_PIXELS = 200_000_000
+"""Larger images are refused before they are decoded: a file of some kilobytes can claim gigabytes of pixels."""
+
+
+def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
+    """The pixels of an image file.
+
+    Args:
+        path: a file in any format that OpenCV reads.
+        upright: turn the image as its EXIF orientation says; False gives the pixels as they are stored.
+
+    Returns:
+        uint8 [H, W, 3], B, G, R.
+
+    Raises:
+        UserError: the file is missing, unreadable, empty, truncated, no image, or has more than `MAX_PIXELS` pixels.
+    """
+    data = _read_bytes(path)
+    if not data:
+        raise UserError(f"{path}: the image file is empty; fetch it again")
+    height, width = stated_size(data)
+    if height * width > MAX_PIXELS:
+        raise UserError(
+            f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS // 10**6} million allowed; shrink it"
+        )
+    if data.startswith(_PNG) and b"IEND" not in data[-1024:]:
+        raise UserError(f"{path}: the image file is truncated; fetch it again")
+    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:  # sizes beyond OpenCV's own limit, and the like
+        raise UserError(f"{path}: cannot be decoded ({' '.join(str(error.err).split())})") from error
+    if image is None or image.size == 0:
+        known = data.startswith((_PNG, _JPEG))
+        raise UserError(
+            f"{path}: {'the image is truncated or damaged; fetch it again' if known else 'not an image'}"
+        )
+    return image
+
+
+def network_scale(height: int, width: int, target: int, max_size: int) -> float:
+    """Pixels of the network's input per pixel of the image.
+
+    The shorter side becomes `target` pixels long; where that would make the longer one exceed `max_size`, that is its length instead.
+
+    Example:
+        >>> network_scale(375, 500, 300, 500), network_scale(100, 1000, 600, 1000)
+        (0.8, 1.0)
+    """
+    short, long = min(height, width), max(height, width)
+    scale = target / short
+    return max_size / long if round(scale * long) > max_size else scale
+
+
+def to_blob(
+    image: np.ndarray, target: int, max_size: int, pixel_means: Sequence[float]
+) -> tuple[np.ndarray, float]:
+    """The network's input for one image: means subtracted, then resized (bilinear, half-pixel centres, no antialiasing).
+
+    The sampling step is exactly 1 / scale, whatever the rounding of the output's size, as in the release.
+
+    Args:
+        image: uint8 [H, W, 3], B, G, R.
+        target: length of the shorter side in pixels.
+        max_size: longest allowed side in pixels.
+        pixel_means: of B, G and R.
+
+    Returns:
+        float32 [round(H * scale), round(W * scale), 3], each side at least 1, and the scale of `network_scale`.
+    """
+    centred = cv2.LUT(image, _centring_table(tuple(pixel_means)))
+    height, width = image.shape[:2]
+    scale = network_scale(height, width, target, max_size)
+    rows, columns = round(height * scale), round(width * scale)
+    if (
+        min(rows, columns) < 1
+    ):  # a line far longer than max_size; only a size given outright keeps a side of 1
+        return cv2.resize(centred, (max(columns, 1), max(rows, 1)), interpolation=cv2.INTER_LINEAR), scale
+    return cv2.resize(centred, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), scale
+
+
+def mirror(image: np.ndarray) -> np.ndarray:
+    """The image with left and right exchanged, contiguous."""
+    return cv2.flip(image, 1)
+
+
+def stated_size(data: bytes) -> tuple[int, int]:
+    """Height and width that the header of an image file states, nothing decoded; (0, 0) where it cannot be told.
+
+    Knows PNG, JPEG, GIF and BMP. WebP cannot exceed 16383 x 16383; for the rest OpenCV's own limit has to do.
+    """
+    if data.startswith(_PNG) and len(data) >= 24:
+        width, height = struct.unpack(">II", data[16:24])
+        return height, width
+    if data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:
+        width, height = struct.unpack("<HH", data[6:10])
+        return height, width
+    if data.startswith(b"BM") and len(data) >= 26:
+        width, height = struct.unpack("<ii", data[18:26])
+        return abs(height), abs(width)
+    return _jpeg_size(data) if data.startswith(_JPEG) else (0, 0)
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the frame header of a JPEG file: its segments are walked until that one turns up."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xFF:  # a fill byte
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (
+            0xC4,
+            0xC8,
+            0xCC,
+        ):  # those three are tables, not frames
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return height, width
+        else:
+            at += 2 + length
+    return 0, 0
+
+
+def _read_bytes(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _centring_table(pixel_means: tuple[float, ...]) -> np.ndarray:
+    """float32 [1, 256, 3]: each 8 bit value minus its channel's mean, the difference rounded once, from float64."""
+    return (np.arange(256, dtype=np.float64)[None, :, None] - np.asarray(pixel_means, np.float64)).astype(
+        np.float32
+    )

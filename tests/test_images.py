@@ -1,0 +1,188 @@
+"""Reading images of every kind, good and bad, and the network's input against the release's."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dsg.errors import UserError
+from dsg.images import MAX_PIXELS, mirror, network_scale, read_image, stated_size, to_blob
+from tests.golden import golden
+
+MEANS = (102.9801, 115.9465, 122.7717)
+
+
+def picture(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
+    """A smooth colour picture, so that JPEG keeps it within a few grey levels."""
+    corners = np.random.default_rng(seed).integers(0, 256, (2, 2, 3)).astype(np.uint8)
+    return cv2.resize(corners, (width, height))
+
+
+def write(path: Path, array: np.ndarray) -> Path:
+    assert cv2.imwrite(str(path), array)
+    return path
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(header: bytes, *chunks: bytes) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + b"".join(chunks) + png_chunk(b"IEND", b"")
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """A JPEG file with an EXIF segment that says nothing but the orientation."""
+    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+    exif = b"Exif\0\0" + b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("name", ["forward_res101_generated", "forward_res50_generated"])
+def test_blob_is_the_releases(name: str) -> None:
+    case = golden(name)
+    blob, scale = to_blob(
+        case["input/image_bgr_u8"], int(case["input/target_size"]), int(case["input/max_size"]), MEANS
+    )
+    steps = tuple(slice(None, None, int(step)) for step in case["blob.sub_steps"][1:])
+    assert (1, *blob.shape) == tuple(case["blob.shape"]) and blob.dtype == np.float32
+    np.testing.assert_allclose(blob[steps], case["blob.sub"][0], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(blob.mean(dtype=np.float64), case["blob.mean"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(blob.std(dtype=np.float64), case["blob.std"], rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(np.float32([*blob.shape[:2], scale]), case["input/im_info"])
+
+
+@pytest.mark.parametrize(
+    ("size", "target", "max_size", "expected"),
+    [
+        ((375, 500), 300, 500, 0.8),
+        ((500, 375), 300, 500, 0.8),
+        ((320, 480), 600, 1000, 600 / 320),
+        ((100, 1000), 600, 1000, 1.0),
+        ((600, 1001), 600, 1000, 1000 / 1001),
+    ],
+)
+def test_scale(size: tuple[int, int], target: int, max_size: int, expected: float) -> None:
+    assert network_scale(*size, target, max_size) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1), (1, 5000), (5000, 1)])
+def test_lines_become_blobs(size: tuple[int, int]) -> None:
+    blob, _ = to_blob(np.full((*size, 3), 200, np.uint8), 600, 1000, MEANS)
+    assert 1 <= min(blob.shape[:2]) and max(blob.shape[:2]) <= 1000
+    np.testing.assert_allclose(
+        blob, np.broadcast_to(np.float32(200 - np.array(MEANS)), blob.shape), rtol=1e-5
+    )
+
+
+def test_mirroring_twice_is_the_image() -> None:
+    image = picture()
+    np.testing.assert_array_equal(mirror(image), image[:, ::-1])
+    np.testing.assert_array_equal(mirror(mirror(image)), image)
+
+
+def test_colour(tmp_path: Path) -> None:
+    image = picture()
+    np.testing.assert_array_equal(read_image(write(tmp_path / "a.png", image)), image)
+    difference = read_image(write(tmp_path / "a.jpg", image)).astype(int) - image
+    assert abs(difference).mean() < 4
+
+
+def test_grey_is_repeated(tmp_path: Path) -> None:
+    grey = picture()[..., 0]
+    np.testing.assert_array_equal(
+        read_image(write(tmp_path / "a.png", grey)), np.repeat(grey[..., None], 3, axis=-1)
+    )
+
+
+def test_16_bit_keep_the_upper_byte(tmp_path: Path) -> None:
+    image = picture()
+    np.testing.assert_array_equal(read_image(write(tmp_path / "a.png", image.astype(np.uint16) * 256)), image)
+
+
+def test_alpha_is_dropped(tmp_path: Path) -> None:
+    image = picture()
+    alpha = np.zeros((*image.shape[:2], 1), np.uint8)
+    np.testing.assert_array_equal(
+        read_image(write(tmp_path / "a.png", np.concatenate([image, alpha], axis=-1))), image
+    )
+
+
+def test_palette(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0)
+    colours = png_chunk(b"PLTE", bytes([255, 0, 0, 0, 0, 255]))
+    path = tmp_path / "a.png"
+    path.write_bytes(png(header, colours, png_chunk(b"IDAT", zlib.compress(b"\0\0\1"))))
+    np.testing.assert_array_equal(read_image(path), [[[0, 0, 255], [255, 0, 0]]])
+
+
+def test_orientation(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    stored = read_image(write(path, picture(16, 32)))
+    path.write_bytes(with_orientation(path.read_bytes(), 6))  # to be turned a quarter clockwise
+    np.testing.assert_array_equal(read_image(path, upright=False), stored)
+    np.testing.assert_array_equal(read_image(path), np.rot90(stored, -1))
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp"])
+def test_stated_size(kind: str) -> None:
+    assert stated_size(cv2.imencode(kind, picture(24, 32))[1].tobytes()) == (24, 32)
+
+
+def test_stated_size_of_what_is_none() -> None:
+    assert stated_size(b"GIF89a" + struct.pack("<HH", 7, 5)) == (5, 7)
+    for data in (
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\xff\xff\xff\xe0\0",
+        b"\x89PNG\r\n\x1a\n",
+        b"BM",
+        b"GIF89a",
+        b"hello",
+    ):
+        assert stated_size(data) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_truncated(tmp_path: Path, kind: str, share: float) -> None:
+    path = write(tmp_path / f"a{kind}", picture(200, 200))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(UserError, match=rf"a\{kind}: .*(truncated|damaged|not an image)"):
+        read_image(path)
+
+
+def test_what_is_no_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_text("<html>404</html>")
+    with pytest.raises(UserError, match=r"a\.jpg: not an image"):
+        read_image(path)
+
+
+def test_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(UserError, match=r"a\.jpg: the image file is empty"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_missing_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.jpg: no such image"):
+        read_image(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_image(tmp_path)
+
+
+def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
+    side = int(MAX_PIXELS**0.5) + 1
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        png(struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0), png_chunk(b"IDAT", zlib.compress(b"")))
+    )
+    with pytest.raises(UserError, match=r"a\.png: 14143 x 14143 pixels are more than the 200 million"):
+        read_image(path)
