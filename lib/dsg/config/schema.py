@@ -77,7 +77,7 @@ class TrainConfig:
     bbox_normalize_stds: tuple[float, ...] = option((0.1, 0.1, 0.2, 0.2), "Unit of the refiner's four deltas.")
     rpn_batchsize: int = option(256, "Anchors an image that the region proposal network learns from.")
     rpn_fg_fraction: float = option(0.5, "Largest share of positive anchors among them.")
-    rpn_positive_overlap: float = option(0.7, "IoU from which an anchor is positive.")
+    rpn_positive_overlap: float = option(0.8, "IoU from which an anchor is positive.")
     rpn_negative_overlap: float = option(0.3, "IoU below which an anchor is negative.")
     rpn_clobber_positives: bool = option(False, "An anchor that is both positive and negative becomes negative.")
     rpn_positive_weight: float = option(-1.0, "Weight share of positive anchors in the box loss (-1: all alike).")
@@ -137,6 +137,9 @@ class GpiConfig:
     self_edge: bool = option(True, "A node is among its own neighbours (paper: it is not).")
     rho_neighbours: bool = option(True, "rho sees the sum over neighbours, too (paper: node and graph only).")
     rho_relation: bool = option(False, "Refine relation features as well (paper: yes).")
+    unused_gate: bool = option(
+        True, "Keep the weights of the release's forget gate, which nothing reads: its checkpoint and its weight decay hold them."
+    )
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,26 @@
+"""The nets: `build_model` makes the whole model from a configuration and the size of a vocabulary."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsg.config import Config
+    from dsg.nets.model import DSG
+
+
+def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
+    """The model that `config` describes, with all its variables at their initial values (drawn from RNG_SEED).
+
+    Args:
+        config: the configuration.
+        num_entities: E, entity categories of the vocabulary.
+        num_predicates: R, predicates of the vocabulary.
+    """
+    import tensorflow as tf
+
+    from dsg.nets.model import DSG
+    from dsg.nets.parts import make_parts
+
+    tf.keras.utils.set_random_seed(config.rng_seed)
+    return DSG(config, make_parts(config, num_entities, num_predicates))

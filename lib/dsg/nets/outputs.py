@@ -69,8 +69,8 @@ class RegionFeatures(NamedTuple):
     nodes: Any  # [B, N, D]
     pair_crops: Any  # [P, s, s, C]: pairs i <= j of valid boxes only, packed; None without a graph
     pair_maps: Any
-    edges: Any  # [B, N, N, F]; None without a graph
-    pair_index: Any  # int32 [B, N, N]: row of the packed tensors that holds the pair
+    pairs: Any  # [P, F]: edge features of the packed pairs
+    pair_index: Any  # int32 [B, N, N]: row of the packed tensors that holds pair [i, j] (and [j, i])
 
 
 class Outputs(NamedTuple):

@@ -1,0 +1,123 @@
+"""What is read off the features: the role of each box for a query, its refinement, and the labels of the scene graph.
+
+A query is three ids (subject category, predicate, object category). The release feeds it as a one-hot vector behind the node
+feature; looking up rows of the first kernel gives the same sums, and neither nodes nor queries are ever repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import tensorflow as tf
+
+from dsg.nets.layers import Block, Dense, Initializer, Mlp
+from dsg.nets.outputs import LabelLogits
+
+ROLES = 4  # background, subject, object, other
+
+
+class RoleClassifier(Block):
+    """Referring-relationship classifier: nodes [B, N, D] and queries [B, Q, 3] -> logits [B, Q, N, 4]."""
+
+    def __init__(self, node_dim: int, num_entities: int, num_predicates: int, hidden: Sequence[int], init: Initializer) -> None:
+        super().__init__()
+        parts = [node_dim, num_entities, num_predicates, num_entities]
+        self.mlp = Mlp(parts, [*hidden, ROLES], init=init)
+
+    def call(self, nodes: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        query = sum(self.mlp.look_up(queries[..., slot], slot + 1, nodes.dtype) for slot in range(3))
+        return tf.cast(self.mlp(self.mlp.term(nodes, 0)[:, None] + query[:, :, None]), tf.float32)
+
+
+class MatchingHead(Block):
+    """Query-conditioned read-out of the labelled graph: labels and queries -> logits [B, Q, N, 4] to add to the classifier's.
+
+    Box i is a good subject if it looks like s and some other box j looks like o and stands in relation r to it:
+    log p(s | i) + max_{j != i} [log p(r | i, j) + log p(o | j)]; objects likewise. Two learned numbers scale and shift each score.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = self.weight("scale", (2,), "ones")
+        self.shift = self.weight("shift", (2,), "zeros")
+
+    def call(self, labels: LabelLogits, queries: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+        entity = tf.nn.log_softmax(tf.cast(labels.entities, tf.float32))  # [B, N, E]
+        predicate = tf.nn.log_softmax(tf.cast(labels.predicates, tf.float32))  # [B, N, N, R]
+        by_class = tf.transpose(entity, [0, 2, 1])
+        subject = tf.gather(by_class, queries[..., 0], batch_dims=1)  # [B, Q, N]
+        object_ = tf.gather(by_class, queries[..., 2], batch_dims=1)
+        relation = tf.gather(tf.transpose(predicate, [0, 3, 1, 2]), queries[..., 1], batch_dims=1)  # [B, Q, N, N]
+        exists = valid[:, None, :] & valid[:, :, None] & ~tf.eye(tf.shape(valid)[1], dtype=tf.bool)
+        relation = tf.where(exists[:, None], relation, -30.0)  # a box without a partner: as unlikely as can be, yet finite
+        as_subject = subject + tf.reduce_max(relation + object_[:, :, None, :], 3)
+        as_object = object_ + tf.reduce_max(relation + subject[:, :, :, None], 2)
+        scores = tf.stack([as_subject, as_object], -1)
+        scores = scores * tf.convert_to_tensor(self.scale) + tf.convert_to_tensor(self.shift)
+        return tf.pad(scores, [[0, 0], [0, 0], [0, 0], [1, 1]])
+
+
+class BoxRefiner(Block):
+    """Nodes [B, N, D] -> deltas [B, N, 4] in units of TRAIN.BBOX_NORMALIZE_STDS; linear."""
+
+    def __init__(self, node_dim: int, init: Initializer) -> None:
+        super().__init__()
+        self.linear = Dense(node_dim, 4, init)
+
+    def call(self, nodes: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self.linear(nodes), tf.float32)
+
+
+class GraphLabels(Block):
+    """Labels decoded from the graph: entities from refined nodes, predicates from both nodes, their pair and the graph vector.
+
+    Where the graph layer refines edges (GPI.RHO_RELATION) predicates are read off these instead, as in the paper.
+    """
+
+    def __init__(
+        self,
+        refined_dim: int,
+        node_dim: int,
+        edge_dim: int,
+        graph_dim: int,
+        num_entities: int,
+        num_predicates: int,
+        refined_edges: bool,
+    ) -> None:
+        super().__init__()
+        self.entities = Dense(refined_dim, num_entities)
+        parts = [refined_dim] if refined_edges else [node_dim, node_dim, edge_dim, graph_dim]
+        self.predicates = Mlp(parts, [num_predicates])
+
+    def call(
+        self,
+        nodes: tf.Tensor,
+        pairs: tf.Tensor,
+        pair_index: tf.Tensor,
+        refined: tf.Tensor,
+        graph: tf.Tensor,
+        edges: Optional[tf.Tensor],
+    ) -> LabelLogits:
+        entities = tf.cast(self.entities(refined), tf.float32)
+        mlp = self.predicates
+        if edges is not None:
+            return LabelLogits(entities, tf.cast(mlp(mlp.term(edges, 0)), tf.float32))
+        pair = tf.gather(mlp.term(pairs, 2), pair_index)
+        first = mlp.term(nodes, 0)[:, :, None] + mlp.term(nodes, 1)[:, None] + pair + mlp.term(graph, 3)[:, None, None]
+        return LabelLogits(entities, tf.cast(mlp(first), tf.float32))
+
+
+class GroundTruthLabels(Block):
+    """Labels of the ground-truth boxes, from their features without coordinates and without a graph; training only."""
+
+    def __init__(self, dim: int, num_entities: int, num_predicates: int) -> None:
+        super().__init__()
+        self.entities = Dense(dim, num_entities)
+        self.predicates = Mlp([dim, dim, dim], [num_predicates])
+
+    def call(self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor) -> LabelLogits:
+        mlp = self.predicates
+        pair = tf.gather(mlp.term(pairs, 0), pair_index)
+        first = pair + mlp.term(nodes, 1)[:, None] + mlp.term(nodes, 2)[:, :, None]
+        return LabelLogits(tf.cast(self.entities(nodes), tf.float32), tf.cast(mlp(first), tf.float32))

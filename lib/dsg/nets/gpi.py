@@ -1,0 +1,113 @@
+"""The graph-permutation-invariant layer (paper, equations 1 and 2).
+
+    aggregated_i = sum_j w_ij phi(z_j, z_i, z_ij)        w: softmax over j of an attention network with the same input
+    g            = sum_i v_i alpha(z_i, aggregated_i)    v: softmax over i
+    z'_i         = rho(z_i, aggregated_i, g)
+
+Permuting the boxes permutes nodes and edges and changes nothing else. The first layers act on concatenations, so each of their
+terms is computed once for a node, or once for an unordered pair, and added up where the pairs [i, j] need it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import tensorflow as tf
+
+from dsg.nets.layers import Block, Mlp
+from dsg.nets.outputs import GraphFeatures
+
+# SimpleSum of the release divides by this, whatever the number of nodes.
+SUM_DIVISOR = 64.0
+# Width of the hidden layer that gives NeighbourAttention its one logit.
+NEIGHBOUR_HIDDEN = 1024
+
+
+class GraphLayer(Block):
+    """Node features [B, N, D] and packed edge features [P, F] -> `GraphFeatures`."""
+
+    def __init__(
+        self,
+        node_dim: int,
+        edge_dim: int,
+        *,
+        aggregation: str,
+        hidden: int,
+        phi: int,
+        alpha: int,
+        rho: int,
+        self_edge: bool = True,
+        rho_neighbours: bool = True,
+        rho_relation: bool = False,
+        unused_gate: bool = False,
+    ) -> None:
+        super().__init__()
+        self._aggregation, self._self_edge, self._rho_neighbours = aggregation, self_edge, rho_neighbours
+        pair, node = [node_dim, node_dim, edge_dim], [node_dim, phi]
+        self.neighbour_mlp = Mlp(pair, [hidden, hidden, phi], relu_last=True)
+        self.graph_mlp = Mlp(node, [hidden, hidden, alpha], relu_last=True)
+        if aggregation == "feature_attention":
+            self.neighbour_attention = Mlp(pair, [hidden, hidden, phi])
+            self.graph_attention = Mlp(node, [hidden, hidden, alpha])
+        elif aggregation == "neighbour_attention":
+            self.neighbour_attention = Mlp(pair, [NEIGHBOUR_HIDDEN, 1])
+            self.graph_attention = Mlp(node, [NEIGHBOUR_HIDDEN, 1])
+        out = [node_dim, phi, alpha] if rho_neighbours else [node_dim, alpha]
+        self.node_mlp = Mlp(out, [hidden, hidden, rho])
+        if unused_gate:
+            # Never computed. The release's checkpoint holds it and weight decay acts on it.
+            self.forget_gate = Mlp(out, [hidden, hidden, rho])
+        self._rho_relation = rho_relation
+        if rho_relation:
+            self.edge_mlp = Mlp([edge_dim, alpha], [hidden, hidden, rho])
+
+    def call(self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor, valid: tf.Tensor) -> GraphFeatures:
+        """`pairs` [P, F] holds each unordered pair once, `pair_index` [B, N, N] its row, `valid` [B, N] which nodes exist."""
+        neighbour = valid[:, None, :]
+        if not self._self_edge:
+            neighbour &= ~tf.eye(tf.shape(nodes)[1], dtype=tf.bool)[None]
+        neighbour = tf.broadcast_to(neighbour, tf.shape(pair_index))[..., None]  # [B, N, N, 1]
+
+        def first(mlp: Mlp) -> tf.Tensor:
+            speaker, listener = mlp.term(nodes, 0)[:, None, :], mlp.term(nodes, 1)[:, :, None]
+            return speaker + listener + tf.gather(mlp.term(pairs, 2), pair_index)
+
+        phi = self.neighbour_mlp(first(self.neighbour_mlp))
+        phi_logits = self._logits("neighbour_attention", first)
+        phi_weights, aggregated = _aggregate(phi, phi_logits, neighbour, axis=2)
+
+        def second(mlp: Mlp) -> tf.Tensor:
+            return mlp.term(nodes, 0) + mlp.term(aggregated, 1)
+
+        alpha = self.graph_mlp(second(self.graph_mlp))
+        alpha_logits = self._logits("graph_attention", second)
+        alpha_weights, graph = _aggregate(alpha, alpha_logits, valid[..., None], axis=1)
+
+        mlp, g = self.node_mlp, graph[:, None]
+        out = mlp.term(nodes, 0)
+        out += mlp.term(aggregated, 1) + mlp.term(g, 2) if self._rho_neighbours else mlp.term(g, 1)
+        edges = None
+        if self._rho_relation:
+            pair_term = tf.gather(self.edge_mlp.term(pairs, 0), pair_index)
+            edges = self.edge_mlp(pair_term + self.edge_mlp.term(graph[:, None, None], 1))
+        return GraphFeatures(
+            phi, phi_logits, phi_weights, aggregated, alpha, alpha_logits, alpha_weights, graph, mlp(out), edges
+        )
+
+    def _logits(self, name: str, first_layer: Any) -> Optional[tf.Tensor]:
+        if self._aggregation == "sum":
+            return None
+        mlp = getattr(self, name)
+        return mlp(first_layer(mlp))
+
+
+def _aggregate(
+    values: tf.Tensor, logits: Optional[tf.Tensor], exists: tf.Tensor, axis: int
+) -> tuple[Optional[tf.Tensor], tf.Tensor]:
+    """Attention weights and the weighted sum of `values` over `axis`; a plain sum over SUM_DIVISOR where there are no logits."""
+    if logits is None:
+        return None, tf.reduce_sum(tf.where(exists, values, 0), axis) / tf.cast(SUM_DIVISOR, values.dtype)
+    weights = tf.nn.softmax(tf.where(exists, tf.cast(logits, tf.float32), -1e9), axis)
+    # A node without any neighbour hears nothing; the softmax would spread its attention evenly.
+    weights = tf.cast(tf.where(exists, weights, 0.0), values.dtype)
+    return weights, tf.reduce_sum(weights * values, axis)

@@ -1,0 +1,196 @@
+"""The building blocks of every net: convolutions, dense layers and normalisation, with weights under stable names.
+
+A `Block` is a Keras layer whose weights are addressed by the path of attributes that leads to them (`gpi/neighbour_mlp/0/kernel`).
+Keras 2 and Keras 3 name variables differently; these paths are the same on both, so snapshots move between them.
+Every block computes in the type of its input: weights are cast to it, so bfloat16 in gives bfloat16 out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
+
+import tensorflow as tf
+
+Initializer = Any
+HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")
+
+
+def normal(stddev: float, truncated: bool = False) -> Initializer:
+    """Normal initial values; truncated at two standard deviations on request."""
+    kind = tf.keras.initializers.TruncatedNormal if truncated else tf.keras.initializers.RandomNormal
+    return kind(stddev=stddev)
+
+
+class Block(tf.keras.layers.Layer):
+    """A Keras layer whose weights have stable names and exist as soon as it does.
+
+    Calling a block is calling its `call`: there is nothing to build later, and Keras' own road (input checks, casts, and in Keras 3
+    the demand that arguments be tensors) would only be in the way.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(autocast=False)
+        self.built = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
+
+    def weight(self, name: str, shape: Sequence[int], initializer: Initializer, trainable: bool = True) -> Any:
+        """A new float32 variable; assign it to the attribute `name`."""
+        if isinstance(initializer, tf.keras.initializers.Initializer):
+            # one that has been used draws the same values again
+            initializer = type(initializer).from_config(initializer.get_config())
+        return self.add_weight(
+            name=name, shape=tuple(shape), initializer=initializer, trainable=trainable, dtype="float32"
+        )
+
+    def named_variables(self, prefix: str = "") -> dict[str, tf.Variable]:
+        """All variables below this block by the path of attributes that leads to each, in order of definition."""
+        return dict(_walk(self, prefix))
+
+
+def _walk(node: Any, prefix: str) -> Iterator[tuple[str, tf.Variable]]:
+    if isinstance(node, Block):
+        items = [(key, value) for key, value in vars(node).items() if not key.startswith("_")]
+    else:
+        items = [(str(number), value) for number, value in enumerate(node)]
+    for key, value in items:
+        if isinstance(value, Block) or (isinstance(value, (list, tuple)) and any(isinstance(v, Block) for v in value)):
+            yield from _walk(value, prefix if key == "layers" else f"{prefix}{key}/")
+        elif isinstance(value, tf.Variable):
+            yield f"{prefix}{key}", value
+        elif isinstance(getattr(value, "value", None), tf.Variable):  # a Keras 3 variable wraps TensorFlow's
+            yield f"{prefix}{key}", value.value
+
+
+def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
+    """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), C'], padded by half the kernel on both sides.
+
+    With a stride this differs from TensorFlow's SAME, which would pad unevenly; it is what slim's ResNet does.
+    """
+    kernel = tf.cast(kernel, x.dtype)
+    half = int(kernel.shape[0]) // 2
+    if stride == 1 or half == 0:
+        return tf.nn.conv2d(x, kernel, stride, "SAME")
+    return tf.nn.conv2d(x, kernel, stride, [[0, 0], [half, half], [half, half], [0, 0]])
+
+
+class Conv(Block):
+    """Convolution with a bias, [B, H, W, Cin] -> [B, H', W', Cout], optionally followed by a ReLU."""
+
+    def __init__(
+        self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = False, init: Initializer = "glorot_uniform"
+    ) -> None:
+        super().__init__()
+        self.kernel = self.weight("kernel", (size, size, cin, cout), init)
+        self.bias = self.weight("bias", (cout,), "zeros")
+        self._stride, self._relu = stride, relu
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        y = tf.nn.bias_add(convolve(x, self.kernel, self._stride), tf.cast(self.bias, x.dtype))
+        return tf.nn.relu(y) if self._relu else y
+
+
+class FrozenNormConv(Block):
+    """Convolution and batch normalisation with stored statistics, folded into one convolution with a bias.
+
+    Neither scale, shift nor statistics are trained; gradients reach the kernel through the fold, and no normalised activation is
+    ever stored. On a 1x1 map a 3x3 kernel sees its centre tap only: `centre_tap=True` runs it as a 1x1 convolution.
+    """
+
+    def __init__(self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.kernel = self.weight("kernel", (size, size, cin, cout), HE)
+        self.gamma = self.weight("gamma", (cout,), "ones", trainable=False)
+        self.beta = self.weight("beta", (cout,), "zeros", trainable=False)
+        self.moving_mean = self.weight("moving_mean", (cout,), "zeros", trainable=False)
+        self.moving_variance = self.weight("moving_variance", (cout,), "ones", trainable=False)
+        self._stride, self._relu, self._epsilon = stride, relu, epsilon
+
+    def call(self, x: tf.Tensor, centre_tap: bool = False) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self.kernel)
+        if centre_tap and kernel.shape[0] > 1:
+            middle = int(kernel.shape[0]) // 2
+            kernel = kernel[middle : middle + 1, middle : middle + 1]
+        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(tf.convert_to_tensor(self.moving_variance) + self._epsilon)
+        shift = tf.convert_to_tensor(self.beta) - tf.convert_to_tensor(self.moving_mean) * scale
+        y = tf.nn.bias_add(convolve(x, kernel * scale, self._stride), tf.cast(shift, x.dtype))
+        return tf.nn.relu(y) if self._relu else y
+
+
+class ChannelNorm(Block):
+    """Normalises over the channels of each position, then scales and shifts: [..., C] -> [..., C].
+
+    It needs neither large batches nor stored statistics, and a position's result does not depend on its neighbours, so the padding
+    of a batch cannot leak into an image.
+    """
+
+    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.gamma = self.weight("gamma", (channels,), "ones")
+        self.beta = self.weight("beta", (channels,), "zeros")
+        self._epsilon = epsilon
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        x32 = tf.cast(x, tf.float32)
+        mean = tf.reduce_mean(x32, -1, keepdims=True)
+        centred = x32 - mean
+        variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
+        y = centred * (tf.math.rsqrt(variance + self._epsilon) * tf.convert_to_tensor(self.gamma))
+        return tf.cast(y + tf.convert_to_tensor(self.beta), x.dtype)
+
+
+class Dense(Block):
+    """x W + b on the last axis, with the parts of W's rows usable one by one.
+
+    A dense layer on a concatenation [a ; b] is A a + B b. `apply_rows(a, 0, len(a))` gives one such term without the bias, so that a
+    term which many pairs share is computed once.
+    """
+
+    def __init__(self, din: int, dout: int, init: Initializer = "glorot_uniform") -> None:
+        super().__init__()
+        self.kernel = self.weight("kernel", (din, dout), init)
+        self.bias = self.weight("bias", (dout,), "zeros")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.apply_rows(x, 0, None) + tf.cast(self.bias, x.dtype)
+
+    def apply_rows(self, x: tf.Tensor, start: int, stop: Optional[int]) -> tf.Tensor:
+        """x times rows start..stop of the kernel, without the bias: [..., stop - start] -> [..., dout]."""
+        kernel = tf.cast(self.kernel, x.dtype)[start:stop]
+        flat = tf.reshape(x, [-1, kernel.shape[0]])
+        return tf.reshape(tf.matmul(flat, kernel), tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], 0))
+
+    def look_up(self, ids: tf.Tensor, start: int, dtype: tf.DType) -> tf.Tensor:
+        """Rows `start + ids` of the kernel: what a one-hot input times these rows would give, [...] -> [..., dout]."""
+        return tf.cast(tf.gather(tf.convert_to_tensor(self.kernel), start + ids), dtype)
+
+
+class Mlp(Block):
+    """Dense layers with ReLUs between them; the last is linear unless `relu_last`.
+
+    The first layer reads a concatenation of parts of widths `parts`; hand `first_layer` the sum of its `term`s.
+    """
+
+    def __init__(self, parts: Sequence[int], widths: Sequence[int], relu_last: bool = False, init: Initializer = "glorot_uniform") -> None:
+        super().__init__()
+        sizes = [sum(parts), *widths]
+        self.layers = [Dense(din, dout, init) for din, dout in zip(sizes[:-1], sizes[1:])]
+        self._starts = [sum(parts[:number]) for number in range(len(parts) + 1)]
+        self._relu_last = relu_last
+
+    def term(self, x: tf.Tensor, part: int) -> tf.Tensor:
+        """What part number `part` of the concatenation adds to the first layer."""
+        return self.layers[0].apply_rows(x, self._starts[part], self._starts[part + 1])
+
+    def look_up(self, ids: tf.Tensor, part: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        """The same for a one-hot part, given as ids."""
+        return self.layers[0].look_up(ids, self._starts[part], dtype)
+
+    def call(self, first: tf.Tensor) -> tf.Tensor:
+        """From the sum of the first layer's terms to the output."""
+        x = first + tf.cast(self.layers[0].bias, first.dtype)
+        for layer in self.layers[1:]:
+            x = layer(tf.nn.relu(x))
+        return tf.nn.relu(x) if self._relu_last else x

@@ -1,0 +1,26 @@
+"""Masks that keep the padding of a batch out of an image's result.
+
+Images of different sizes are padded at the bottom and at the right. A 3x3 convolution or a pooling at an image's border must see
+zeros there, as it does when the image is alone: what earlier layers left in the padding is set to zero before it.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import tensorflow as tf
+
+
+def cells(size: tf.Tensor, stride: int) -> tf.Tensor:
+    """Cells of a map whose every halving rounds up: float32 pixels [..., 2] -> int32 [..., 2], ceil(size / stride)."""
+    return tf.cast(tf.math.ceil(size / float(stride)), tf.int32)
+
+
+def zero_padding(x: tf.Tensor, image_size: Optional[tf.Tensor], stride: int) -> tf.Tensor:
+    """`x` [B, h, w, C] with zeros outside each image's own cells; unchanged where `image_size` is None."""
+    if image_size is None:
+        return x
+    own = cells(image_size, stride)
+    rows = tf.range(tf.shape(x)[1])[None, :] < own[:, :1]
+    columns = tf.range(tf.shape(x)[2])[None, :] < own[:, 1:]
+    return x * tf.cast(rows[:, :, None, None] & columns[:, None, :, None], x.dtype)

@@ -1,0 +1,174 @@
+"""The whole model: from images and queries to boxes and roles, read like the paper's figure.
+
+    images -> trunk -> region proposal network -> proposals -> entity and relation features
+           -> graph layer (the differentiable scene graph) -> role classifier, box refiner, labels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+import tensorflow as tf
+
+from dsg.batch import Batch
+from dsg.boxes.transform import clip, decode
+from dsg.config import Config
+from dsg.nets.layers import Block
+from dsg.nets.outputs import GraphFeatures, LabelLogits, Outputs, Predictions, Proposals
+from dsg.nets.parts import Parts
+from dsg.nets.rpn import ground_truth_proposals, propose
+
+
+class DSG(tf.keras.Model):
+    """Detector, scene graph and referring relationships in one model; build it with `dsg.nets.build_model`.
+
+    Example:
+        >>> model = build_model(load_config(overrides=["NET", "mini"]), num_entities=48, num_predicates=4)
+        >>> predictions = model.predict_roles(batch)   # batch: see dsg.batch.Batch
+        >>> predictions.role_probabilities.shape       # [B, Q, N, 4]
+    """
+
+    def __init__(self, config: Config, parts: Parts) -> None:
+        super().__init__()
+        self.built = True  # every variable exists already
+        self.config = config
+        self.trunk = parts.trunk
+        self.rpn = parts.rpn
+        self.regions = parts.regions
+        self.role_baseline = parts.role_baseline
+        self.box_baseline = parts.box_baseline
+        self._with_graph = parts.gpi is not None
+        if parts.gpi is not None:
+            self.gpi = parts.gpi
+            self.role_classifier = parts.role_classifier
+            self.box_refiner = parts.box_refiner
+            self.labels = parts.labels
+            self.gt_labels = parts.gt_labels
+        self._with_matching = parts.matching is not None
+        if parts.matching is not None:
+            self.matching = parts.matching
+
+    def call(self, batch: Batch, training: bool = False) -> Outputs:
+        """All stages for a batch. Ground truth is read in training only, and by TRAIN.USE_GT.
+
+        Args:
+            batch: a `dsg.batch.Batch`; `image`, `image_size`, `queries` are enough where `training` is False.
+            training: compute the labels of ground-truth boxes, too.
+        """
+        precision = tf.as_dtype(self.config.train.precision if training else self.config.test.precision)
+        image_size, queries = batch["image_size"], batch["queries"]
+        padded = batch["image"].shape[0] != 1  # alone, an image has no padding
+        masks = image_size if padded else None
+
+        trunk = self.trunk(tf.cast(batch["image"], precision), masks)
+        rpn = self.rpn(trunk.features, image_size)
+        proposals = self._propose(rpn, batch, training)
+        boxes, valid = proposals.boxes, proposals.valid
+        regions = self.regions(trunk.features, boxes, valid, image_size, padded=padded)
+
+        graph: Optional[GraphFeatures] = None
+        labels: Optional[LabelLogits] = None
+        role_logits = box_deltas = gt_regions = gt_labels = None
+        if self._with_graph:
+            graph = self.gpi(regions.nodes, regions.pairs, regions.pair_index, valid)
+            labels = self.labels(
+                regions.nodes, regions.pairs, regions.pair_index, graph.nodes, graph.graph, graph.edges
+            )
+            role_logits = self.role_classifier(graph.nodes, queries)
+            if self._with_matching:
+                role_logits += self.matching(labels, queries, valid)
+            box_deltas = self.box_refiner(graph.nodes)
+            weights = self.config.loss
+            if training and (weights.gt_entity or weights.gt_predicate):
+                gt_regions = self.regions(
+                    trunk.features, batch["gt_boxes"], batch["gt_valid"], image_size, padded=padded, coordinates=False
+                )
+                gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
+        return Outputs(
+            trunk=trunk,
+            rpn=rpn,
+            proposals=proposals,
+            regions=regions,
+            graph=graph,
+            labels=labels,
+            role_logits=role_logits,
+            box_deltas=box_deltas,
+            baseline_role_logits=self.role_baseline(regions.nodes, queries),
+            baseline_box_deltas=self.box_baseline(regions.nodes),
+            gt_regions=gt_regions,
+            gt_labels=gt_labels,
+        )
+
+    def predict_roles(self, batch: Batch) -> Predictions:
+        """Refined boxes and the probability of each role: the answer to the batch's queries."""
+        return self.answer(self(batch, training=False), batch["image_size"])
+
+    def answer(self, outputs: Outputs, image_size: tf.Tensor) -> Predictions:
+        """What `outputs` says, read from the sources that RR_SOURCE and BOX_SOURCE name."""
+        proposals = outputs.proposals
+        logits = outputs.role_logits if self.config.rr_source == "dsg" else outputs.baseline_role_logits
+        sources = {"dsg": outputs.box_deltas, "feature": outputs.baseline_box_deltas, "rpn": None}
+        boxes, deltas = proposals.boxes, sources[self.config.box_source]
+        if deltas is not None:
+            boxes = decode(boxes, deltas * tf.constant(self.config.train.bbox_normalize_stds, tf.float32))
+        attention = outputs.graph.alpha_weights if outputs.graph is not None else None
+        labels = outputs.labels
+        return Predictions(
+            boxes=clip(boxes, image_size),
+            valid=proposals.valid,
+            role_probabilities=tf.nn.softmax(logits),
+            proposals=proposals.boxes,
+            entity_probabilities=None if labels is None else tf.nn.softmax(labels.entities),
+            predicate_probabilities=None if labels is None else tf.nn.softmax(labels.predicates),
+            node_weights=None if attention is None else tf.reduce_mean(tf.cast(attention, tf.float32), -1),
+        )
+
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """Every variable by its stable name, trained or not, in the order of the data flow."""
+        names = ("trunk", "rpn", "regions", "gpi", "role_classifier", "box_refiner", "labels", "gt_labels", "matching")
+        found: dict[str, tf.Variable] = {}
+        for name in (*names, "role_baseline", "box_baseline"):
+            part = getattr(self, name, None)
+            if isinstance(part, Block):
+                found.update(part.named_variables(f"{name}/"))
+        return found
+
+    def trainable_names(self) -> list[str]:
+        """Names of the variables that training changes, in the order of `named_variables`."""
+        frozen = ("gamma", "beta", "moving_mean", "moving_variance")
+
+        def trained(name: str) -> bool:
+            part, rest = name.split("/", 1)
+            if self.config.train.freeze_detector and part in ("trunk", "rpn"):
+                return False
+            if part == "trunk" and self.trunk.fixed(rest):
+                return False
+            owner, leaf = name.rsplit("/", 1)
+            return not (leaf in frozen and f"{owner}/moving_mean" in self._all_names())
+
+        return [name for name in self.named_variables() if trained(name)]
+
+    def regularised_names(self) -> list[str]:
+        """Names of the kernels under weight decay: all but the two projections of the heads, frozen ones included."""
+        leaves = ("kernel", "bias") if self.config.train.bias_decay else ("kernel",)
+        exempt = ("regions/entity/project/", "regions/relation/project/")
+        return [n for n in self.named_variables() if n.rsplit("/", 1)[1] in leaves and not n.startswith(exempt)]
+
+    def _all_names(self) -> Mapping[str, Any]:
+        if not hasattr(self, "_names"):
+            self._names = frozenset(self.named_variables())
+        return self._names
+
+    def _propose(self, rpn: Any, batch: Batch, training: bool) -> Proposals:
+        train = self.config.train
+        if train.use_gt:
+            return ground_truth_proposals(batch["gt_boxes"], batch["gt_valid"])
+        return propose(
+            rpn,
+            iou=train.rpn_nms_thresh,
+            post_nms=train.rpn_post_nms_top_n,
+            pre_nms=train.rpn_pre_nms_top_n,
+            min_score=train.rpn_nms_min_score,
+            in_graph=self.config.use_e2e_tf,
+        )

@@ -1,0 +1,108 @@
+"""The model's parts, made with the sizes that the configuration and the vocabulary give."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+from dsg.config import Config
+from dsg.nets.classifiers import BoxRefiner, GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
+from dsg.nets.gpi import GraphLayer
+from dsg.nets.layers import Initializer, normal
+from dsg.nets.regions import RegionEncoder, ResnetHead, SmallHead
+from dsg.nets.resnet import ResnetTrunk
+from dsg.nets.rpn import RegionProposalNetwork
+from dsg.nets.small import LAYOUTS, SmallTrunk
+
+COORDINATES = 4  # x1 y1 x2 y2 behind every entity and relation feature
+
+
+class Parts(NamedTuple):
+    """What `DSG` joins; a part that the variant does without is None."""
+
+    trunk: Any
+    rpn: RegionProposalNetwork
+    regions: RegionEncoder
+    role_baseline: RoleClassifier
+    box_baseline: BoxRefiner
+    gpi: Optional[GraphLayer]
+    role_classifier: Optional[RoleClassifier]
+    box_refiner: Optional[BoxRefiner]
+    labels: Optional[GraphLabels]
+    gt_labels: Optional[GroundTruthLabels]
+    matching: Optional[MatchingHead]
+
+
+def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
+    """All parts of the model that `config` describes."""
+    small = config.net in LAYOUTS
+    with_graph = "dsg" in (config.rr_source, config.box_source)
+    dim = config.head.dim + COORDINATES
+    trunk = _trunk(config)
+    regions = RegionEncoder(
+        _head(config, trunk.channels, config.pooling_size, config.head.channels),
+        _head(config, trunk.channels, config.relation_pooling_size, config.head.relation_channels) if with_graph else None,
+        stride=config.feature_stride,
+        size=config.pooling_size,
+        relation_size=config.relation_pooling_size,
+        max_pool=config.resnet.max_pool,
+    )
+    # The release's initial values suit its ImageNet features; nets that learn from random weights need signals of unit size.
+    role_init = "glorot_uniform" if small else _normal(config, 0.01)
+    box_init = _normal(config, 0.001)
+
+    def role_classifier(node_dim: int) -> RoleClassifier:
+        return RoleClassifier(node_dim, num_entities, num_predicates, config.rr.hidden, role_init)
+
+    gpi, options = None, config.gpi
+    if with_graph:
+        gpi = GraphLayer(
+            dim,
+            dim,
+            aggregation=options.aggregation,
+            hidden=options.hidden,
+            phi=options.phi,
+            alpha=options.alpha,
+            rho=options.rho,
+            self_edge=options.self_edge,
+            rho_neighbours=options.rho_neighbours,
+            rho_relation=options.rho_relation,
+            unused_gate=options.unused_gate,
+        )
+    return Parts(
+        trunk=trunk,
+        rpn=RegionProposalNetwork(
+            trunk.channels,
+            config.rpn_channels,
+            stride=config.feature_stride,
+            scales=config.anchor_scales,
+            ratios=config.anchor_ratios,
+            init=_normal(config, 0.01),
+        ),
+        regions=regions,
+        role_baseline=role_classifier(dim),
+        box_baseline=BoxRefiner(dim, box_init),
+        gpi=gpi,
+        role_classifier=role_classifier(options.rho) if with_graph else None,
+        box_refiner=BoxRefiner(options.rho, box_init) if with_graph else None,
+        labels=GraphLabels(options.rho, dim, dim, options.alpha, num_entities, num_predicates, options.rho_relation)
+        if with_graph
+        else None,
+        gt_labels=GroundTruthLabels(config.head.dim, num_entities, num_predicates) if with_graph else None,
+        matching=MatchingHead() if with_graph and config.rr.matching else None,
+    )
+
+
+def _trunk(config: Config) -> Any:
+    if config.net in LAYOUTS:
+        return SmallTrunk(config.net, config.feature_stride, config.resnet.fixed_blocks)
+    return ResnetTrunk(config.net, config.resnet.fixed_blocks)
+
+
+def _head(config: Config, cin: int, size: int, channels: int) -> Any:
+    if config.net in LAYOUTS:
+        return SmallHead(cin, channels, config.head.dim, size)
+    return ResnetHead(config.head.dim)
+
+
+def _normal(config: Config, stddev: float) -> Initializer:
+    return normal(stddev, config.train.truncated)

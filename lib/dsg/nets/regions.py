@@ -1,0 +1,173 @@
+"""From boxes to entity and relation features: crops of the feature map, a head on each crop, coordinates behind.
+
+Only valid boxes are cropped (packed into one list over the batch), and of the pairs only i <= j: the union of boxes i and j is that of
+j and i, so 528 crops of 1,024 do. Crop coordinates are divided by (cells - 1) * stride as in the release, not by the image's size;
+the same numbers, of the box or of the union box, are the four coordinate features.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import tensorflow as tf
+
+from dsg.boxes.transform import union_boxes
+from dsg.nets.layers import Block, ChannelNorm, Conv, Dense, Initializer
+from dsg.nets.masks import cells
+from dsg.nets.outputs import RegionFeatures
+from dsg.nets.resnet import Block4
+
+
+class ResnetHead(Block):
+    """Crops [M, s, s, 1024] -> block 4 [M, s, s, 2048] and features [M, dim]: a linear map, averaged over the crop."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.block4 = Block4()
+        self.project = Conv(2048, dim)
+
+    def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        maps = self.block4(crops)
+        # The mean of a linear map is the map of the mean: one position instead of s * s.
+        mean = tf.reduce_mean(maps, [1, 2], keepdims=True)
+        return maps, self.project(mean)[:, 0, 0]
+
+
+class SmallHead(Block):
+    """Crops [M, s, s, C] -> maps [M, s, s, channels] and features [M, dim], for nets without an ImageNet block 4."""
+
+    def __init__(self, cin: int, channels: int, dim: int, size: int, convolutions: int = 2) -> None:
+        super().__init__()
+        kernel = 3 if size > 1 else 1
+        widths = [cin, *[channels] * convolutions]
+        self.convs = [Conv(a, b, kernel, init="he_normal") for a, b in zip(widths[:-1], widths[1:])]
+        self.norms = [ChannelNorm(channels) for _ in self.convs]
+        self.project = Dense(channels, dim)
+
+    def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        for conv, norm in zip(self.convs, self.norms):
+            crops = tf.nn.relu(norm(conv(crops)))
+        return crops, self.project(tf.reduce_mean(crops, [1, 2]))
+
+
+def normalise(boxes: tf.Tensor, image_size: tf.Tensor, stride: int) -> tf.Tensor:
+    """Boxes [B, ..., 4] over (cells - 1) * stride of each image; 1 is the centre of the last cell, so values can exceed 1."""
+    extent = tf.cast(cells(image_size, stride) - 1, tf.float32) * float(stride)
+    extent = tf.maximum(extent, 1.0)  # an image of one cell has no extent to divide by
+    scale = tf.stack([extent[:, 1], extent[:, 0], extent[:, 1], extent[:, 0]], -1)
+    return boxes / tf.reshape(scale, [-1, *[1] * (boxes.shape.rank - 2), 4])
+
+
+def crop(
+    features: tf.Tensor,
+    boxes: tf.Tensor,
+    image: tf.Tensor,
+    size: int,
+    *,
+    image_size: tf.Tensor,
+    stride: int,
+    max_pool: bool = False,
+    padded: bool = False,
+) -> tf.Tensor:
+    """Bilinear samples of `features` [B, h, w, C] in boxes [M, 4] of images [M]: [M, size, size, C], zero beyond the last cell.
+
+    `boxes` are pixels of the network's input. `padded` says that some image may be smaller than the map, and makes its samples end
+    where they would end alone. With `max_pool` twice as many samples are taken and pooled.
+    """
+    samples = 2 * size if max_pool else size
+    extent = tf.cast(tf.shape(features)[1:3] - 1, tf.float32) * float(stride)
+    extent = tf.maximum(extent, 1.0)
+    x1, y1, x2, y2 = tf.unstack(boxes, axis=-1)
+    relative = tf.stack([y1 / extent[0], x1 / extent[1], y2 / extent[0], x2 / extent[1]], -1)
+    # crop_and_resize has float32 kernels only
+    crops = tf.image.crop_and_resize(tf.cast(features, tf.float32), relative, image, [samples, samples])
+    if padded:
+        last = tf.cast(tf.gather(cells(image_size, stride), image) - 1, tf.float32)
+        inside_y = _sample_positions(y1, y2, samples, stride) <= last[:, :1] + 1e-4
+        inside_x = _sample_positions(x1, x2, samples, stride) <= last[:, 1:] + 1e-4
+        crops *= tf.cast(inside_y[:, :, None, None] & inside_x[:, None, :, None], tf.float32)
+    crops = tf.cast(crops, features.dtype)
+    return tf.nn.max_pool2d(crops, 2, 2, "SAME") if max_pool else crops
+
+
+def _sample_positions(low: tf.Tensor, high: tf.Tensor, samples: int, stride: int) -> tf.Tensor:
+    """Where an axis is sampled, in cells: [M], [M] -> [M, samples]."""
+    if samples == 1:
+        return 0.5 * (low + high)[:, None] / stride
+    steps = tf.range(samples, dtype=tf.float32) / (samples - 1)
+    return (low[:, None] + (high - low)[:, None] * steps) / stride
+
+
+class RegionEncoder(Block):
+    """Entity features of boxes and, where a relation head is given, relation features of their pairs."""
+
+    def __init__(
+        self,
+        entity_head: Any,
+        relation_head: Optional[Any],
+        *,
+        stride: int,
+        size: int,
+        relation_size: int,
+        max_pool: bool,
+    ) -> None:
+        super().__init__()
+        self.entity = entity_head
+        if relation_head is not None:
+            self.relation = relation_head
+        self._with_pairs = relation_head is not None
+        self._stride, self._size, self._relation_size, self._max_pool = stride, size, relation_size, max_pool
+
+    def call(
+        self,
+        features: tf.Tensor,
+        boxes: tf.Tensor,
+        valid: tf.Tensor,
+        image_size: tf.Tensor,
+        *,
+        padded: bool,
+        coordinates: bool = True,
+    ) -> RegionFeatures:
+        """Features of boxes [B, N, 4]; `coordinates` appends the four box coordinates to nodes and edges."""
+        shared = {"image_size": image_size, "stride": self._stride, "padded": padded}
+        packed, row = _pack(valid)
+        crops = crop(
+            features,
+            tf.gather_nd(boxes, packed),
+            tf.cast(packed[:, 0], tf.int32),
+            self._size,
+            max_pool=self._max_pool,
+            **shared,
+        )
+        maps, vectors = self.entity(crops)
+        nodes = tf.gather(vectors, row)
+        if coordinates:
+            nodes = tf.concat([nodes, tf.cast(normalise(boxes, image_size, self._stride), nodes.dtype)], -1)
+        if not self._with_pairs:
+            return RegionFeatures(crops, maps, nodes, None, None, None, None)
+        pair_boxes = union_boxes(boxes)
+        pair_valid = valid[:, :, None] & valid[:, None, :]
+        half = tf.linalg.band_part(tf.ones_like(pair_boxes[..., 0]), 0, -1) > 0
+        pairs, pair_row = _pack(pair_valid & half)
+        pair_row = tf.where(half, pair_row, tf.linalg.matrix_transpose(pair_row))
+        # With one cell the union box's centre is sampled; the release takes no larger crop there to max-pool from.
+        pair_pool = self._max_pool and self._relation_size > 1
+        pair_crops = crop(
+            features,
+            tf.gather_nd(pair_boxes, pairs),
+            tf.cast(pairs[:, 0], tf.int32),
+            self._relation_size,
+            max_pool=pair_pool,
+            **shared,
+        )
+        pair_maps, pair_vectors = self.relation(pair_crops)
+        if coordinates:
+            places = tf.gather_nd(normalise(pair_boxes, image_size, self._stride), pairs)
+            pair_vectors = tf.concat([pair_vectors, tf.cast(places, pair_vectors.dtype)], -1)
+        return RegionFeatures(crops, maps, nodes, pair_crops, pair_maps, pair_vectors, pair_row)
+
+
+def _pack(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Places of the True entries int64 [M, rank], and for every entry its row in that list (0 where it is False)."""
+    row = tf.cumsum(tf.reshape(tf.cast(valid, tf.int32), [-1])) - 1
+    return tf.where(valid), tf.reshape(tf.maximum(row, 0), tf.shape(valid))

@@ -1,0 +1,97 @@
+"""ResNet-v1 50, 101 and 152 up to stride 16 (C4), and the fourth block that runs on crops.
+
+The layout is slim's: the stride of a block sits in its *last* unit, block1 and block2 halve the map, block3 and block4 do not, so that
+the map after block3 has stride 16. Batch normalisation is frozen and folded (`FrozenNormConv`).
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import tensorflow as tf
+
+from dsg.nets.layers import Block, FrozenNormConv
+from dsg.nets.masks import zero_padding
+from dsg.nets.outputs import TrunkFeatures
+
+UNITS = {"res50": (3, 4, 6), "res101": (3, 4, 23), "res152": (3, 8, 36)}
+BLOCK4_UNITS = 3
+
+
+class Bottleneck(Block):
+    """1x1, 3x3 and 1x1 convolutions around a shortcut; the 3x3 one carries the stride."""
+
+    def __init__(self, cin: int, cout: int, stride: int = 1) -> None:
+        super().__init__()
+        inner = cout // 4
+        if cin != cout:
+            self.shortcut = FrozenNormConv(cin, cout, 1, stride, relu=False)
+        self.conv1 = FrozenNormConv(cin, inner)
+        self.conv2 = FrozenNormConv(inner, inner, 3, stride)
+        self.conv3 = FrozenNormConv(inner, cout, relu=False)
+        self._identity, self._stride = cin == cout, stride
+
+    def call(self, x: tf.Tensor, image_size: Optional[tf.Tensor] = None, at_stride: int = 16, centre_tap: bool = False) -> tf.Tensor:
+        if self._identity:
+            shortcut = x if self._stride == 1 else x[:, :: self._stride, :: self._stride]
+        else:
+            shortcut = self.shortcut(x)
+        inner = zero_padding(self.conv1(x), image_size, at_stride)
+        return tf.nn.relu(shortcut + self.conv3(self.conv2(inner, centre_tap=centre_tap)))
+
+
+def stage(cin: int, cout: int, units: int, stride: int) -> list[Bottleneck]:
+    """The units of one block, the last of them with the stride."""
+    return [
+        Bottleneck(cin if number == 0 else cout, cout, stride if number == units - 1 else 1) for number in range(units)
+    ]
+
+
+class ResnetTrunk(Block):
+    """Images [B, H, W, 3] -> `TrunkFeatures` with 1024 channels at stride 16."""
+
+    channels = 1024
+
+    def __init__(self, net: str, fixed_blocks: int = 1) -> None:
+        super().__init__()
+        units = UNITS[net]
+        self.conv1 = FrozenNormConv(3, 64, 7, 2)
+        self.block1 = stage(64, 256, units[0], 2)
+        self.block2 = stage(256, 512, units[1], 2)
+        self.block3 = stage(512, 1024, units[2], 1)
+        self._fixed_blocks = fixed_blocks
+
+    def call(self, images: tf.Tensor, image_size: Optional[tf.Tensor] = None) -> TrunkFeatures:
+        x = zero_padding(self.conv1(images), image_size, 2)
+        # The release pads with zeros, then pools; after a ReLU that equals padding which never wins.
+        base = tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        maps, x, stride = [], base, 4
+        for number, units in enumerate((self.block1, self.block2, self.block3)):
+            if number == self._fixed_blocks:
+                x = tf.stop_gradient(x)  # nothing below is trained, so nothing below is differentiated
+            for unit in units:
+                x = unit(x, image_size, stride)
+            stride *= 2 if number < 2 else 1
+            maps.append(x)
+        if self._fixed_blocks == 3:
+            maps[2] = tf.stop_gradient(x)
+        return TrunkFeatures(base, maps[0], maps[1], zero_padding(maps[2], image_size, 16))
+
+    def fixed(self, name: str) -> bool:
+        """Whether the variable called `name` below this trunk is never trained."""
+        first = name.split("/")[0]
+        return first in ("conv1", *(f"block{number + 1}" for number in range(self._fixed_blocks)))
+
+
+class Block4(Block):
+    """Crops [M, s, s, 1024] -> [M, s, s, 2048]: one of the two copies of ResNet's last block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.units = stage(1024, 2048, BLOCK4_UNITS, 1)
+
+    def call(self, crops: tf.Tensor) -> tf.Tensor:
+        single = crops.shape[1] == 1 and crops.shape[2] == 1
+        for unit in self.units:
+            crops = unit(crops, centre_tap=single)
+        return crops

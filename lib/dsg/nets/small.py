@@ -1,0 +1,110 @@
+"""Small trunks of basic blocks: res18 (ImageNet weights, folded norm) and mini (random weights, trainable norm).
+
+Both run up to stride 16. With `feature_stride` 8 the stride-16 map is brought back to stride 8 and joined with the block before, so
+that objects of 25 pixels cover more than one cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import tensorflow as tf
+
+from dsg.nets.layers import Block, ChannelNorm, Conv
+from dsg.nets.masks import zero_padding
+from dsg.nets.outputs import TrunkFeatures
+
+# channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map
+LAYOUTS = {
+    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "norm": False, "joined": 256},
+    "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "norm": True, "joined": 128},
+}
+
+
+class NormConv(Block):
+    """3x3 or 1x1 convolution, optionally normalised, optionally with a ReLU."""
+
+    def __init__(self, cin: int, cout: int, size: int, stride: int = 1, relu: bool = True, norm: bool = True) -> None:
+        super().__init__()
+        self.conv = Conv(cin, cout, size, stride, init="he_normal")
+        if norm:
+            self.norm = ChannelNorm(cout)
+        self._norm, self._relu = norm, relu
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        x = self.conv(x)
+        x = self.norm(x) if self._norm else x
+        return tf.nn.relu(x) if self._relu else x
+
+
+class BasicUnit(Block):
+    """Two 3x3 convolutions around a shortcut; the first carries the stride."""
+
+    def __init__(self, cin: int, cout: int, stride: int, norm: bool) -> None:
+        super().__init__()
+        if stride > 1 or cin != cout:
+            self.shortcut = NormConv(cin, cout, 1, stride, relu=False, norm=norm)
+        self.conv1 = NormConv(cin, cout, 3, stride, norm=norm)
+        self.conv2 = NormConv(cout, cout, 3, relu=False, norm=norm)
+        self._project = stride > 1 or cin != cout
+
+    def call(self, x: tf.Tensor, image_size: Optional[tf.Tensor], at_stride: int) -> tf.Tensor:
+        """`x` is zero in the padding, and so is the result, which has stride `at_stride`."""
+        shortcut = self.shortcut(x) if self._project else x
+        inner = zero_padding(self.conv1(x), image_size, at_stride)
+        return zero_padding(tf.nn.relu(shortcut + self.conv2(inner)), image_size, at_stride)
+
+
+class SmallTrunk(Block):
+    """Images [B, H, W, 3] -> `TrunkFeatures` at stride 16 or 8."""
+
+    def __init__(self, net: str, feature_stride: int = 16, fixed_blocks: int = 0) -> None:
+        super().__init__()
+        layout = LAYOUTS[net]
+        widths: Sequence[int] = layout["widths"]  # type: ignore[assignment]
+        units: Sequence[int] = layout["units"]  # type: ignore[assignment]
+        norm = bool(layout["norm"])
+        joined = int(layout["joined"])  # type: ignore[call-overload]
+        self.conv1 = NormConv(3, widths[0], int(layout["stem"]), 2, norm=norm)  # type: ignore[call-overload]
+        self.block1 = self._stage(widths[0], widths[1], units[0], 1, norm)
+        self.block2 = self._stage(widths[1], widths[2], units[1], 2, norm)
+        self.block3 = self._stage(widths[2], widths[3], units[2], 2, norm)
+        self._feature_stride, self._fixed_blocks = feature_stride, fixed_blocks
+        self.channels = joined if feature_stride == 8 else widths[3]
+        if feature_stride == 8:
+            self.coarse = NormConv(widths[3], joined, 1, relu=False)
+            self.lateral = NormConv(widths[2], joined, 1, relu=False)
+            self.join = NormConv(joined, joined, 3)
+
+    @staticmethod
+    def _stage(cin: int, cout: int, units: int, stride: int, norm: bool) -> list[BasicUnit]:
+        return [BasicUnit(cin if n == 0 else cout, cout, stride if n == 0 else 1, norm) for n in range(units)]
+
+    def call(self, images: tf.Tensor, image_size: Optional[tf.Tensor] = None) -> TrunkFeatures:
+        x = zero_padding(self.conv1(images), image_size, 2)
+        base = zero_padding(tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]]), image_size, 4)
+        maps, x, stride = [], base, 4
+        for number, units in enumerate((self.block1, self.block2, self.block3)):
+            if number and number == self._fixed_blocks:
+                x = tf.stop_gradient(x)
+            stride *= 2 if number else 1
+            for unit in units:
+                x = unit(x, image_size, stride)
+            maps.append(x)
+        features = maps[2]
+        if self._fixed_blocks == 3:
+            features = tf.stop_gradient(features)
+        if self._feature_stride == 8:
+            fine = tf.shape(maps[1])
+            coarse = tf.repeat(tf.repeat(self.coarse(features), 2, axis=1), 2, axis=2)[:, : fine[1], : fine[2]]
+            joined = zero_padding(tf.nn.relu(self.lateral(maps[1]) + coarse), image_size, 8)
+            features = zero_padding(self.join(joined), image_size, 8)
+        return TrunkFeatures(base, maps[0], maps[1], features)
+
+    def fixed(self, name: str) -> bool:
+        """Whether the variable called `name` below this trunk is never trained; FIXED_BLOCKS 0 trains all, conv1 included."""
+        first = name.split("/")[0]
+        if not self._fixed_blocks:
+            return False
+        return first in ("conv1", *(f"block{number + 1}" for number in range(self._fixed_blocks)))
