@@ -1,0 +1,219 @@
+"""One training state in one file: `<name>_iter_N.npz`, plain arrays by our own names, no pickle.
+
+Entries are `variables/<name>`, `slots/<name>` (the optimiser's, absent in the best snapshot) and `meta`, a
+JSON text: how far training got, the scores so far, the configuration and the vocabulary. A file appears whole
+or not at all: it is written under a temporary name, flushed to the disk and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsg.errors import UserError
+
+FORMAT_VERSION = 1
+VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
+SHOWN = 3  # mismatches named in a message
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, quota used up, size limit of the shell
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a snapshot says about itself."""
+
+    net: str
+    epoch: int  # finished epochs
+    step: int  # steps done over the whole run
+    epoch_step: int = 0  # steps done in the epoch that follows; 0 at an epoch's end
+    epoch_state: dict[str, Any] = field(default_factory=dict)  # sums over the steps of the unfinished epoch
+    best_score: float | None = None
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)  # one entry a finished epoch
+    seed: int = 0
+    config: dict[str, Any] = field(default_factory=dict)  # every option by upper-case name
+    dataset: str = ""
+    objects: list[str] = field(default_factory=list)
+    predicates: list[str] = field(default_factory=list)
+    version: str = ""  # of the library
+    format: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as read from its file: arrays by name."""
+
+    path: Path
+    variables: dict[str, np.ndarray]
+    slots: dict[str, np.ndarray]
+    meta: Meta
+
+
+def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, Any], meta: Meta) -> None:
+    """Write a snapshot; `variables` and `slots` hold arrays or anything with `.numpy()`.
+
+    Raises:
+        UserError: where the disk is full or the folder cannot be written; what was there before is untouched.
+    """
+    arrays = {VARIABLES + name: value for name, value in variables.items()}
+    arrays.update({SLOTS + name: value for name, value in slots.items()})
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            _write_arrays(stream, arrays, asdict(meta))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        remedy = "make room" if error.errno in FULL else "mend that"
+        raise UserError(
+            f"{path}: cannot save the snapshot ({error.strerror or error}); earlier snapshots are intact: "
+            f"{remedy}, then give the same command again to go on from the last one"
+        ) from error
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read a snapshot and check it is whole.
+
+    Raises:
+        UserError: where the file is absent, cut short, damaged or something else than a snapshot.
+    """
+    variables: dict[str, np.ndarray] = {}
+    slots: dict[str, np.ndarray] = {}
+    with _reading(path) as archive:
+        meta = _read_meta(path, archive)
+        for entry in archive.namelist():
+            name = entry[: -len(".npy")]
+            if name.startswith(VARIABLES):
+                variables[name[len(VARIABLES) :]] = _read_array(archive, entry)
+            elif name.startswith(SLOTS):
+                slots[name[len(SLOTS) :]] = _read_array(archive, entry)
+    return Snapshot(path, variables, slots, meta)
+
+
+def load_meta(path: Path) -> Meta:
+    """Only the description of a snapshot, quickly: whether the arrays are whole is not checked."""
+    with _reading(path) as archive:
+        return _read_meta(path, archive)
+
+
+def assign(path: Path, kind: str, saved: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -> None:
+    """Give each variable in `wanted` the saved array of its name: exactly these names, exactly these shapes.
+
+    Args:
+        path: the snapshot's file, for the message.
+        kind: what they are, for the message, such as 'variables'.
+
+    Raises:
+        UserError: naming some of the differences; then nothing has been assigned.
+    """
+    problems = mismatches(
+        {name: value.shape for name, value in saved.items()},
+        {name: tuple(variable.shape) for name, variable in wanted.items()},
+    )
+    if problems:
+        shown = "; ".join(problems[:SHOWN]) + ("; ..." if len(problems) > SHOWN else "")
+        raise UserError(
+            f"{path}: a snapshot of another network, {len(problems)} {kind} differ: {shown}; give the "
+            "network and the options that it was trained with"
+        )
+    for name, variable in wanted.items():
+        variable.assign(saved[name])
+
+
+def mismatches(saved: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """One phrase for each name that is missing, superfluous or of another shape."""
+    problems = [
+        f"{name} is {list(saved[name])} in the file, {list(shape)} in the network"
+        for name, shape in wanted.items()
+        if name in saved and saved[name] != shape
+    ]
+    problems += [f"{name} is missing in the file" for name in wanted if name not in saved]
+    return problems + [f"{name} is not in the network" for name in saved if name not in wanted]
+
+
+def check_vocabulary(path: Path, meta: Meta, objects: Sequence[str], predicates: Sequence[str]) -> None:
+    """Raise `UserError` unless a snapshot was trained with exactly these categories and predicates."""
+    for kind, known, given in (
+        ("categories", meta.objects, list(objects)),
+        ("predicates", meta.predicates, list(predicates)),
+    ):
+        if known != given:
+            where = next((i for i, pair in enumerate(zip(known, given)) if pair[0] != pair[1]), None)
+            detail = f"{len(known)}, here {len(given)}"
+            if where is not None:
+                detail = f"number {where} is {known[where]!r}, here {given[where]!r}"
+            raise UserError(
+                f"{path}: trained on {meta.dataset or 'another data set'} with other {kind} ({detail}); "
+                "give the data set that it was trained on"
+            )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive at `path`; whatever is wrong with its content becomes one line."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such snapshot") from None
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        reason = "a Git LFS pointer, not the file: run `git lfs pull`" if _is_pointer(path) else str(error)
+        raise UserError(
+            f"{path}: damaged, cut short or no snapshot ({reason}); take another one, or delete it"
+        ) from error
+
+
+def _is_pointer(path: Path) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(40).startswith(b"version https://git-lfs")
+    except OSError:
+        return False
+
+
+def _read_meta(path: Path, archive: zipfile.ZipFile) -> Meta:
+    given = json.loads(str(_read_array(archive, META + ".npy")))
+    if given.get("format") != FORMAT_VERSION:
+        raise UserError(f"{path}: written by another version of this program (format {given.get('format')})")
+    known = {item.name for item in fields(Meta)}
+    return Meta(**{name: value for name, value in given.items() if name in known})
+
+
+def _read_array(archive: zipfile.ZipFile, entry: str) -> np.ndarray:
+    with archive.open(entry) as stream:  # checks the sum of the entry when its end is reached
+        value = np.lib.format.read_array(stream, allow_pickle=False)
+        stream.read(1)
+    return value
+
+
+def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        # The description comes first: it is read alone when a run looks for where to go on.
+        for name, value in {META: np.array(json.dumps(meta)), **arrays}.items():
+            array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlast a power cut, where the system can do so."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
