@@ -1,0 +1,184 @@
+"""Where each data set lies: its folder under the data folder, its image folders, how it is obtained.
+
+A data set that is not in the catalogue is any folder with the same files; its images are looked for in the
+folders of `ANY_IMAGES`, then where the catalogue's data sets have theirs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsg.datasets.annotations import annotation_file
+from dsg.errors import UserError
+
+RELEASE = "https://cs.stanford.edu/people/ranjaykrishna/referringrelationships"
+FILES = (
+    "annotations_train.json",
+    "annotations_test.json",
+    "train_image_metadata.json",
+    "test_image_metadata.json",
+    "objects.json",
+    "predicates.json",
+)
+# Tried in this order where a data set's own folders do not hold an image; {split} is train or test.
+ANY_IMAGES = ("images/{split}", "images", "{split}", ".")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set of the catalogue."""
+
+    folder: str  # under the data folder
+    train_images: tuple[str, ...]  # under the data set's folder, in the order in which they are searched
+    test_images: tuple[str, ...]
+    objects: int  # how many names the vocabulary has
+    predicates: int
+    obtain: str  # what to do when it is missing
+    obtain_images: str  # what to do when only the images are missing
+
+
+_VG_IMAGES = ("JPEGImages/VG_100K", "JPEGImages/VG_100K_2")
+_UNPACK = "fetch {release}/{archive} and unpack it in the data folder"
+CATALOGUE = {
+    "visualgenome": Entry(
+        "VisualGenome",
+        _VG_IMAGES,
+        _VG_IMAGES,
+        100,
+        70,
+        _UNPACK.format(release=RELEASE, archive="visualgenome.zip"),
+        "fetch images.zip and images2.zip from https://visualgenome.org",
+    ),
+    "vrd": Entry(
+        "VRD",
+        ("sg_dataset/sg_train_images",),
+        ("sg_dataset/sg_test_images",),
+        100,
+        70,
+        _UNPACK.format(release=RELEASE, archive="vrd.zip"),
+        "fetch sg_dataset.zip from https://cs.stanford.edu/people/ranjaykrishna/vrd/",
+    ),
+    "clevr": Entry(
+        "clevr",
+        ("CLEVR_v1.0/images/train",),
+        ("CLEVR_v1.0/images/val",),
+        48,
+        4,
+        _UNPACK.format(release=RELEASE, archive="clevr.zip"),
+        "fetch https://dl.fbaipublicfiles.com/clevr/CLEVR_v1.0.zip",
+    ),
+    "shapes": Entry(
+        "shapes",
+        ("CLEVR_v1.0/images/train",),
+        ("CLEVR_v1.0/images/val",),
+        48,
+        4,
+        "generate it with `python tools/generate_shapes.py`",
+        "generate it again with `python tools/generate_shapes.py --force`",
+    ),
+}
+
+
+def find_dataset(name: str | os.PathLike[str], data_dir: Path) -> tuple[str, Path, Entry | None]:
+    """A data set by its name or folder.
+
+    A name of the catalogue is found as `data_dir` itself, if that holds annotations, or as the catalogue's
+    folder in it; another name is a folder, given by its path or by its place in `data_dir`. Upper and lower
+    case are the same.
+
+    Returns:
+        its name, its folder, and its entry of the catalogue (None for a folder of your own).
+
+    Raises:
+        UserError: there is no such data set, or its folder is not there.
+    """
+    text = os.fspath(name)
+    known = _known_name(text)
+    if known:
+        return known, _known_folder(known, data_dir), CATALOGUE[known]
+    candidates = [Path(text), data_dir / text, _same_name(data_dir, text)]
+    if holds_annotations(data_dir) and data_dir.resolve().name.lower() == text.lower():
+        candidates.append(data_dir)
+    folder = next((path for path in candidates if path is not None and path.is_dir()), None)
+    if folder is None:
+        close = difflib.get_close_matches(text.lower(), CATALOGUE, n=1)
+        hint = (
+            f"did you mean {close[0]!r}?"
+            if close
+            else f"known: {', '.join(CATALOGUE)}, or the path of a folder"
+        )
+        raise UserError(f"unknown data set {text!r}: {hint}")
+    return folder.resolve().name, folder, None
+
+
+def holds_annotations(folder: Path) -> bool:
+    """Whether a folder is that of a data set."""
+    return any(annotation_file(folder, split).is_file() for split in ("train", "test", "validation"))
+
+
+class ImageFolders:
+    """Finds the image files of a split: the first folder that lists a name has it.
+
+    Every folder is listed once, which is faster than asking the file system for every image.
+    """
+
+    def __init__(self, folder: Path, entry: Entry | None, split: str) -> None:
+        own = () if entry is None else entry.test_images if split == "test" else entry.train_images
+        shared = tuple(pattern.format(split="test" if split == "test" else "train") for pattern in ANY_IMAGES)
+        self._expected = folder / (own[0] if own else "images")
+        candidates = dict.fromkeys(own + shared + _catalogued_images(split))
+        self._folders = [path for path in (folder / part for part in candidates) if path.is_dir()]
+        self._listed: dict[Path, set[str]] = {}
+
+    def path(self, name: str) -> Path:
+        """The image's file; where it is in none of the folders, the place where it is expected."""
+        parent, _, base = name.rpartition("/")  # names may have folders in them
+        for folder in self._folders:
+            if base in self._names(folder / parent if parent else folder):
+                return folder / name
+        return self._expected / name
+
+    def _names(self, folder: Path) -> set[str]:
+        if folder not in self._listed:
+            self._listed[folder] = {item.name for item in os.scandir(folder)} if folder.is_dir() else set()
+        return self._listed[folder]
+
+
+def _catalogued_images(split: str) -> tuple[str, ...]:
+    """The image folders of the whole catalogue: a copy of one of its data sets may be named by its path."""
+    entries = CATALOGUE.values()
+    return tuple(
+        part for entry in entries for part in (entry.test_images if split == "test" else entry.train_images)
+    )
+
+
+def _known_name(text: str) -> str | None:
+    plain = text.lower().replace("_", "").replace("-", "")
+    return plain if plain in CATALOGUE else None
+
+
+def _known_folder(name: str, data_dir: Path) -> Path:
+    if holds_annotations(data_dir):
+        return data_dir
+    entry = CATALOGUE[name]
+    exact = data_dir / entry.folder
+    folder = exact if exact.is_dir() else _same_name(data_dir, entry.folder, name)
+    if folder is None:
+        files = ", ".join(FILES)
+        raise UserError(
+            f"data set {name!r} is not there: {exact} should hold {files}; {entry.obtain} (data/README.md)"
+        )
+    return folder
+
+
+def _same_name(parent: Path, *names: str) -> Path | None:
+    """The folder of that name in `parent`, whatever the case of its letters."""
+    wanted = {name.lower() for name in names}
+    if not parent.is_dir():
+        return None
+    return next(
+        (path for path in sorted(parent.iterdir()) if path.name.lower() in wanted and path.is_dir()), None
+    )

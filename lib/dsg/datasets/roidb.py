@@ -1,0 +1,164 @@
+"""From the relationships of one image to its `ImageRecord`: entities, queries, roles.
+
+The order of everything is the release's: entities by first appearance (the subject before the object),
+queries by first appearance, and one random number per pair with several predicates, pair by pair in row
+order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsg.datasets.records import OBJECT, OTHER, SUBJECT, ImageRecord, Vocabulary
+from dsg.datasets.validation import Report, sound_relationships
+
+
+def build_record(
+    name: str,
+    path: Path,
+    size: tuple[int, int],
+    relationships: list[Any],
+    vocabulary: Vocabulary,
+    rng: np.random.RandomState,
+    report: Report,
+    source: str = "annotations",
+    keep_outside: bool = False,
+) -> ImageRecord:
+    """The record of one image; it has no queries where no relationship remains.
+
+    Boxes become [x1, y1, x2, y2] float32; where int(x2) == int(x1), x2 grows by 1, likewise y. Boxes that
+    leave the image in part are kept as they are.
+
+    Args:
+        size: width and height of the image in pixels.
+        relationships: as in the file, boxes [ymin, ymax, xmin, xmax].
+        rng: gives one number for each pair of entities that carries several predicates.
+        report: called for each relationship that is left out: category or predicate out of range, box
+            inverted or wholly outside the image.
+        source: name of the file, for messages.
+        keep_outside: keep boxes that lie wholly outside the image, as the release does.
+
+    Raises:
+        UserError: a relationship is not of the format.
+    """
+    predicates, mentions = sound_relationships(
+        name, None if keep_outside else size, relationships, vocabulary, report, source
+    )
+    # An entity's key is the text of its dictionary, because the release tells entities apart by it: the same
+    # box and category written in another order is another entity.
+    keys = [repr(mention) for mention in mentions]
+    first: dict[str, dict[str, Any]] = {}
+    for key, mention in zip(keys, mentions):
+        first.setdefault(key, mention)
+    index = {key: position for position, key in enumerate(first)}
+    positions = [index[key] for key in keys]
+    entities = list(first.values())
+
+    columns = np.array([positions[0::2], predicates, positions[1::2]], np.int32)
+    triples = _first_appearances(columns.T.reshape(-1, 3))
+    categories = np.array([entity["category"] for entity in entities], np.int32)
+    queries, subject_masks, object_masks, roles = _queries(triples, categories)
+    return ImageRecord(
+        name=name,
+        path=path,
+        width=size[0],
+        height=size[1],
+        boxes=boxes_from_annotation([entity["bbox"] for entity in entities]),
+        entities=categories,
+        predicates=draw_predicates(triples, len(categories), rng),
+        queries=queries,
+        roles=roles,
+        subject_masks=subject_masks,
+        object_masks=object_masks,
+        triples=triples,
+    )
+
+
+def boxes_from_annotation(boxes: list[Any]) -> np.ndarray:
+    """[ymin, ymax, xmin, xmax] to float32 [G, 4] x1 y1 x2 y2; a side without length becomes 1 longer."""
+    result = np.array(boxes, np.float32).reshape(-1, 4)[:, [2, 0, 3, 1]]
+    low, high = result[:, :2], result[:, 2:]
+    high += low.astype(np.int64) == high.astype(np.int64)
+    return np.ascontiguousarray(result)
+
+
+def draw_predicates(triples: np.ndarray, entities: int, rng: np.random.RandomState) -> np.ndarray:
+    """One predicate for each related pair of entities, drawn uniformly where there are several.
+
+    Equal, draw by draw, to `rng.choice(number of predicates, 1, p=...)` called pair by pair in row order for
+    the pairs with several predicates; pairs with one predicate draw nothing.
+
+    Args:
+        triples: int32 [T, 3], different from each other: subject index, predicate, object index.
+        entities: their number G.
+        rng: legacy NumPy generator.
+
+    Returns:
+        int32 [G, G], -1 where a pair is not related.
+    """
+    order = np.lexsort((triples[:, 1], triples[:, 2], triples[:, 0]))
+    subject, predicate, obj = triples[order].T
+    _, start, counts = np.unique(subject * entities + obj, return_index=True, return_counts=True)
+    chosen = start.copy()
+    several = counts > 1
+    if several.any():
+        chosen[several] += _uniform_choices(counts[several], rng)
+    result = np.full((entities, entities), -1, np.int32)
+    result[subject[chosen], obj[chosen]] = predicate[chosen]
+    return result
+
+
+def _first_appearances(rows: np.ndarray) -> np.ndarray:
+    """The different rows of an integer matrix, in the order in which they first appear."""
+    if len(rows) == 0:
+        return rows
+    _, first = np.unique(_codes(rows), return_index=True)
+    return rows[np.sort(first)]
+
+
+def _codes(rows: np.ndarray) -> np.ndarray:
+    """One number for each row of three, the same for the same row; indices are far below 2^21."""
+    columns = rows.astype(np.int64)
+    return (columns[:, 0] << 42) | (columns[:, 1] << 21) | columns[:, 2]
+
+
+def _queries(
+    triples: np.ndarray, categories: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Queries [Q, 3] by first appearance, masks of subjects and objects [Q, G], roles [Q, G].
+
+    Self-relations ask nothing.
+    """
+    pairs = triples[triples[:, 0] != triples[:, 2]]
+    asked = np.stack([categories[pairs[:, 0]], pairs[:, 1], categories[pairs[:, 2]]], axis=1).astype(np.int32)
+    _, first, inverse = np.unique(_codes(asked), return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    query = rank[inverse.reshape(-1)]
+
+    shape = (len(order), len(categories))
+    subject_masks, object_masks = np.zeros(shape, bool), np.zeros(shape, bool)
+    subject_masks[query, pairs[:, 0]] = True
+    object_masks[query, pairs[:, 2]] = True
+    # The release walks through the pairs (subject, object) in row order and writes both roles: a box that is
+    # both has been written as object last if one of its subjects comes after itself.
+    last_subject = np.full(shape, -1, np.int64)
+    np.maximum.at(last_subject, (query, pairs[:, 2]), pairs[:, 0])
+    object_last = object_masks & (~subject_masks | (last_subject > np.arange(len(categories))))
+    roles = np.where(object_last, OBJECT, np.where(subject_masks, SUBJECT, OTHER)).astype(np.int32)
+    return asked[first[order]], subject_masks, object_masks, roles
+
+
+def _uniform_choices(counts: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """For each count k one of 0..k-1, from one random number each, rounded as `RandomState.choice` does."""
+    largest = int(counts.max())
+    table = np.full((largest + 1, largest), np.inf)
+    for count in np.unique(counts):
+        cumulative = np.cumsum(np.full(count, 1.0 / count))
+        table[count, :count] = cumulative / cumulative[-1]
+    numbers = rng.random_sample(len(counts))
+    return np.asarray((table[counts] <= numbers[:, None]).sum(axis=1))
