@@ -54,7 +54,7 @@ class TrainConfig:
     truncated: bool = option(False, "Draw the initial weights of new layers from a truncated normal.")
     freeze_detector: bool = option(False, "Train neither the trunk nor the region proposal network.")
     use_gt: bool = option(False, "Use the ground-truth boxes in place of proposals.")
-    ims_per_batch: int = option(1, "Images a step; the release takes one.")
+    ims_per_batch: int = option(1, "Images a step on each GPU; the release takes one.")
     scales: tuple[int, ...] = option((600,), "Length of the shorter image side in pixels; one is drawn for each image.")
     max_size: int = option(1000, "Longest allowed image side in pixels.")
     use_flipped: bool = option(True, "Add the mirror image of every training image.")
@@ -64,6 +64,7 @@ class TrainConfig:
     summary_interval: int = option(100, "Steps between two TensorBoard entries.")
     snapshot_iters: int = option(1, "Epochs between two snapshots.")
     snapshot_kept: int = option(3, "Snapshots kept besides the best one.")
+    save_minutes: int = option(30, "Minutes between two savings inside an epoch, so that a crash costs no more (0: none).")
     steps_per_epoch: int = option(0, "End an epoch after so many steps (0: after all images).")
     validate_images: int = option(0, "Validate on the first images only (0: on all).")
     max_bad_steps: int = option(10, "Stop after so many steps in a row whose loss is not finite.")
@@ -96,6 +97,7 @@ class TestConfig:
     scales: tuple[int, ...] = option((600,), "Length of the shorter image side in pixels.")
     max_size: int = option(1000, "Longest allowed image side in pixels.")
     ims_per_batch: int = option(1, "Images a step.")
+    pictures: int = option(12, "Images whose answers and scene graphs are drawn.")
     always_include_best: bool = option(
         True, "The best-scoring box always enters the IoU map (paper: only when no box is predicted)."
     )
