@@ -104,7 +104,7 @@ class GraphLabels(Block):
         if edges is not None:
             return LabelLogits(entities, tf.cast(mlp(mlp.term(edges, 0)), tf.float32))
         pair = tf.gather(mlp.term(pairs, 2), pair_index)
-        first = mlp.term(nodes, 0)[:, :, None] + mlp.term(nodes, 1)[:, None] + pair + mlp.term(graph, 3)[:, None, None]
+        first = mlp.term(nodes, 0)[:, None] + mlp.term(nodes, 1)[:, :, None] + pair + mlp.term(graph, 3)[:, None, None]
         return LabelLogits(entities, tf.cast(mlp(first), tf.float32))
 
 

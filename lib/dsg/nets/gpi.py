@@ -2,7 +2,7 @@
 
     aggregated_i = sum_j w_ij phi(z_j, z_i, z_ij)        w: softmax over j of an attention network with the same input
     g            = sum_i v_i alpha(z_i, aggregated_i)    v: softmax over i
-    z'_i         = rho(z_i, aggregated_i, g)
+    z'_i         = rho(z_i, g, aggregated_i)
 
 Permuting the boxes permutes nodes and edges and changes nothing else. The first layers act on concatenations, so each of their
 terms is computed once for a node, or once for an unordered pair, and added up where the pairs [i, j] need it.
@@ -52,7 +52,7 @@ class GraphLayer(Block):
         elif aggregation == "neighbour_attention":
             self.neighbour_attention = Mlp(pair, [NEIGHBOUR_HIDDEN, 1])
             self.graph_attention = Mlp(node, [NEIGHBOUR_HIDDEN, 1])
-        out = [node_dim, phi, alpha] if rho_neighbours else [node_dim, alpha]
+        out = [node_dim, alpha, phi] if rho_neighbours else [node_dim, alpha]
         self.node_mlp = Mlp(out, [hidden, hidden, rho])
         if unused_gate:
             # Never computed. The release's checkpoint holds it and weight decay acts on it.
@@ -84,8 +84,9 @@ class GraphLayer(Block):
         alpha_weights, graph = _aggregate(alpha, alpha_logits, valid[..., None], axis=1)
 
         mlp, g = self.node_mlp, graph[:, None]
-        out = mlp.term(nodes, 0)
-        out += mlp.term(aggregated, 1) + mlp.term(g, 2) if self._rho_neighbours else mlp.term(g, 1)
+        out = mlp.term(nodes, 0) + mlp.term(g, 1)
+        if self._rho_neighbours:
+            out += mlp.term(aggregated, 2)
         edges = None
         if self._rho_relation:
             pair_term = tf.gather(self.edge_mlp.term(pairs, 0), pair_index)
