@@ -1,0 +1,157 @@
+"""A run's folder, `output/<net>/<dataset>_train/<name>/`: its files, and which snapshot a name means.
+
+<name>_iter_0.npz    the best on validation so far
+<name>_iter_N.npz    after epoch N (epochs are called iters, as ever)
+<name>_last.npz      inside an epoch, where the run was interrupted; gone once the epoch has ended
+config.yml  history.jsonl  curves.png  logs/  tensorboard/  test/<snapshot>/
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsg.engine.snapshots import Snapshot, load_meta, load_snapshot
+from dsg.errors import UserError
+
+LOG = logging.getLogger("dsg")
+PRETRAINED = "dsg_pretrained"
+SNAPSHOT_NAME = re.compile(r"(?P<run>.+)_(iter_\d+|last)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder and the name of a run."""
+
+    folder: Path
+    name: str
+
+    @staticmethod
+    def of(output: Path, net: str, dataset: str, name: str) -> Run:
+        """The run of that name of a net on a data set.
+
+        Raises:
+            UserError: where the name would lead elsewhere, or is that of a snapshot.
+        """
+        if not name or name != Path(name).name or name.startswith("."):
+            raise UserError(f"{name!r} cannot be the name of a run: give a plain name without '/'")
+        if is_snapshot_name(name):
+            raise UserError(f"{name!r} is a snapshot's name; to train, give a run's name, such as default")
+        return Run(train_folder(output, net, dataset) / name, name)
+
+    def snapshot(self, epoch: int) -> Path:
+        """The snapshot after an epoch; of epoch 0, the best so far."""
+        return self.folder / f"{self.name}_iter_{epoch}.npz"
+
+    @property
+    def last(self) -> Path:
+        """Where an interrupted run goes on."""
+        return self.folder / f"{self.name}_last.npz"
+
+    def epochs(self) -> list[int]:
+        """Epochs with a snapshot, the best one aside, in rising order."""
+        pattern = re.compile(re.escape(self.name) + r"_iter_(\d+)\.npz")
+        found = (pattern.fullmatch(path.name) for path in self.folder.glob("*.npz"))
+        return sorted(int(match[1]) for match in found if match and int(match[1]) > 0)
+
+    def make_folder(self) -> None:
+        """Create the folder and see that it can be written to.
+
+        Raises:
+            UserError: where it cannot.
+        """
+        probe = self.folder / ".writable"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe.write_text("", encoding="utf-8")
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"{self.folder}: cannot write there ({error.strerror or error}); choose another folder with "
+                "--output"
+            ) from error
+
+    def prune(self, kept: int) -> None:
+        """Delete all but the newest `kept` snapshots, and never the best or the only one."""
+        for epoch in self.epochs()[: -max(kept, 1)]:
+            self.snapshot(epoch).unlink()
+
+    def resume(self) -> Snapshot | None:
+        """The state to go on from: the furthest that is whole; a damaged one is passed over with a notice."""
+        paths = [self.snapshot(epoch) for epoch in self.epochs()] + [self.last] * self.last.exists()
+        damaged = 0
+        reached: list[tuple[int, int, Path]] = []
+        for path in paths:
+            try:
+                meta = load_meta(path)
+                reached.append((meta.epoch, meta.epoch_step, path))
+            except UserError as error:
+                LOG.warning("%s", error)
+                damaged += 1
+        for _, _, path in sorted(reached, reverse=True):
+            try:
+                snapshot = load_snapshot(path)
+            except UserError as error:
+                LOG.warning("%s", error)
+                damaged += 1
+                continue
+            if damaged:
+                LOG.warning("going on from %s instead", path.name)
+            return snapshot
+        if paths:
+            raise UserError(
+                f"{self.folder}: none of its {len(paths)} snapshots can be read; delete them to begin anew"
+            )
+        return None
+
+
+def train_folder(output: Path, net: str, dataset: str) -> Path:
+    """Where the runs of a net on a data set lie."""
+    return output / net / f"{dataset}_train"
+
+
+def is_snapshot_name(name: str) -> bool:
+    """Whether a name is a snapshot's (`<name>_iter_N`, `dsg_pretrained`) rather than a run's."""
+    return name == PRETRAINED or SNAPSHOT_NAME.fullmatch(name) is not None
+
+
+def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Path) -> Path:
+    """The file that a snapshot's name means: a path, `<name>_iter_N` of a run, or `dsg_pretrained`.
+
+    A TensorFlow 1 checkpoint is named by its prefix, without `.index` and `.data-...`.
+
+    Raises:
+        UserError: where there is none, with those that there are.
+    """
+    folder = train_folder(output, net, dataset)
+    places = [Path(text), Path(f"{text}.npz")]
+    match = SNAPSHOT_NAME.fullmatch(text)
+    if match:
+        places += [folder / match["run"] / f"{text}.npz"]
+    if text == PRETRAINED:
+        folders = [
+            data_dir / "pretrained",
+            data_dir,
+            Path("data") / "pretrained",
+            folder / PRETRAINED,
+            folder,
+        ]
+        places = [place / f"{PRETRAINED}.ckpt" for place in folders]
+    for place in places:
+        if place.is_file() or place.with_name(place.name + ".index").is_file():
+            return place
+    if text == PRETRAINED:
+        raise UserError(
+            f"the released checkpoint is not there: put {PRETRAINED}.ckpt.index and .data-00000-of-00001 "
+            f"into {places[0].parent} (data/README.md)"
+        )
+    known = available(folder)
+    there = f"there are {', '.join(known)}" if known else "there is none yet: train first"
+    raise UserError(f"no snapshot {text!r} of {net} on {dataset} in {folder}: {there}")
+
+
+def available(folder: Path) -> list[str]:
+    """Names of the snapshots of all runs in a folder of runs."""
+    return sorted(path.stem for path in folder.glob("*/*.npz") if SNAPSHOT_NAME.fullmatch(path.stem))

@@ -1,0 +1,102 @@
+"""One training step as a TensorFlow function, traced once: losses, gradients, and the update if all is finite.
+
+On several devices each takes its share of the batch; losses and gradients are weighted by the number of
+images, so that a step means what it means on one device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dsg.batch import Batch
+from dsg.config import Config
+from dsg.engine.optimizers import Optimizer, clip_by_norm, double_bias
+from dsg.losses import training_losses
+from dsg.pipeline import batch_spec
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step says: its losses, and whether it was taken."""
+
+    losses: dict[str, float]  # `total` and its unweighted terms, means over the batch
+    gradient_norm: float
+    finite: bool  # False: nothing was updated
+
+
+def build_train_step(
+    model: Any, optimizer: Optimizer, config: Config, strategy: Any
+) -> Callable[[Batch, float], StepReport]:
+    """A function that takes a batch and a learning rate, updates what is trainable, and reports.
+
+    Args:
+        model: made in the scope of `strategy`, like `optimizer`.
+        optimizer: of the variables that are to be trained.
+        config: the losses and what is done to gradients.
+        strategy: `tf.distribute` strategy; its replicas divide the batch.
+    """
+    replicas = strategy.num_replicas_in_sync
+    spec = batch_spec(config)
+    if config.train.ims_per_batch * replicas == 1:
+        # Known when the graph is built, so that the model leaves out all that is for padded batches.
+        spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype, key) for key, one in spec.items()}
+    all_variables = model.named_variables()
+    trained = {name: all_variables[name] for name in model.trainable_names()}
+    names: list[str] = []  # of the losses, known once the graph is built
+
+    def replica_step(batch: Batch, learning_rate: tf.Tensor) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        part, share = replica_part(batch, context.replica_id_in_sync_group, replicas)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(list(trained.values()))
+            losses = training_losses(model, model(part, training=True), part, config)
+            total = losses["total"] * share
+        found = zip(trained, tape.gradient(total, list(trained.values())))
+        gradients = {name: tf.convert_to_tensor(value) for name, value in found if value is not None}
+        names[:] = losses
+        values = tf.stack(list(losses.values())) * share
+        if replicas > 1:
+            summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [values, *gradients.values()])
+            values, gradients = summed[0], dict(zip(gradients, summed[1:]))
+        if config.train.double_bias:
+            gradients = double_bias(gradients)
+        norm = tf.linalg.global_norm(list(gradients.values()))
+        finite = tf.math.is_finite(norm) & tf.reduce_all(tf.math.is_finite(values))
+        if config.train.clip_norm > 0:
+            gradients = clip_by_norm(gradients, norm, config.train.clip_norm)
+        optimizer.apply(gradients, learning_rate, finite)
+        # One tensor, so that one copy brings it back from a GPU.
+        return tf.concat([values, [norm, tf.cast(finite, tf.float32)]], 0)
+
+    @tf.function(input_signature=[spec, tf.TensorSpec([], tf.float32)])
+    def step(batch: Batch, learning_rate: tf.Tensor) -> tf.Tensor:
+        report = strategy.run(replica_step, args=(batch, learning_rate))
+        return strategy.experimental_local_results(report)[0]
+
+    def train_step(batch: Batch, learning_rate: float) -> StepReport:
+        report = np.asarray(step(batch, tf.constant(learning_rate, tf.float32)), np.float64)
+        losses = dict(zip(names, report[:-2].tolist()))
+        return StepReport(losses, float(report[-2]), bool(report[-1]))
+
+    return train_step
+
+
+def replica_part(batch: Batch, replica: Any, replicas: int) -> tuple[Batch, Any]:
+    """The images of a batch that one of `replicas` takes, and their share of the whole batch.
+
+    Where there are fewer images than replicas, the last ones repeat an image with share 0.
+    """
+    if replicas == 1:
+        return batch, 1.0
+    count = tf.shape(batch["image"])[0]
+    size = -(-count // replicas)
+    start = tf.minimum(replica * size, count - 1)
+    end = tf.maximum(tf.minimum((replica + 1) * size, count), start + 1)
+    counted = tf.maximum(tf.minimum((replica + 1) * size, count) - replica * size, 0)
+    part = {key: value[start:end] for key, value in batch.items()}  # type: ignore[attr-defined]
+    return Batch(**part), tf.cast(counted, tf.float32) / tf.cast(count, tf.float32)  # type: ignore[typeddict-item]
