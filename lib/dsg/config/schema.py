@@ -179,7 +179,9 @@ class Config:
 
     net: str = option("res101", "Backbone.", NETS)
     variant: str = option("dsg", "Full model, or detector and classifier without a graph.", ("dsg", "no_dsg"))
-    weights: str = option("", "File of trunk weights to start from; empty: where data/README.md says they lie.")
+    weights: str = option(
+        "", "File of trunk weights to start from; empty: where data/README.md says they lie; none: random weights."
+    )
     rng_seed: int = option(3, "Seed of every random draw.")
     pixel_means: tuple[float, ...] = option((102.9801, 115.9465, 122.7717), "Subtracted from the B, G and R values.")
     feature_stride: int = option(16, "Pixels between two cells of the feature map (8: res18 and mini only).", (8, 16))

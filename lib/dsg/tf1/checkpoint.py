@@ -34,6 +34,8 @@ class LoadReport:
     bookkeeping: int = 0
 
     def __str__(self) -> str:
+        if not (self.matched or self.missing or self.unused):
+            return self.source
         text = f"{self.source}: {len(self.matched)} variables matched, {len(self.missing)} missing, {len(self.unused)} unused"
         if self.bookkeeping:
             text += f", {self.bookkeeping} of the optimiser left aside"
