@@ -1,8 +1,9 @@
 """Images: from a file to pixels, and from pixels to the network's input. NumPy and OpenCV only.
 
-Files of any kind OpenCV knows become uint8 [H, W, 3] in B, G, R order, as the release's `cv2.imread` reads them: grey is repeated in
-the three channels, palettes are looked up, 16 bit values are cut to their upper 8, alpha is dropped (not composited), and pictures
-are turned upright as their EXIF orientation says. Unlike `cv2.imread`, a truncated file is an error rather than a half grey picture.
+Files of any kind OpenCV knows become uint8 [H, W, 3] in B, G, R order, as the release's `cv2.imread` reads
+them: grey is repeated in the three channels, palettes are looked up, 16 bit values are cut to their upper 8,
+alpha is dropped (not composited), and pictures are turned upright as their EXIF orientation says. Unlike
+`cv2.imread`, a truncated file is an error rather than a half grey picture.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from dsg.errors import UserError
 
 MAX_PIXELS = 200_000_000
-"""Larger images are refused before they are decoded: a file of some kilobytes can claim gigabytes of pixels."""
+"""Larger images are refused before they are decoded: a file of kilobytes can claim gigabytes of pixels."""
 
 
 def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
@@ -32,7 +33,8 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         uint8 [H, W, 3], B, G, R.
 
     Raises:
-        UserError: the file is missing, unreadable, empty, truncated, no image, or has more than `MAX_PIXELS` pixels.
+        UserError: the file is missing, unreadable, empty, truncated, no image, or has more than `MAX_PIXELS`
+            pixels.
     """
     data = _read_bytes(path)
     if not data:
@@ -40,7 +42,7 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
     height, width = stated_size(data)
     if height * width > MAX_PIXELS:
         raise UserError(
-            f"{path}: {width} x {height} pixels are more than the {MAX_PIXELS // 10**6} million allowed; shrink it"
+            f"{path}: {width} x {height} pixels are more than {MAX_PIXELS // 10**6} million; shrink the image"
         )
     if data.startswith(_PNG) and b"IEND" not in data[-1024:]:
         raise UserError(f"{path}: the image file is truncated; fetch it again")
@@ -60,7 +62,8 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
 def network_scale(height: int, width: int, target: int, max_size: int) -> float:
     """Pixels of the network's input per pixel of the image.
 
-    The shorter side becomes `target` pixels long; where that would make the longer one exceed `max_size`, that is its length instead.
+    The shorter side becomes `target` pixels long; where that would make the longer one exceed `max_size`,
+    that is its length instead.
 
     Example:
         >>> network_scale(375, 500, 300, 500), network_scale(100, 1000, 600, 1000)
@@ -74,9 +77,10 @@ def network_scale(height: int, width: int, target: int, max_size: int) -> float:
 def to_blob(
     image: np.ndarray, target: int, max_size: int, pixel_means: Sequence[float]
 ) -> tuple[np.ndarray, float]:
-    """The network's input for one image: means subtracted, then resized (bilinear, half-pixel centres, no antialiasing).
+    """The network's input for one image: means subtracted, then resized.
 
-    The sampling step is exactly 1 / scale, whatever the rounding of the output's size, as in the release.
+    Bilinear, half-pixel centres, no antialiasing. As in the release the sampling step is exactly 1 / scale,
+    whatever the rounding of the output's size.
 
     Args:
         image: uint8 [H, W, 3], B, G, R.
@@ -85,7 +89,8 @@ def to_blob(
         pixel_means: of B, G and R.
 
     Returns:
-        float32 [round(H * scale), round(W * scale), 3], each side at least 1, and the scale of `network_scale`.
+        float32 [round(H * scale), round(W * scale), 3], each side at least 1, and the scale of
+        `network_scale`.
     """
     centred = cv2.LUT(image, _centring_table(tuple(pixel_means)))
     height, width = image.shape[:2]
@@ -104,7 +109,7 @@ def mirror(image: np.ndarray) -> np.ndarray:
 
 
 def stated_size(data: bytes) -> tuple[int, int]:
-    """Height and width that the header of an image file states, nothing decoded; (0, 0) where it cannot be told.
+    """Height and width that the header of an image file states; (0, 0) where it cannot be told.
 
     Knows PNG, JPEG, GIF and BMP. WebP cannot exceed 16383 x 16383; for the rest OpenCV's own limit has to do.
     """
@@ -125,7 +130,7 @@ _JPEG = b"\xff\xd8"
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Height and width in the frame header of a JPEG file: its segments are walked until that one turns up."""
+    """Height and width in the frame header of a JPEG file, found by walking through the segments."""
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
@@ -154,7 +159,7 @@ def _read_bytes(path: str | Path) -> bytes:
 
 @functools.lru_cache(maxsize=8)
 def _centring_table(pixel_means: tuple[float, ...]) -> np.ndarray:
-    """float32 [1, 256, 3]: each 8 bit value minus its channel's mean, the difference rounded once, from float64."""
+    """float32 [1, 256, 3]: each 8 bit value minus its channel's mean, rounded once, from float64."""
     return (np.arange(256, dtype=np.float64)[None, :, None] - np.asarray(pixel_means, np.float64)).astype(
         np.float32
     )
