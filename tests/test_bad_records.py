@@ -98,9 +98,7 @@ def test_check_images(dataset: Dataset) -> None:
     assert check_images(dataset) == 3
     for index in range(3, 7):
         spoil(dataset, index, None)
-    with pytest.raises(
-        UserError, match=r"/.*: 7 of 7 images of test train are missing, for example 000\.png"
-    ):
+    with pytest.raises(UserError, match=r"/.*: 7 of 7 images of test train are missing, such as 000\.png"):
         check_images(dataset)
     with pytest.raises(UserError, match="no image with a relationship"):
         check_images(make_dataset(dataset.folder, []))

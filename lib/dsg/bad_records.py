@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from dsg.datasets import Dataset
+from dsg.datasets.catalogue import CATALOGUE
 from dsg.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -112,12 +112,10 @@ def check_images(dataset: Dataset, samples: int = 200) -> int:
     missing = sum(not record.path.is_file() for record in sample)
     if 2 * missing <= len(sample):
         return missing
-    lost = list(_missing(dataset))
+    lost = [record.path for record in records if not record.path.is_file()]
+    entry = CATALOGUE.get(dataset.name)
+    advice = entry.obtain_images if entry else "put them there, or into images/ of the data set's folder"
     raise UserError(
         f"{lost[0].parent}: {len(lost)} of {len(records)} images of {dataset.name} {dataset.split}"
-        f" are missing, for example {lost[0].name}; data/README.md says where to get them"
+        f" are missing, such as {lost[0].name}: {advice} (data/README.md)"
     )
-
-
-def _missing(dataset: Dataset) -> Iterator[Path]:
-    return (record.path for record in dataset.records if not record.flipped and not record.path.is_file())

@@ -151,9 +151,7 @@ def rpn_targets(
     height, width = image_size
     grid = feature_size(height, width, config.feature_stride)
     train = config.train
-    anchors = _anchors(
-        grid, config.feature_stride, config.anchor_scales, config.anchor_ratios, config.use_e2e_tf
-    )
+    anchors = _anchors(grid, config.feature_stride, config.anchor_scales, config.anchor_ratios)
     return anchor_targets(
         anchors,
         gt_boxes,
@@ -230,9 +228,9 @@ def _stack(arrays: list[np.ndarray], key: str) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _anchors(
-    grid: tuple[int, int], stride: int, scales: tuple[float, ...], ratios: tuple[float, ...], truncate: bool
+    grid: tuple[int, int], stride: int, scales: tuple[float, ...], ratios: tuple[float, ...]
 ) -> np.ndarray:
-    """`anchor_grid`, kept: most images of a data set have one of a few sizes."""
-    anchors = anchor_grid(*grid, stride, scales, ratios, truncate=truncate)
+    """`anchor_grid` as the network has it, kept: most images of a data set have one of a few sizes."""
+    anchors = anchor_grid(*grid, stride, scales, ratios)
     anchors.flags.writeable = False
     return anchors

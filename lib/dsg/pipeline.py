@@ -9,6 +9,7 @@ example that cannot be used is left out of its batch, see `bad_records`.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -180,9 +181,12 @@ def batch_spec(
     return {key: tf.TensorSpec(shape, dtype, key) for key, (shape, dtype) in shapes.items()}
 
 
+@functools.lru_cache(maxsize=4)
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of the records in an epoch of training: int64 [count], a permutation."""
-    return np.random.default_rng((_seed(seed), epoch)).permutation(count)
+    """The order of the records in an epoch of training: int64 [count], a read-only permutation."""
+    order = np.random.default_rng((_seed(seed), epoch)).permutation(count)
+    order.flags.writeable = False
+    return order
 
 
 def steps_in_epoch(dataset: Dataset, config: Config) -> int:
