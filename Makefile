@@ -1,0 +1,162 @@
+# Set up, build and check dsg. Needed beforehand: Python 3.9 - 3.13, a C compiler, make.
+#
+#   make              set up .venv with the requirements where they changed, build the box operations, check them
+#   make env          the virtual environment only
+#   make test         what is missing of the above, then the tests    (PYTEST_ARGS="tests/boxes -x" for some)
+#   make test-latest  the same on the newest TensorFlow, in .venv-latest
+#   make demo         answer queries on the bundled images and draw the answers
+#   make bench        measure speed and memory                        (QUICK=1 for a short run)
+#   make lint         ruff: rules and format;   make typecheck: mypy;   make format: apply the format
+#   make python       print the interpreter to run the programs with
+#   make clean        remove what was built;    make distclean: the virtual environments as well
+#
+#   TF=latest         the newest TensorFlow on any interpreter, in .venv-latest beside .venv
+#   PYTHON=python3.12 the interpreter to make the virtual environment with
+#   PYTHON=python     (or a path) inside an environment that is activated and has everything: it is used as it is,
+#                     nothing is installed
+#   GPU=1, GPU=0      install TensorFlow with or without CUDA, whatever nvidia-smi says (after: make distclean)
+
+PYTHON ?= python3
+TF ?= pinned
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export PYTHONPATH := $(CURDIR)/lib$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+.DEFAULT_GOAL := build
+.PHONY: build env test test-latest demo bench lint typecheck format python clean distclean help FORCE
+
+ifeq ($(filter pinned latest,$(TF)),)
+$(error TF is 'latest' or left out, not '$(TF)')
+endif
+
+REQUIREMENTS := requirements$(if $(filter latest,$(TF)),-latest).txt
+VENV := .venv$(if $(filter latest,$(TF)),-latest)
+KERNELS := lib/dsg/boxes/_nms lib/dsg/boxes/_overlaps
+SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = @echo "dsg: $(1)"
+
+# An interpreter that was named and lies in an environment (venv or conda) is used as it is.
+ifneq ($(origin PYTHON),file)
+EXISTING := $(shell exe=$$(command -v "$(PYTHON)") && root=$$(dirname "$$(dirname "$$exe")") && \
+	if [ -f "$$root/pyvenv.cfg" ] || [ -d "$$root/conda-meta" ]; then echo "$$exe"; fi)
+endif
+
+# Where the stamps lie. Each carries a checksum of what it stands for, so that changed requirements, or a clone that was
+# moved (the environment knows its path), are noticed by content and not by date.
+checksum = $(shell { cat $(1); echo "$(CURDIR) $(2)"; } 2>/dev/null | cksum | cut -d' ' -f1)
+ifneq ($(EXISTING),)
+VPY := $(EXISTING)
+STATE := build/environment-$(call checksum,/dev/null,$(EXISTING))
+READY := $(STATE)/ready
+DEV := $(STATE)/ready-dev
+CHECK := $(VPY) tools/check_machine.py --installed
+else
+VPY := $(CURDIR)/$(VENV)/bin/python
+STATE := $(VENV)
+READY := $(STATE)/ready-$(call checksum,$(REQUIREMENTS))
+DEV := $(STATE)/ready-dev-$(call checksum,requirements-dev.txt)
+CHECK := $(PYTHON) tools/check_machine.py
+version_of = $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+# A broken environment, or one of another version than the interpreter that was named, is made anew.
+STALE := $(shell if [ ! -x $(VPY) ] || { [ "$(origin PYTHON)" != file ] && \
+	[ "$$($(call version_of,$(PYTHON)))" != "$$($(call version_of,$(VPY)))" ]; }; then echo FORCE; fi)
+endif
+
+BUILT := $(STATE)/built
+CHECKED := $(STATE)/checked
+# The names of the built files end as the interpreter wants it, which the stamp remembers.
+SUFFIX := $(shell cat $(BUILT) 2>/dev/null)
+LOST := $(if $(filter-out $(wildcard $(KERNELS:=$(SUFFIX))),$(KERNELS:=$(SUFFIX))),FORCE)
+
+# Ask before anything is begun whether this machine has what it takes.
+ifneq ($(filter-out clean distclean help python,$(or $(MAKECMDGOALS),build)),)
+ifneq ($(STALE)$(LOST)$(if $(wildcard $(READY)),,FORCE),)
+PROBLEM := $(shell $(PYTHON) -c pass >/dev/null 2>&1 || { \
+	echo "there is no working $(PYTHON): install Python 3.9 - 3.13, or name one, e.g. make PYTHON=/usr/bin/python3.11"; exit 0; }; \
+	CC="$(filter-out $(if $(filter default,$(origin CC)),$(CC)),$(CC))" $(CHECK) 2>&1; exit 0)
+ifneq ($(PROBLEM),)
+$(error $(PROBLEM))
+endif
+endif
+endif
+
+build: $(CHECKED)
+	$(if $(SILENT),@:,$(call say,ready: $(VPY)))
+
+env: $(READY)
+	@:
+
+python:
+	@echo $(VPY)
+
+ifneq ($(EXISTING),)
+$(READY):
+	@mkdir -p $(STATE)
+	$(call say,using $(VPY))
+	@touch $@
+
+$(DEV): requirements-dev.txt $(READY)
+	@$(VPY) -c "import mypy, pytest, ruff" 2>/dev/null || \
+		{ echo "dsg: $(VPY) lacks a tool of requirements-dev.txt: install them there" >&2; exit 1; }
+	@touch $@
+else
+$(READY): $(STALE)
+	$(call say,setting up $(VENV))
+	@[ "$$($(call version_of,$(PYTHON)))" = "$$($(call version_of,$(VPY)))" ] || anew=--clear; $(PYTHON) -m venv $$anew $(VENV)
+	@if [ "$(GPU)" = 1 ] || { [ -z "$(GPU)" ] && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }; then \
+		sed 's/^tensorflow-cpu /tensorflow[and-cuda] /' $(REQUIREMENTS); else cat $(REQUIREMENTS); fi > $(STATE)/requirements.txt
+	$(call say,installing $(REQUIREMENTS): TensorFlow is large and takes minutes the first time)
+	@$(VPY) -m pip install -q --disable-pip-version-check -r $(STATE)/requirements.txt
+	@DSG_EXTENSIONS=0 $(VPY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(STATE)/ready-* $(BUILT) && touch $@
+
+$(DEV): $(READY)
+	$(call say,installing requirements-dev.txt)
+	@$(VPY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+endif
+
+$(BUILT): $(KERNELS:=.pyx) setup.py $(READY) $(LOST)
+	$(call say,building the box operations)
+	@$(VPY) -W ignore setup.py -q build_ext --inplace --force -j 2 > $(STATE)/build.log 2>&1 || \
+		{ tail -n 15 $(STATE)/build.log; echo "dsg: the build failed; all it said: $(STATE)/build.log" >&2; exit 1; }
+	@$(VPY) -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))' > $@
+
+$(CHECKED): $(BUILT) $(wildcard lib/dsg/boxes/*.py)
+	@$(VPY) -m dsg.boxes.selfcheck
+	@touch $@
+
+test: build $(DEV)
+	@$(VPY) -m pytest -q $(or $(PYTEST_ARGS),tests)
+
+test-latest:
+	@$(MAKE) --no-print-directory test TF=latest
+
+demo: build
+	@$(VPY) tools/demo.py
+
+bench: build
+	@$(VPY) tools/bench.py $(if $(QUICK),--quick)
+
+lint: $(DEV)
+	@$(VPY) -m ruff check .
+	@$(VPY) -m ruff format --check .
+
+typecheck: $(DEV)
+	@$(VPY) -m mypy lib/dsg
+
+format: $(DEV)
+	@$(VPY) -m ruff check --fix .
+	@$(VPY) -m ruff format .
+
+clean:
+	@rm -rf build dist lib/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -f $(KERNELS:=.c) $(KERNELS:=.*.so)
+	@find $(wildcard lib tests tools) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	@rm -rf .venv .venv-latest
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+FORCE:
