@@ -165,6 +165,7 @@ class _Source:
             self.rng,
             report,
             str(self.file),
+            self._keep_outside,
         )
 
     def has_queries(self, record: ImageRecord) -> bool:

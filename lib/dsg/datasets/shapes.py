@@ -11,9 +11,12 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -218,11 +221,18 @@ def _results(tasks: list[Task], workers: int) -> Iterator[tuple[str, str, list[d
         return
     # Forking is quick, but not safe once TensorFlow has started its threads.
     quick = "fork" in multiprocessing.get_all_start_methods() and "tensorflow" not in sys.modules
-    with multiprocessing.get_context("fork" if quick else "spawn").Pool(workers, _start_worker) as pool:
-        yield from pool.imap(_write_picture, tasks, chunksize=8)
+    context = multiprocessing.get_context("fork" if quick else "spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    try:
+        yield from pool.map(_write_picture, tasks, chunksize=8)
+    except BrokenProcessPool:
+        raise UserError("shapes: a worker process ended (out of memory?); try with fewer workers") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends the pool
     cv2.setNumThreads(1)  # the processes share the processors already
 
 
