@@ -8,8 +8,11 @@ config.yml  history.jsonl  curves.png  logs/  tensorboard/  test/<snapshot>/
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +75,24 @@ class Run:
                 f"{self.folder}: cannot write there ({error.strerror or error}); choose another folder with "
                 "--output"
             ) from error
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second process from training the same run; the lock ends with the process.
+
+        Raises:
+            UserError: where another process holds it.
+        """
+        with open(self.folder / ".lock", "w", encoding="utf-8") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{self.folder}: another process is training this run; wait for it, or give another name"
+                ) from None
+            except OSError:
+                LOG.warning("%s: this file system has no locks; train it only once at a time", self.folder)
+            yield
 
     def prune(self, kept: int) -> None:
         """Delete all but the newest `kept` snapshots, and never the best or the only one."""

@@ -43,6 +43,8 @@ class Meta:
     seed: int = 0
     config: dict[str, Any] = field(default_factory=dict)  # every option by upper-case name
     dataset: str = ""
+    records: int = 0  # of the training split
+    images_per_step: int = 0  # on all devices together
     objects: list[str] = field(default_factory=list)
     predicates: list[str] = field(default_factory=list)
     version: str = ""  # of the library

@@ -1,4 +1,4 @@
-"""One training step as a TensorFlow function, traced once: losses, gradients, and the update if all is finite.
+"""One training step as a TensorFlow function, traced once: losses, gradients, the update if all is finite.
 
 On several devices each takes its share of the batch; losses and gradients are weighted by the number of
 images, so that a step means what it means on one device.
@@ -98,5 +98,6 @@ def replica_part(batch: Batch, replica: Any, replicas: int) -> tuple[Batch, Any]
     start = tf.minimum(replica * size, count - 1)
     end = tf.maximum(tf.minimum((replica + 1) * size, count), start + 1)
     counted = tf.maximum(tf.minimum((replica + 1) * size, count) - replica * size, 0)
-    part = {key: value[start:end] for key, value in batch.items()}  # type: ignore[attr-defined]
+    values: dict[str, Any] = dict(batch)
+    part = {key: value[start:end] for key, value in values.items()}
     return Batch(**part), tf.cast(counted, tf.float32) / tf.cast(count, tf.float32)  # type: ignore[typeddict-item]

@@ -1,0 +1,154 @@
+"""From a model and a split to scores: every image is answered once, and each answer is handed on as arrays.
+
+`answers` runs the model and undoes the batch's padding; `evaluate` scores what comes out, and lets others
+look on, for pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dsg.config import Config
+from dsg.datasets import Dataset, ImageRecord, ambiguous
+from dsg.engine.progress import Progress
+from dsg.metrics.evaluation import Evaluator
+from dsg.metrics.results import EvaluationResults
+from dsg.nets.outputs import Predictions
+from dsg.pipeline import BadRecords, batch_spec, evaluation_batches, iterate
+
+INPUTS = ("image", "image_size", "queries", "query_valid")  # all that answering reads
+
+
+@dataclass(frozen=True)
+class ImageAnswer:
+    """The answer to all queries of one image: N proposals, no padding, boxes in network pixels."""
+
+    record: ImageRecord
+    blob: np.ndarray  # float32 [H, W, 3], the network's input
+    boxes: np.ndarray  # float32 [N, 4], refined
+    proposals: np.ndarray  # float32 [N, 4]
+    gt_boxes: np.ndarray  # float32 [G, 4]
+    probabilities: np.ndarray  # float32 [Q, N, 4]
+    entities: np.ndarray | None  # float32 [N, E]
+    predicates: np.ndarray | None  # float32 [N, N, R]
+    node_weights: np.ndarray | None  # float32 [N]
+
+    @property
+    def size(self) -> np.ndarray:
+        """float32 [4]: width, height, width, height of the network's input."""
+        height, width = self.blob.shape[:2]
+        return np.array([width, height, width, height], np.float32)
+
+
+Observer = Callable[[int, ImageAnswer, np.ndarray, np.ndarray], None]
+"""Is shown each image's position, its answer, and the subject and object IoU of its queries."""
+
+
+def evaluate(
+    model: Any,
+    dataset: Dataset,
+    config: Config,
+    *,
+    label: str = "test",
+    observe: Observer | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> EvaluationResults:
+    """Scores of a model on a split, every image counted once; unreadable images are named in `skipped`.
+
+    Args:
+        model: a `DSG`.
+        dataset: a loaded split.
+        config: TEST.* and DATA.WORKERS.
+        label: the start of each line of progress.
+        observe: looks on, see `Observer`.
+        check: called after each batch; may raise to stop.
+    """
+    vocabulary = dataset.vocabulary
+    policy = "always" if config.test.always_include_best else "if_empty"
+    evaluator = Evaluator(vocabulary.predicates, vocabulary.objects, argmax_policy=policy)
+    bad = BadRecords()
+    total = count = 0.0
+    with Progress(label, len(dataset)) as progress:
+        for index, answer in answers(model, dataset, config, bad):
+            subject, object_ = score(evaluator, answer)
+            if observe is not None:
+                observe(index, answer, subject, object_)
+            total, count = total + float(subject.sum() + object_.sum()), count + 2 * len(subject)
+            progress.advance(text=f"IoU {total / max(count, 1):.3f}")
+            check()
+    for name, reason in bad.reasons.items():
+        evaluator.skip(name, reason)
+    return evaluator.results()
+
+
+def score(evaluator: Evaluator, answer: ImageAnswer) -> tuple[np.ndarray, np.ndarray]:
+    """Adds an image to the evaluation; subject and object IoU of its queries, float64 [Q] each."""
+    record, size = answer.record, answer.size
+    original = np.array([record.width, record.height] * 2, np.float64)
+    return evaluator.add_image(
+        f"{record.name} (mirrored)" if record.flipped else record.name,
+        record.queries,
+        ambiguous(record),
+        answer.probabilities,
+        answer.boxes.astype(np.float64) / size,
+        answer.gt_boxes / size,
+        record.roles,
+        record.subject_masks,
+        record.object_masks,
+        gt_boxes_norm_rr=record.boxes / original,
+        proposals_norm=answer.proposals.astype(np.float64) / size,
+        image_size=(float(size[0]), float(size[1])),
+    )
+
+
+def answers(
+    model: Any, dataset: Dataset, config: Config, bad: BadRecords
+) -> Iterator[tuple[int, ImageAnswer]]:
+    """Position and answer of every image that can be read, in the order of the data set."""
+    predict = prediction_function(model, config)
+    for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
+        predictions = predict({key: batch[key] for key in INPUTS})
+        arrays = Predictions(*(None if value is None else value.numpy() for value in predictions))
+        images, sizes = batch["image"].numpy(), batch["image_size"].numpy().astype(int)
+        gt_boxes, indices = batch["gt_boxes"].numpy(), batch["index"].numpy()
+        for row, index in enumerate(indices):
+            record = dataset.records[index]
+            height, width = sizes[row]
+            blob = images[row, :height, :width]
+            yield int(index), _answer(record, blob, gt_boxes[row, : len(record.boxes)], arrays, row)
+
+
+def prediction_function(model: Any, config: Config) -> Callable[[dict[str, tf.Tensor]], Predictions]:
+    """`model.predict_roles` as a function that is traced once, for batches of TEST.IMS_PER_BATCH images."""
+    spec = batch_spec(config, ground_truth=False, targets=False)
+    alone = config.test.ims_per_batch == 1
+    signature = {
+        key: tf.TensorSpec([1 if alone else None, *spec[key].shape[1:]], spec[key].dtype, key)
+        for key in INPUTS
+    }
+    return tf.function(model.predict_roles, input_signature=[signature])
+
+
+def _answer(
+    record: ImageRecord, blob: np.ndarray, gt_boxes: np.ndarray, predictions: Predictions, row: int
+) -> ImageAnswer:
+    """One image's part of a batch, without proposals and queries that only pad it."""
+    valid = predictions.valid[row]
+    entities, predicates = predictions.entity_probabilities, predictions.predicate_probabilities
+    weights = predictions.node_weights
+    return ImageAnswer(
+        record=record,
+        blob=blob,
+        boxes=predictions.boxes[row][valid],
+        proposals=predictions.proposals[row][valid],
+        gt_boxes=gt_boxes,
+        probabilities=predictions.role_probabilities[row, : len(record.queries)][:, valid],
+        entities=None if entities is None else entities[row][valid],
+        predicates=None if predicates is None else predicates[row][valid][:, valid],
+        node_weights=None if weights is None else weights[row][valid],
+    )

@@ -1,0 +1,25 @@
+"""Small text files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from dsg.errors import UserError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step, so that a reader never sees half of it.
+
+    Raises:
+        UserError: where it cannot be written; what was there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise UserError(f"{path}: cannot write it ({error.strerror or error})") from error

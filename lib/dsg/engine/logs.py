@@ -1,0 +1,75 @@
+"""Where messages go: standard output for the user, and a file in the run's folder with the time of each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dsg.errors import UserError
+
+LOG = logging.getLogger("dsg")
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes to standard output, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
+class QuietFileHandler(logging.FileHandler):
+    """A log that cannot be written (full disk) must not bury the message that says so under tracebacks."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        pass
+
+
+def log_to_console() -> None:
+    """Show messages of this package on standard output; may be called again."""
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    if not any(isinstance(handler, ConsoleHandler) for handler in LOG.handlers):
+        LOG.addHandler(ConsoleHandler())
+
+
+@contextlib.contextmanager
+def log_file(folder: Path, kind: str) -> Iterator[Path]:
+    """Within it, messages go to `<folder>/<kind>_<time>.log` as well, and so does what ends it.
+
+    Raises:
+        UserError: where the file cannot be made.
+    """
+    path = folder / f"{kind}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handler = QuietFileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot write the log ({error.strerror or error})") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOG.addHandler(handler)
+    level, LOG.level = LOG.level, min(LOG.level or logging.INFO, logging.INFO)
+    try:
+        yield path
+    except UserError as error:
+        _to_file(handler, f"error: {error}")
+        raise
+    except BaseException:
+        _to_file(handler, traceback.format_exc())
+        raise
+    finally:
+        LOG.level = level
+        LOG.removeHandler(handler)
+        with contextlib.suppress(OSError):
+            handler.close()
+
+
+def _to_file(handler: logging.Handler, message: str) -> None:
+    handler.emit(logging.LogRecord("dsg", logging.ERROR, "", 0, message, None, None))

@@ -1,0 +1,92 @@
+"""What the pictures of a test show: the choice of images and queries, and the drawing of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dsg.datasets import Vocabulary, ambiguous
+from dsg.engine.evaluate import ImageAnswer
+from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes
+from dsg.visualize.answers import Answer, draw_answers
+from dsg.visualize.graph_picture import draw_scene_graph
+from dsg.visualize.proposals import blob_to_rgb
+from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
+
+QUERIES_SHOWN = 4
+
+
+def chosen_images(count: int, wanted: int) -> list[int]:
+    """Positions of the images to draw: `wanted` of `count`, spread evenly.
+
+    Example:
+        >>> chosen_images(10, 3)
+        [0, 3, 6]
+    """
+    wanted = min(count, wanted)
+    return [index * count // wanted for index in range(wanted)]
+
+
+def chosen_queries(flags: np.ndarray, wanted: int = QUERIES_SHOWN) -> list[int]:
+    """Positions of the queries to draw: ambiguous ones (`flags` bool [Q]) first, each kind spread evenly."""
+    picked: list[int] = []
+    for group in (np.flatnonzero(flags), np.flatnonzero(~flags)):
+        picked += [int(group[index]) for index in chosen_images(len(group), wanted - len(picked))]
+    return picked
+
+
+def answer_page(
+    answer: ImageAnswer,
+    vocabulary: Vocabulary,
+    pixel_means: Sequence[float],
+    subject_iou: np.ndarray,
+    object_iou: np.ndarray,
+    *,
+    argmax_policy: str = "always",
+) -> np.ndarray:
+    """Some of an image's queries, one panel each: true and predicted boxes, uint8 [H, W, 3] RGB."""
+    record = answer.record
+    subjects, objects = (
+        answer_boxes(answer.probabilities, role, argmax_policy=argmax_policy) for role in (SUBJECT, OBJECT)
+    )
+    flags = ambiguous(record)
+    shown = [
+        Answer(
+            query=query_words(record.queries[index], vocabulary),
+            gt_subject=answer.gt_boxes[record.subject_masks[index]],
+            gt_object=answer.gt_boxes[record.object_masks[index]],
+            pred_subject=answer.boxes[subjects[index]],
+            pred_object=answer.boxes[objects[index]],
+            subject_iou=float(subject_iou[index]),
+            object_iou=float(object_iou[index]),
+            note="ambiguous" if flags[index] else "",
+        )
+        for index in chosen_queries(flags)
+    ]
+    return draw_answers(blob_to_rgb(answer.blob, pixel_means), shown)
+
+
+def query_words(query: np.ndarray, vocabulary: Vocabulary) -> tuple[str, str, str]:
+    """A query in words: subject, predicate, object."""
+    subject, predicate, object_ = (int(index) for index in query)
+    return vocabulary.objects[subject], vocabulary.predicates[predicate], vocabulary.objects[object_]
+
+
+def scene_graph(answer: ImageAnswer, vocabulary: Vocabulary) -> SceneGraph | None:
+    """The labelled scene graph that the model decodes, or None where it was built without label heads."""
+    if answer.entities is None or answer.predicates is None:
+        return None
+    return decode_scene_graph(
+        answer.entities,
+        answer.predicates,
+        answer.boxes,
+        entities=vocabulary.objects,
+        predicates=vocabulary.predicates,
+        node_weights=answer.node_weights,
+    )
+
+
+def graph_page(answer: ImageAnswer, graph: SceneGraph, pixel_means: Sequence[float]) -> np.ndarray:
+    """The image with its scene graph, uint8 [H, W, 3] RGB."""
+    return draw_scene_graph(blob_to_rgb(answer.blob, pixel_means), graph)

@@ -1,0 +1,118 @@
+"""What a run needs before its first step: its splits, what snapshots say of it, the state to go on from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dsg import __version__
+from dsg.bad_records import check_images
+from dsg.config import Config, flatten
+from dsg.datasets import Dataset, load_dataset
+from dsg.engine.snapshots import SHOWN, Snapshot, assign, check_vocabulary
+from dsg.errors import UserError
+
+if TYPE_CHECKING:
+    from dsg.engine.optimizers import Optimizer
+
+# Options that may change when a run goes on: they say how long, where and how loudly, not what is computed.
+FREE_OPTIONS = {
+    "WEIGHTS",
+    "DATA.DIR",
+    "DATA.WORKERS",
+    "TRAIN.EPOCHS",
+    "TRAIN.DISPLAY",
+    "TRAIN.SUMMARY_INTERVAL",
+    "TRAIN.SNAPSHOT_ITERS",
+    "TRAIN.SNAPSHOT_KEPT",
+    "TRAIN.SAVE_MINUTES",
+    "TRAIN.MAX_BAD_STEPS",
+    "TRAIN.DETERMINISTIC",
+    "TEST.IMS_PER_BATCH",
+    "TEST.PICTURES",
+}
+
+
+def load_splits(
+    config: Config, dataset: str, splits: tuple[str, str] = ("train", "validation")
+) -> tuple[Dataset, Dataset]:
+    """The split for training, mirror images included where TRAIN.USE_FLIPPED is on, and that for validation.
+
+    Raises:
+        UserError: where data or most of the images are missing.
+    """
+    flip = "none"
+    if config.train.use_flipped:
+        flip = "swap_lr" if config.train.flip_predicates else "released"
+    limits = (config.data.max_images, config.train.validate_images or config.data.max_images)
+    loaded = [load_split(config, dataset, split, limit, flip) for split, limit in zip(splits, limits)]
+    return loaded[0], loaded[1]
+
+
+def load_split(config: Config, dataset: str, split: str, max_images: int, flip: str = "none") -> Dataset:
+    """One split as DATA.* describes it, its images looked for."""
+    loaded = load_dataset(
+        dataset,
+        split,
+        data_dir=config.data.dir,
+        flip=flip,
+        multi_predicate=config.data.multi_predicate,
+        split_rule=config.data.split_rule,
+        seed=config.rng_seed,
+        max_images=max_images,
+    )
+    check_images(loaded)
+    return loaded
+
+
+def describe(config: Config, dataset: Dataset, images_per_step: int) -> dict[str, Any]:
+    """What a snapshot says of its run from the first step to the last: fields of `Meta`."""
+    return {
+        "net": config.net,
+        "seed": config.rng_seed,
+        "config": json.loads(json.dumps(flatten(config))),
+        "dataset": dataset.name,
+        "records": len(dataset),
+        "images_per_step": images_per_step,
+        "objects": list(dataset.vocabulary.objects),
+        "predicates": list(dataset.vocabulary.predicates),
+        "version": __version__,
+    }
+
+
+def check_same_run(saved: Snapshot, about: dict[str, Any]) -> None:
+    """See that going on from `saved` continues the same computation as `about` describes.
+
+    Raises:
+        UserError: where network, data or options differ, naming what.
+    """
+    meta, path = saved.meta, saved.path
+    check_vocabulary(path, meta, about["objects"], about["predicates"])
+    before, now = meta.config, about["config"]
+    changed = [
+        name for name in now if name in before and before[name] != now[name] and name not in FREE_OPTIONS
+    ]
+    differences = [f"{name} was {before[name]}, is {now[name]}" for name in changed]
+    if meta.records != about["records"]:
+        differences.append(f"the data set had {meta.records} training records, has {about['records']}")
+    if meta.images_per_step != about["images_per_step"] and "TRAIN.IMS_PER_BATCH" not in changed:
+        differences.append(
+            f"a step took {meta.images_per_step} images on all GPUs, would take {about['images_per_step']}"
+        )
+    if differences:
+        shown = "; ".join(differences[:SHOWN]) + ("; ..." if len(differences) > SHOWN else "")
+        raise UserError(
+            f"{path.parent}: this run began otherwise ({shown}): give the same options to go on, or another "
+            "name to begin anew"
+        )
+
+
+def restore(saved: Snapshot, model: Any, optimizer: Optimizer | None = None) -> None:
+    """Give the model its saved variables and the optimiser its slots.
+
+    Raises:
+        UserError: where names or shapes differ.
+    """
+    assign(saved.path, "variables", saved.variables, model.named_variables())
+    if optimizer is not None:
+        assign(saved.path, "optimiser slots", saved.slots, optimizer.named_slots())

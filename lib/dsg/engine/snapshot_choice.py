@@ -1,0 +1,77 @@
+"""Before a test: the configuration a snapshot is tested with, where results go, and whether they are there.
+
+Nothing here loads TensorFlow, so that what is wrong with the request is said at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dsg.config import Config, flatten, from_values, options
+from dsg.config.load import parse_pairs
+from dsg.datasets import Dataset
+from dsg.engine.runs import PRETRAINED, SNAPSHOT_NAME, train_folder
+from dsg.engine.snapshots import load_meta
+from dsg.errors import UserError
+
+TABLE, RESULTS, QUERIES = "table.txt", "results.json", "queries.jsonl"
+
+
+def is_snapshot(path: Path) -> bool:
+    """Whether a file is a snapshot of ours rather than a TensorFlow 1 checkpoint."""
+    return path.suffix == ".npz"
+
+
+def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> Config:
+    """The configuration to test a snapshot with: that of its training, which it carries, at today's place.
+
+    Args:
+        path: the snapshot.
+        given: DATA.* and WEIGHTS are taken from it, and NET is compared.
+        overrides: KEY VALUE pairs given for this test; they win.
+
+    Raises:
+        UserError: the snapshot cannot be read, or is of another network.
+    """
+    meta = load_meta(path)
+    if meta.net != given.net:
+        raise UserError(
+            f"{path}: a snapshot of {meta.net}, not of {given.net}; give {meta.net} as the network"
+        )
+    known, today = options(), flatten(given)
+    values = {name: value for name, value in meta.config.items() if name in known}
+    values.update({name: today[name] for name in today if name.startswith("DATA.") or name == "WEIGHTS"})
+    values.update(parse_pairs(overrides))
+    return from_values(values)
+
+
+def result_folder(path: Path, output: Path, net: str, data: Dataset) -> Path:
+    """`<output>/<net>/<dataset>_train/<run>/test/<snapshot>/`; splits other than test have a folder in it."""
+    match = SNAPSHOT_NAME.fullmatch(path.stem)
+    run = PRETRAINED if path.stem == PRETRAINED else match["run"] if match else path.stem
+    folder = train_folder(output, net, data.name) / run
+    if path.parent.name == run:  # a run's own snapshot, wherever the run lies
+        folder = path.parent
+    folder = folder / "test" / path.stem
+    return folder if data.split == "test" else folder / data.split
+
+
+def fingerprint(config: Config, data: Dataset) -> str:
+    """What results depend on, besides the snapshot."""
+    return json.dumps(
+        {"config": flatten(config), "folder": str(data.folder), "images": len(data)}, sort_keys=True
+    )
+
+
+def earlier_table(folder: Path, snapshot: Path, config: Config, data: Dataset) -> str | None:
+    """The table of an earlier test of the same snapshot with the same configuration, or None."""
+    try:
+        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        newer = (folder / RESULTS).stat().st_mtime >= snapshot.stat().st_mtime
+        if not newer or results.get("fingerprint") != fingerprint(config, data):
+            return None
+        return (folder / TABLE).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None

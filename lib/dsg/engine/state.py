@@ -1,0 +1,92 @@
+"""How far training got: what a snapshot keeps besides arrays, so that a resumed run goes on unchanged."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dsg.engine.snapshots import Meta
+from dsg.engine.step import StepReport
+
+
+@dataclass
+class EpochState:
+    """The unfinished epoch."""
+
+    position: int = 0  # the step of the epoch's order that comes next; steps without a usable image count
+    steps: int = 0  # that were made
+    images: int = 0
+    bad_steps: int = 0  # whose loss or gradient was not finite; they changed nothing
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)  # of each loss over the good steps
+
+    def add(self, report: StepReport, images: int, position: int, seconds: float) -> None:
+        """Count a step."""
+        self.position, self.steps, self.images = position, self.steps + 1, self.images + images
+        self.seconds += seconds
+        if report.finite:
+            for name, value in report.losses.items():
+                self.sums[name] = self.sums.get(name, 0.0) + value
+        else:
+            self.bad_steps += 1
+
+    def means(self) -> dict[str, float]:
+        """The mean of each loss over the good steps."""
+        good = max(self.steps - self.bad_steps, 1)
+        return {name: value / good for name, value in self.sums.items()}
+
+
+@dataclass
+class TrainState:
+    """The whole run."""
+
+    epoch: int = 0  # finished epochs
+    step: int = 0  # steps made, over all epochs
+    bad_in_row: int = 0
+    best_score: float | None = None
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    current: EpochState = field(default_factory=EpochState)
+
+    def add(self, report: StepReport, images: int, position: int, seconds: float) -> None:
+        """Count a step."""
+        self.step += 1
+        self.bad_in_row = 0 if report.finite else self.bad_in_row + 1
+        self.current.add(report, images, position, seconds)
+
+    def finish_epoch(self, entry: dict[str, Any], score: float) -> bool:
+        """Count an epoch, whose entry joins the history; whether its validation score is the best so far."""
+        self.epoch += 1
+        self.current = EpochState()
+        self.history.append(entry)
+        best = self.best_score is None or score > self.best_score
+        if best:
+            self.best_score, self.best_epoch = score, self.epoch
+        return best
+
+    def to_meta(self, about: dict[str, Any]) -> Meta:
+        """For a snapshot; `about` has the fields of `Meta` that do not change during a run."""
+        return Meta(
+            epoch=self.epoch,
+            step=self.step,
+            epoch_step=self.current.position,
+            epoch_state={**asdict(self.current), "bad_in_row": self.bad_in_row},
+            best_score=self.best_score,
+            best_epoch=self.best_epoch,
+            history=self.history,
+            **about,
+        )
+
+    @staticmethod
+    def from_meta(meta: Meta) -> TrainState:
+        """What `to_meta` wrote."""
+        current = dict(meta.epoch_state)
+        return TrainState(
+            epoch=meta.epoch,
+            step=meta.step,
+            bad_in_row=current.pop("bad_in_row", 0),
+            best_score=meta.best_score,
+            best_epoch=meta.best_epoch,
+            history=list(meta.history),
+            current=EpochState(**current),
+        )

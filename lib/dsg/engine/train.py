@@ -1,0 +1,266 @@
+"""Training, from a configuration and a data set's name to snapshots: a loop over epochs and steps.
+
+Where it begins: a finished run says so and ends; an interrupted one goes on after its last step
+(`<name>_last.npz`), else after its last epoch (`<name>_iter_N.npz`); a new one with the trunk's weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dsg.config import Config, dump_yaml
+from dsg.datasets import Dataset
+from dsg.engine.evaluate import ImageAnswer, evaluate
+from dsg.engine.files import write_text
+from dsg.engine.interrupt import Interrupted, interruptible
+from dsg.engine.logs import log_file
+from dsg.engine.messages import bad_step_line, epoch_line, progress_line
+from dsg.engine.optimizers import build_optimizer
+from dsg.engine.pictures import answer_page, chosen_images
+from dsg.engine.progress import Progress
+from dsg.engine.runs import Run
+from dsg.engine.schedule import learning_rate
+from dsg.engine.setup import check_same_run, describe, restore
+from dsg.engine.snapshots import Snapshot, save_snapshot
+from dsg.engine.state import TrainState
+from dsg.engine.step import StepReport, build_train_step
+from dsg.engine.summaries import Summaries
+from dsg.errors import UserError
+from dsg.metrics.results import EvaluationResults
+from dsg.nets import build_model
+from dsg.nets.weights import load_initial_weights
+from dsg.pipeline import BadRecords, iterate, next_step, steps_in_epoch, training_batches
+from dsg.visualize.curves import training_curves
+
+LOG = logging.getLogger("dsg")
+PICTURES = 4  # validation images drawn for TensorBoard
+
+AfterStep = Callable[[int], None]
+
+
+def train(
+    config: Config,
+    training: Dataset,
+    validation: Dataset,
+    run: Run,
+    *,
+    strategy: Any = None,
+    after_step: AfterStep = lambda step: None,
+) -> TrainState:
+    """Train, or go on training, a run; afterwards its `snapshot(0)` is the best on validation.
+
+    Args:
+        config: the whole configuration.
+        training: what to learn from, see `load_splits`.
+        validation: what the best snapshot is chosen by.
+        run: where all files go.
+        strategy: devices, from `select_devices`; default the one that TensorFlow takes.
+        after_step: called with the number of steps made.
+
+    Raises:
+        UserError: the folder cannot be written, the run there is another one, or losses stay not finite.
+        Interrupted: SIGINT or SIGTERM came; the state is saved, and the same call goes on from there.
+
+    Example:
+        >>> training, validation = load_splits(config, "shapes")
+        >>> train(config, training, validation, Run.of(Path("output"), "mini", "shapes", "default"))
+    """
+    run.make_folder()
+    with run.lock(), log_file(run.folder / "logs", "train"), interruptible() as check:
+        LOG.info("%s\n%s", training.summary(), validation.summary())
+        strategy = strategy or tf.distribute.get_strategy()
+        about = describe(config, training, config.train.ims_per_batch * strategy.num_replicas_in_sync)
+        saved = run.resume()
+        if saved is not None:
+            check_same_run(saved, about)
+        write_text(run.folder / "config.yml", dump_yaml(config))
+        state = TrainState() if saved is None else TrainState.from_meta(saved.meta)
+        if state.epoch < config.train.epochs:
+            trainer = Trainer(config, run, training, validation, strategy, state, about, saved)
+            trainer.train(check, after_step)
+            LOG.info("trained %d epochs", state.epoch)
+        else:
+            LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
+        LOG.info(
+            "best on validation: epoch %d, IoU %.4f, %s", state.best_epoch, state.best_score, run.snapshot(0)
+        )
+    return state
+
+
+class Trainer:
+    """A run in progress: the model, its optimiser, and how far it got (`state`)."""
+
+    def __init__(
+        self,
+        config: Config,
+        run: Run,
+        training: Dataset,
+        validation: Dataset,
+        strategy: Any,
+        state: TrainState,
+        about: dict[str, Any],
+        saved: Snapshot | None,
+    ) -> None:
+        self._config, self._run, self._state, self._about = config, run, state, about
+        self._training, self._validation = training, validation
+        if config.train.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        with strategy.scope():
+            self._model = build_model(config, len(about["objects"]), len(about["predicates"]))
+            variables = self._model.named_variables()
+            self._optimizer = build_optimizer(
+                config, {name: variables[name] for name in self._model.trainable_names()}
+            )
+        if saved is None:
+            LOG.info("%s", load_initial_weights(self._model, config))
+        else:
+            restore(saved, self._model, self._optimizer)
+            LOG.info("going on from %s: epoch %d, step %d", saved.path.name, state.epoch + 1, state.step)
+        self._step = build_train_step(self._model, self._optimizer, config, strategy)
+        # One pipeline feeds all devices.
+        together = dataclasses.replace(config.train, ims_per_batch=about["images_per_step"])
+        self._feed = dataclasses.replace(config, train=together)
+        self._steps_per_epoch = steps_in_epoch(training, self._feed)
+        if config.train.steps_per_epoch:
+            self._steps_per_epoch = min(self._steps_per_epoch, config.train.steps_per_epoch)
+        self._unreadable = BadRecords()
+        self._validation_seconds = 0.0
+        self._saved_at = time.monotonic()
+
+    def train(self, check: Callable[[], None], after_step: AfterStep) -> None:
+        """All epochs that are left; `check` raises `Interrupted` when the run is to stop."""
+        config, state = self._config, self._state
+        progress = Progress(
+            "train",
+            config.train.epochs * self._steps_per_epoch,
+            done=state.epoch * self._steps_per_epoch + state.current.position,
+            every=config.train.display,
+        )
+        with progress, contextlib.closing(Summaries(self._run.folder / "tensorboard")) as summaries:
+            try:
+                while state.epoch < config.train.epochs:
+                    self._train_epoch(progress, summaries, check, after_step)
+                    self._finish_epoch(summaries, check)
+                    progress.restart()
+            except Interrupted:
+                self._save(self._run.last)
+                LOG.info("interrupted; the same command goes on from %s", self._run.last)
+                raise
+
+    def _train_epoch(
+        self, progress: Progress, summaries: Summaries, check: Callable[[], None], after_step: AfterStep
+    ) -> None:
+        """The steps that are left of the epoch."""
+        state, epoch, options = self._state, self._state.epoch, self._config.train
+        if state.current.position >= self._steps_per_epoch:
+            return
+        batches = training_batches(
+            self._training, self._feed, epoch=epoch, start_step=state.current.position, bad=self._unreadable
+        )
+        started = time.monotonic()
+        for batch in iterate(batches, self._unreadable):
+            rate = learning_rate(self._config, state.step, epoch + 1, self._steps_per_epoch)
+            report = self._step(batch, rate)
+            now = time.monotonic()
+            position = next_step(batch, self._training, self._feed, epoch)
+            advanced = position - state.current.position
+            images = int(batch["index"].shape[0])
+            state.add(report, images, position, now - started)
+            started = now
+            if not report.finite:
+                self._report_bad_step(batch, report)
+            after_step(state.step)
+            if options.summary_interval and state.step % options.summary_interval == 0:
+                summaries.add_step(state.step, report, rate, state.current.images / state.current.seconds)
+            progress.advance(advanced, progress_line(report, state), also=self._validations_left())
+            check()
+            if options.save_minutes and time.monotonic() - self._saved_at > 60 * options.save_minutes:
+                self._save(self._run.last)
+            if position >= self._steps_per_epoch:
+                break
+        state.current.position = self._steps_per_epoch  # also where the last images could not be read
+
+    def _finish_epoch(self, summaries: Summaries, check: Callable[[], None]) -> None:
+        """Validation, history, snapshots."""
+        state, run, options = self._state, self._run, self._config.train
+        started = time.monotonic()
+        results, pictures = self._validate(check)
+        self._validation_seconds = time.monotonic() - started
+        entry = self._history_entry(results)
+        best = state.finish_epoch(entry, results.score)
+        LOG.info("%s%s", epoch_line(entry), "  best so far" if best else "")
+        if len(self._unreadable):
+            LOG.warning("%s", self._unreadable.summary())
+        summaries.add_validation(state.step, results.summary(), pictures)
+        if best:  # before the epoch's own snapshot, which counts it as written
+            self._save(run.snapshot(0), slots=False)
+        if state.epoch % options.snapshot_iters == 0 or state.epoch == options.epochs:
+            self._save(run.snapshot(state.epoch))
+            run.prune(options.snapshot_kept)
+            run.last.unlink(missing_ok=True)
+        write_text(run.folder / "history.jsonl", "".join(json.dumps(one) + "\n" for one in state.history))
+        training_curves(state.history, run.folder / "curves.png")
+
+    def _validate(self, check: Callable[[], None]) -> tuple[EvaluationResults, dict[str, np.ndarray]]:
+        """Scores on the validation split, and pictures of a few answers by title."""
+        drawn = chosen_images(len(self._validation), PICTURES)
+        pictures: dict[str, np.ndarray] = {}
+
+        def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
+            if index in drawn:
+                pictures[f"validation_{drawn.index(index)}"] = answer_page(
+                    answer, self._validation.vocabulary, self._config.pixel_means, subject, object_
+                )
+
+        results = evaluate(
+            self._model, self._validation, self._config, label="validate", observe=observe, check=check
+        )
+        return results, pictures
+
+    def _history_entry(self, results: EvaluationResults) -> dict[str, Any]:
+        state, current = self._state, self._state.current
+        losses = current.means()
+        return {
+            "epoch": state.epoch + 1,
+            "step": state.step,
+            "learning_rate": learning_rate(
+                self._config, max(state.step - 1, 0), state.epoch + 1, self._steps_per_epoch
+            ),
+            "total": losses.pop("total", None),
+            "losses": losses,
+            "validation": results.summary(),
+            "bad_steps": current.bad_steps,
+            "unreadable_images": len(self._unreadable),
+            "images_per_second": round(current.images / max(current.seconds, 1e-9), 3),
+            "seconds": round(current.seconds, 1),
+        }
+
+    def _save(self, path: Path, *, slots: bool = True) -> None:
+        named_slots = self._optimizer.named_slots() if slots else {}
+        save_snapshot(path, self._model.named_variables(), named_slots, self._state.to_meta(self._about))
+        self._saved_at = time.monotonic()
+
+    def _report_bad_step(self, batch: Any, report: StepReport) -> None:
+        """Name the images of a step that was not taken; stop where this happens again and again."""
+        names = [name.decode("utf-8", "replace") for name in batch["name"].numpy()]
+        message = bad_step_line(report, names)
+        LOG.warning("step %d skipped, %s", self._state.step, message)
+        if self._state.bad_in_row >= self._config.train.max_bad_steps:
+            raise UserError(
+                f"{self._run.folder}: stopped after {self._state.bad_in_row} steps in a row {message}; lower "
+                "TRAIN.LEARNING_RATE or set TRAIN.CLIP_NORM; the snapshots are intact"
+            )
+
+    def _validations_left(self) -> float:
+        """Seconds that the validations to come will take."""
+        return (self._config.train.epochs - self._state.epoch) * self._validation_seconds

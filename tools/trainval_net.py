@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Train a network: snapshots, history and pictures go to <output>/<net>/<dataset>_train/<tag>/.
+
+Given again, the same command resumes an interrupted run, or says that it is done. Example:
+
+    python tools/trainval_net.py --imdb visualgenome --net res101 --cfg experiments/cfgs/visualgenome.yml \\
+        --cfg experiments/cfgs/res101.yml --tag mine --gpu 0 --set TRAIN.LEARNING_RATE 0.002
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from dsg.cli import config_of, dataset_and_split, main, run_parser  # noqa: E402
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parse the options and train."""
+    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.engine.runs import Run
+    from dsg.engine.setup import load_splits
+
+    assert __doc__
+    parser = run_parser("trainval_net.py", __doc__)
+    parser.add_argument("--imdb", required=True, help="data set to train on: a name or a folder")
+    parser.add_argument("--imdbval", default="validation", help="split to validate on (default: validation)")
+    parser.add_argument("--weight", default="", metavar="FILE", help="trunk weights to start from")
+    parser.add_argument("--iters", default="", metavar="N", help="epochs to train")
+    options = parser.parse_args(arguments)
+    extra = ["WEIGHTS", options.weight] if options.weight else []
+    extra += ["TRAIN.EPOCHS", options.iters] if options.iters else []
+    config, _ = config_of(options, extra)
+    dataset, split = dataset_and_split(options.imdb, "train")
+    _, validation_split = dataset_and_split(f"{dataset}_{options.imdbval.rpartition('_')[2]}", "validation")
+    training, validation = load_splits(config, dataset, (split, validation_split))
+    net = options.net or config.net
+    training_run = Run.of(Path(options.output), net, training.name, options.tag or "default")
+    training_run.make_folder()
+
+    from dsg.engine.devices import select_devices
+
+    strategy = select_devices(options.gpu)
+
+    from dsg.engine.train import train
+
+    train(config, training, validation, training_run, strategy=strategy)
+
+
+if __name__ == "__main__":
+    main(run)
