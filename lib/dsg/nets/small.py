@@ -17,7 +17,7 @@ from dsg.nets.outputs import TrunkFeatures
 
 # channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map
 LAYOUTS = {
-    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "norm": False, "joined": 256},
+    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "norm": False, "joined": 128},
     "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "norm": True, "joined": 128},
 }
 
