@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dsg.datasets import load_dataset, require_images
+from dsg.datasets import load_dataset
 from dsg.errors import UserError
 from tests.datasets.files import CAT, DOG, GOOD, mention, relation, write_dataset, write_json
 
@@ -206,13 +206,3 @@ def test_long_lists_of_skipped_cases_are_cut(tmp_path) -> None:
     content = {"a.jpg": GOOD, **{f"{number}.jpg": [] for number in range(10)}}
     dataset = load_dataset(write_dataset(tmp_path / "own", test=content), "test")
     assert "10 (0.jpg; 1.jpg; 2.jpg; and 7 more)" in dataset.summary()
-
-
-def test_missing_images_are_said_before_training(tmp_path) -> None:
-    folder = write_dataset(tmp_path / "own")
-    dataset = load_dataset(folder, "train")
-    with pytest.raises(UserError, match="none of the 18 images is there, expected in .*images"):
-        require_images(dataset)
-    (folder / "images").mkdir()
-    (folder / "images" / "03.jpg").write_bytes(b"")
-    require_images(load_dataset(folder, "train"))

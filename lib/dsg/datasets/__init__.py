@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsg.datasets.loader import load_dataset, require_images
+from dsg.datasets.loader import load_dataset
 from dsg.datasets.mirror import mirror_map, mirrored
 from dsg.datasets.records import Dataset, ImageRecord, Vocabulary, ambiguous
 from dsg.datasets.roidb import draw_predicates
@@ -16,5 +16,4 @@ __all__ = [
     "load_dataset",
     "mirror_map",
     "mirrored",
-    "require_images",
 ]

@@ -15,7 +15,7 @@ from dsg.datasets.annotations import (
     read_sizes,
     read_vocabulary,
 )
-from dsg.datasets.catalogue import CATALOGUE, Entry, ImageFolders, find_dataset
+from dsg.datasets.catalogue import Entry, ImageFolders, find_dataset
 from dsg.datasets.mirror import mirror_map, mirrored
 from dsg.datasets.records import Dataset, ImageRecord, Vocabulary
 from dsg.datasets.roidb import build_record
@@ -209,22 +209,6 @@ def _dsg_records(
     train, validation = dsg_split([record.name for record in entries], seed)
     chosen = [entries[position] for position in (validation if split == "validation" else train)]
     return [record for record in chosen if source.has_queries(record)]
-
-
-def require_images(dataset: Dataset) -> None:
-    """Checks that at least one image of a data set is there, before anything long begins.
-
-    Raises:
-        UserError: none of them is; the message says where the first was expected and how to get them.
-    """
-    if not any(record.path.is_file() for record in dataset.records):
-        place = dataset.records[0].path.parent if dataset.records else dataset.folder
-        entry = CATALOGUE.get(dataset.name)
-        advice = entry.obtain_images if entry else "put them there, or into images/ of the data set's folder"
-        raise UserError(
-            f"{dataset.name} {dataset.split}: none of the {len(dataset):,} images is there, "
-            f"expected in {place}: {advice} (data/README.md)"
-        )
 
 
 def _vocabulary(label: str, folder: Path, entry: Entry | None) -> Vocabulary:
