@@ -1,0 +1,159 @@
+"""Asking a trained model: `load_trained` reads a snapshot, `answer` gives the boxes that answer queries.
+
+No data set and no ground truth are needed: the snapshot carries its network, its options and its vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dsg.config import Config, from_values, options
+from dsg.datasets.records import Vocabulary
+from dsg.images import read_image
+from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes
+from dsg.nets.outputs import Predictions
+from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
+
+
+class Trained(NamedTuple):
+    """A trained model and what belongs to it."""
+
+    model: Any  # a `DSG`
+    config: Config
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers to the Q queries about one image, of which the model sees N boxes.
+
+    Boxes are x1 y1 x2 y2 in pixels of the original image, no +1.
+    """
+
+    queries: np.ndarray  # int32 [Q, 3]
+    boxes: np.ndarray  # float64 [N, 4], refined
+    subjects: np.ndarray  # bool [Q, N]: which boxes answer each query as its subject
+    objects: np.ndarray  # bool [Q, N]
+    probabilities: np.ndarray  # float32 [Q, N, 4]: background, subject, object, other
+    entities: np.ndarray | None  # float32 [N, E]: probability of each category; None without label heads
+    predicates: np.ndarray | None  # float32 [N, N, R], subject first
+    node_weights: np.ndarray | None  # float32 [N]: the graph's attention to each box; None without a graph
+
+    def subject_boxes(self, query: int) -> np.ndarray:
+        """The boxes that answer a query as its subject, likeliest first, float64 [K, 4]."""
+        return self._chosen(query, self.subjects, SUBJECT)
+
+    def object_boxes(self, query: int) -> np.ndarray:
+        """Likewise its object."""
+        return self._chosen(query, self.objects, OBJECT)
+
+    def scene_graph(self, vocabulary: Vocabulary) -> SceneGraph | None:
+        """What the model sees, labelled; None where it was trained without label heads."""
+        if self.entities is None or self.predicates is None:
+            return None
+        return decode_scene_graph(
+            self.entities,
+            self.predicates,
+            self.boxes,
+            entities=vocabulary.objects,
+            predicates=vocabulary.predicates,
+            node_weights=self.node_weights,
+        )
+
+    def _chosen(self, query: int, selected: np.ndarray, role: int) -> np.ndarray:
+        indices = np.flatnonzero(selected[query])
+        return self.boxes[indices[np.argsort(-self.probabilities[query, indices, role], kind="stable")]]
+
+
+def load_trained(path: str | Path) -> Trained:
+    """The model of a snapshot (`<name>_iter_N.npz`), with its options and vocabulary.
+
+    Raises:
+        UserError: the file is missing, damaged or no snapshot.
+    """
+    from dsg.engine.setup import restore
+    from dsg.engine.snapshots import load_snapshot
+    from dsg.nets import build_model
+
+    snapshot = load_snapshot(Path(path))
+    known = options()  # an option of another version is left aside
+    config = from_values({name: value for name, value in snapshot.meta.config.items() if name in known})
+    vocabulary = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
+    model = build_model(config, len(vocabulary.objects), len(vocabulary.predicates))
+    restore(snapshot, model)
+    return Trained(model, config, vocabulary)
+
+
+def answer(
+    model: Any, images: Sequence[np.ndarray | str | Path], queries: Sequence[Any], config: Config
+) -> list[Answers]:
+    """The answers to queries about images, one `Answers` an image; TEST.IMS_PER_BATCH images at a time.
+
+    Args:
+        model: a `DSG`.
+        images: files, or uint8 [H, W, 3] in B, G, R order.
+        queries: for each image integers [Q, 3]: subject category, predicate, object category; Q may be 0 and
+            differ from image to image.
+        config: TEST.*, PIXEL_MEANS.
+
+    Raises:
+        UserError: an image cannot be read.
+        ValueError: there are not as many lists of queries as images.
+
+    Example:
+        >>> trained = load_trained("data/demo/mini.npz")
+        >>> words = trained.vocabulary
+        >>> query = parse_query("red metal cube, left, blue rubber sphere", words.objects, words.predicates)
+        >>> found = answer(trained.model, ["scene.png"], [[query]], trained.config)[0]
+        >>> found.subject_boxes(0), found.object_boxes(0)
+    """
+    from dsg.pipeline import inference_batch
+
+    if len(images) != len(queries):
+        raise ValueError(f"{len(images)} images, but queries for {len(queries)}")
+    found: list[Answers] = []
+    for first in range(0, len(images), config.test.ims_per_batch):
+        chosen = slice(first, first + config.test.ims_per_batch)
+        pixels = [image if isinstance(image, np.ndarray) else read_image(image) for image in images[chosen]]
+        asked = [np.asarray(several, np.int32).reshape(-1, 3) for several in queries[chosen]]
+        batch = inference_batch(pixels, asked, config)
+        predictions = Predictions(
+            *(None if value is None else value.numpy() for value in model.predict_roles(batch))
+        )
+        sizes = batch["image_size"].numpy()
+        for row, (image, several) in enumerate(zip(pixels, asked)):
+            found.append(_answers(predictions, row, several, image.shape[:2], sizes[row], config))
+    return found
+
+
+def _answers(
+    predictions: Predictions,
+    row: int,
+    queries: np.ndarray,
+    shape: tuple[int, ...],
+    size: np.ndarray,
+    config: Config,
+) -> Answers:
+    """One image's part of a batch, without padding, in pixels of the original image."""
+    valid = predictions.valid[row]
+    probabilities = predictions.role_probabilities[row, : len(queries)][:, valid]
+    policy = "always" if config.test.always_include_best else "if_empty"
+    entities, relations = predictions.entity_probabilities, predictions.predicate_probabilities
+    weights = predictions.node_weights
+    # Rounding the network's input to whole pixels makes the scale of the two sides differ a little.
+    scale = np.array([shape[1], shape[0]] * 2, np.float64) / np.array([size[1], size[0]] * 2, np.float64)
+    return Answers(
+        queries=queries,
+        boxes=predictions.boxes[row][valid].astype(np.float64) * scale,
+        subjects=answer_boxes(probabilities, SUBJECT, argmax_policy=policy),
+        objects=answer_boxes(probabilities, OBJECT, argmax_policy=policy),
+        probabilities=probabilities,
+        entities=None if entities is None else entities[row][valid],
+        predicates=None if relations is None else relations[row][valid][:, valid],
+        node_weights=None if weights is None else weights[row][valid],
+    )

@@ -1,0 +1,75 @@
+"""What `make demo` is shipped with: a few generated images that are in no training set, and a trained model.
+
+`ship_images` writes a data set that has a test split only; `ship_snapshot` leaves out of a snapshot what
+answering does not need, and what tells of the machine it was trained on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+
+from dsg.config import options
+from dsg.datasets.shapes import make_picture
+from dsg.datasets.shapes_scene import OBJECTS, PREDICATES
+from dsg.engine.files import write_text
+from dsg.engine.snapshots import load_snapshot, save_snapshot
+from dsg.errors import UserError
+
+SEED = 20200301  # not that of any data set that one would train on
+LARGEST_SNAPSHOT = 8_000_000  # bytes
+
+
+def ship_images(folder: Path, count: int = 6, size: tuple[int, int] = (192, 128), seed: int = SEED) -> None:
+    """Write `count` pictures of the `shapes` kind with annotations, metadata and vocabulary into `folder`.
+
+    Args:
+        folder: the data set's folder; the images go to `images` in it.
+        count: how many.
+        size: width and height in pixels.
+        seed: another seed, other pictures.
+    """
+    settings = {"seed": seed, "size": list(size), "objects": [4, 7]}
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    annotations, sizes = {}, {}
+    for number in range(count):
+        picture, relationships = make_picture("test", number, settings)
+        name = f"demo_{number}.png"
+        encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
+        (folder / "images" / name).write_bytes(encoded.tobytes())
+        annotations[name] = relationships
+        sizes[name] = {"width": size[0], "height": size[1]}
+    contents = {
+        "annotations_test.json": annotations,
+        "test_image_metadata.json": sizes,
+        "objects.json": OBJECTS,
+        "predicates.json": PREDICATES,
+    }
+    for name, content in contents.items():
+        write_text(folder / name, json.dumps(content, separators=(",", ":")) + "\n")
+
+
+def ship_snapshot(source: Path, target: Path) -> int:
+    """Write the variables, options and vocabulary of a snapshot as a new one; its size in bytes.
+
+    Optimiser slots, history, paths and the data folder stay behind.
+
+    Raises:
+        UserError: `source` is no snapshot; the result would be larger than `LARGEST_SNAPSHOT` (nothing is
+            written then) or cannot be written.
+    """
+    snapshot = load_snapshot(source)
+    size = sum(array.nbytes for array in snapshot.variables.values())
+    if size > LARGEST_SNAPSHOT:
+        raise UserError(f"{source}: {size:,} bytes of weights; at most {LARGEST_SNAPSHOT:,} are shipped")
+    known = options()
+    config = {name: value for name, value in snapshot.meta.config.items() if name in known}
+    config.update({name: known[name].default for name in ("DATA.DIR", "WEIGHTS")})
+    meta = dataclasses.replace(
+        snapshot.meta, config=config, epoch_step=0, epoch_state={}, history=[], images_per_step=0
+    )
+    save_snapshot(target, snapshot.variables, {}, meta)
+    return target.stat().st_size

@@ -1,0 +1,79 @@
+"""Queries in words, such as `red metal cube, left, blue rubber sphere`, as the integers that a model takes.
+
+Blanks, underscores, hyphens and capitals make no difference; an unknown name is answered with names like it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from dsg.errors import UserError
+
+SUGGESTIONS = 4
+Query = tuple[int, int, int]
+
+
+def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) -> Query:
+    """Subject category, predicate and object category of a query in words.
+
+    Args:
+        text: three names, commas between them.
+        objects: names of the categories; the position of a name is its index.
+        predicates: names of the predicates.
+
+    Raises:
+        UserError: there are not three names, or one of them is unknown; the message has names like it.
+
+    Example:
+        >>> parse_query("Cat, left of, grey dog", ["cat", "grey_dog"], ["left_of", "on"])
+        (0, 0, 1)
+    """
+    parts = text.split(",")
+    if len(parts) != 3 or not all(map(plain, parts)):
+        example = ", ".join(spoken(name) for name in (objects[0], predicates[0], objects[-1]))
+        raise UserError(
+            f"query {text!r}: a query is a subject, a predicate and an object with commas between them, "
+            f"for example {example!r}"
+        )
+    subject, object_ = (_find(part, objects, "category", text) for part in parts[::2])
+    return subject, _find(parts[1], predicates, "predicate", text), object_
+
+
+def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> list[str]:
+    """Up to `count` of `names` that someone may have meant by `name`, likeliest first: those that have all of
+    its words, then those that are spelled like it.
+
+    Example:
+        >>> similar_names("cube red", ["red_metal_cube", "red_ball", "red_rubber_cube"])
+        ['red_metal_cube', 'red_rubber_cube', 'red_ball']
+    """
+    words = set(plain(name).split())
+    having_all = [other for other in names if words <= set(plain(other).split())]
+    by_spelling = {plain(other): other for other in reversed(names)}
+    alike = difflib.get_close_matches(plain(name), by_spelling, n=count, cutoff=0.6)
+    return list(dict.fromkeys([*having_all, *(by_spelling[key] for key in alike)]))[:count]
+
+
+def plain(name: str) -> str:
+    """A name without what makes no difference: lower case, one blank between its words."""
+    return " ".join(re.split(r"[\s_-]+", name.strip(" _-\t\n").lower()))
+
+
+def spoken(name: str) -> str:
+    """A name of the vocabulary for people: blanks for underscores."""
+    return name.replace("_", " ")
+
+
+def _find(name: str, names: Sequence[str], kind: str, query: str) -> int:
+    """The index of a name."""
+    for index, other in enumerate(names):
+        if plain(other) == plain(name):
+            return index
+    near = similar_names(name, names)
+    hint = f"did you mean {' or '.join(repr(spoken(other)) for other in near)}?"
+    if not near:
+        shown = ", ".join(map(spoken, names[:10])) + (", ..." if len(names) > 10 else "")
+        hint = f"the {len(names)} known ones: {shown}"
+    raise UserError(f"query {query!r}: unknown {kind} {name.strip()!r}; {hint}")
