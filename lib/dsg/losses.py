@@ -1,7 +1,8 @@
 """Every term of the objective as a function of tensors, and their weighted sum.
 
-Names are the same here, in `LOSS.*`, in the log and in TensorBoard. Each term is computed for every image on its own and averaged over
-the batch, so that a batch of several images means what several steps of one would. Symbols as in `dsg.batch`; paddings weigh nothing.
+Names are the same here, in `LOSS.*`, in the log and in TensorBoard. Each term is computed for every image on
+its own and averaged over the batch, so that a batch of several images means what several steps of one would.
+Symbols as in `dsg.batch`; paddings weigh nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ BOX_SIGMA = 1.0
 
 
 def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) -> dict[str, tf.Tensor]:
-    """All terms that `config.loss` gives a weight, unweighted float32 scalars, and `total`, their weighted sum.
+    """All terms that `config.loss` gives a weight, unweighted float32 scalars, and `total`, their weighted
+    sum.
 
     Args:
         model: the `DSG` whose kernels are regularised.
@@ -29,7 +31,40 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         config: weights in `loss`, thresholds in `train`.
     """
     weights, train = config.loss, config.train
-    targets = proposal_targets(
+    targets = targets_of(outputs, batch, config)
+    terms: dict[str, tf.Tensor] = {}
+    if weights.rpn_class:
+        terms["rpn_class"] = rpn_class_loss(outputs.rpn.logits, batch["rpn_labels"])
+    if weights.rpn_box:
+        terms["rpn_box"] = rpn_box_loss(
+            outputs.rpn.deltas, batch["rpn_deltas"], batch["rpn_labels"], batch["rpn_weights"]
+        )
+    if weights.box:
+        deltas = outputs.baseline_box_deltas if config.box_source == "feature" else outputs.box_deltas
+        terms["box"] = box_loss(deltas, targets.box_deltas, targets.box_weight, outputs.proposals.valid)
+    role_weights = targets.role_weights if config.rr.loss == "released" else targets.role_mask
+    role = {
+        "targets": targets,
+        "weights": role_weights,
+        "queries": batch["query_valid"],
+        "kind": config.rr.loss,
+    }
+    if weights.rr:
+        terms["rr"] = role_loss(outputs.role_logits, **role)
+    if weights.rr_baseline:
+        terms["rr_baseline"] = 0.5 * role_loss(outputs.baseline_role_logits, **role)
+    terms.update(_label_losses(outputs, targets, batch, config))
+    total = tf.add_n([getattr(weights, name) * value for name, value in terms.items()])
+    if weights.regularization:
+        terms["regularization"] = regularization(model, train.weight_decay)
+        total += weights.regularization * terms["regularization"]
+    return {**terms, "total": total}
+
+
+def targets_of(outputs: Outputs, batch: Batch, config: Config) -> ProposalTargets:
+    """What `outputs` should have said about its proposals, with the thresholds of `config.train`."""
+    train = config.train
+    return proposal_targets(
         outputs.proposals.boxes,
         outputs.proposals.valid,
         batch["gt_boxes"],
@@ -43,28 +78,6 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         normalize_stds=train.bbox_normalize_stds,
         assign=train.assign,
     )
-    terms: dict[str, tf.Tensor] = {}
-    if weights.rpn_class:
-        terms["rpn_class"] = rpn_class_loss(outputs.rpn.logits, batch["rpn_labels"])
-    if weights.rpn_box:
-        terms["rpn_box"] = rpn_box_loss(
-            outputs.rpn.deltas, batch["rpn_deltas"], batch["rpn_labels"], batch["rpn_weights"]
-        )
-    if weights.box:
-        deltas = outputs.baseline_box_deltas if config.box_source == "feature" else outputs.box_deltas
-        terms["box"] = box_loss(deltas, targets.box_deltas, targets.box_weight, outputs.proposals.valid)
-    role_weights = targets.role_weights if config.rr.loss == "released" else targets.role_mask
-    role = {"targets": targets, "weights": role_weights, "queries": batch["query_valid"], "kind": config.rr.loss}
-    if weights.rr:
-        terms["rr"] = role_loss(outputs.role_logits, **role)
-    if weights.rr_baseline:
-        terms["rr_baseline"] = 0.5 * role_loss(outputs.baseline_role_logits, **role)
-    terms.update(_label_losses(outputs, targets, batch, config))
-    total = tf.add_n([getattr(weights, name) * value for name, value in terms.items()])
-    if weights.regularization:
-        terms["regularization"] = regularization(model, train.weight_decay)
-        total += weights.regularization * terms["regularization"]
-    return {**terms, "total": total}
 
 
 def rpn_class_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -76,21 +89,30 @@ def rpn_class_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def rpn_box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Smooth L1 (sigma 3) of positive anchors' deltas [B, h, w, A, 4], weighted by `weights` [B, h, w, A] and summed."""
+    """Smooth L1 (sigma 3) of positive anchors' deltas [B, h, w, A, 4], weighted by `weights` [B, h, w, A] and
+    summed.
+    """
     loss = smooth_l1((deltas - targets) * _is(labels, 1)[..., None], RPN_SIGMA)
     return tf.reduce_mean(tf.reduce_sum(loss * weights[..., None], [1, 2, 3, 4]))
 
 
 def box_loss(deltas: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Smooth L1 (sigma 1) of deltas [B, N, 4] where `weights` [B, N] is 1: summed over coordinates, mean over all proposals."""
+    """Smooth L1 (sigma 1) of deltas [B, N, 4] where `weights` [B, N] is 1: summed over coordinates, mean over
+    all proposals.
+    """
     loss = tf.reduce_sum(smooth_l1((deltas - targets) * weights[..., None], BOX_SIGMA), -1) * weights
-    return tf.reduce_mean(tf.reduce_sum(loss, -1) / tf.maximum(tf.reduce_sum(tf.cast(valid, tf.float32), -1), 1.0))
+    return tf.reduce_mean(
+        tf.reduce_sum(loss, -1) / tf.maximum(tf.reduce_sum(tf.cast(valid, tf.float32), -1), 1.0)
+    )
 
 
-def role_loss(logits: tf.Tensor, *, targets: ProposalTargets, weights: tf.Tensor, queries: tf.Tensor, kind: str) -> tf.Tensor:
+def role_loss(
+    logits: tf.Tensor, *, targets: ProposalTargets, weights: tf.Tensor, queries: tf.Tensor, kind: str
+) -> tf.Tensor:
     """Cross-entropy of roles [B, Q, N, 4].
 
-    `released`: with the balanced weights, over an image's queries and boxes: Q * sum(w CE) / (1 + sum w). `sum`: the paper's plain sum.
+    `released`: with the balanced weights, over an image's queries and boxes: Q * sum(w CE) / (1 + sum w).
+    `sum`: the paper's plain sum.
     """
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(targets.roles, logits)
     loss = tf.reduce_sum(entropy * weights, [1, 2])
@@ -101,7 +123,9 @@ def role_loss(logits: tf.Tensor, *, targets: ProposalTargets, weights: tf.Tensor
 
 
 def label_loss(logits: tf.Tensor, labels: tf.Tensor, chosen: tf.Tensor, reduction: str) -> tf.Tensor:
-    """Cross-entropy of [B, ..., K] against labels [B, ...] where `chosen` and the label is not -1; summed or averaged an image."""
+    """Cross-entropy of [B, ..., K] against labels [B, ...] where `chosen` and the label is not -1; summed or
+    averaged an image.
+    """
     weights = tf.cast(chosen & (labels >= 0), tf.float32)
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
     axes = list(range(1, labels.shape.rank))
@@ -123,21 +147,25 @@ def smooth_l1(difference: tf.Tensor, sigma: float) -> tf.Tensor:
     return tf.where(size < edge, 0.5 * tf.square(sigma * difference), size - 0.5 * edge)
 
 
-def _label_losses(outputs: Outputs, targets: ProposalTargets, batch: Batch, config: Config) -> dict[str, tf.Tensor]:
+def _label_losses(
+    outputs: Outputs, targets: ProposalTargets, batch: Batch, config: Config
+) -> dict[str, tf.Tensor]:
     weights, reduction = config.loss, config.loss.labels
     terms: dict[str, tf.Tensor] = {}
+    labels: Any = outputs.labels
+    gt_labels: Any = outputs.gt_labels
     matched = targets.match_kind == 1
     if weights.entity:
-        terms["entity"] = label_loss(outputs.labels.entities, targets.entities, matched, reduction)
+        terms["entity"] = label_loss(labels.entities, targets.entities, matched, reduction)
     if weights.predicate:
         both = matched[:, :, None] & matched[:, None, :]
-        terms["predicate"] = label_loss(outputs.labels.predicates, targets.predicates, both, reduction)
+        terms["predicate"] = label_loss(labels.predicates, targets.predicates, both, reduction)
     valid = batch["gt_valid"]
     if weights.gt_entity:
-        terms["gt_entity"] = label_loss(outputs.gt_labels.entities, batch["gt_entities"], valid, reduction)
+        terms["gt_entity"] = label_loss(gt_labels.entities, batch["gt_entities"], valid, reduction)
     if weights.gt_predicate:
         both = valid[:, :, None] & valid[:, None, :]
-        terms["gt_predicate"] = label_loss(outputs.gt_labels.predicates, batch["gt_predicates"], both, reduction)
+        terms["gt_predicate"] = label_loss(gt_labels.predicates, batch["gt_predicates"], both, reduction)
     return terms
 
 

@@ -1,8 +1,8 @@
 """Where a new training run takes its trunk from: ImageNet weights by the place they are kept in, or by name.
 
-res50, res101 and res152 read slim's TensorFlow 1 checkpoints, res18 an archive of folded kernels; mini learns from random weights.
-Files come from outside: archives are read without pickle, names and shapes are checked, and what does not fit is answered with one
-line.
+res50, res101 and res152 read slim's TensorFlow 1 checkpoints, res18 an archive of folded kernels; mini learns
+from random weights. Files come from outside: archives are read without pickle, names and shapes are checked,
+and what does not fit is answered with one line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,14 @@ from dsg.tf1.checkpoint import LFS_HEADER, LoadReport, load_imagenet_checkpoint
 
 NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
 RESNET18 = "resnet18_trunk_imagenet.npz"
-# The archive's kernels expect R, G, B in 0..1, normalised by these standard deviations (and by means, which PIXEL_MEANS subtracts).
+# The archive's kernels expect R, G, B in 0..1, normalised by these standard deviations (and by means, which
+# PIXEL_MEANS subtracts).
 RGB_STDS = (0.229, 0.224, 0.225)
 
 
 def load_initial_weights(model: Any, config: Config, folder: str | Path = "data") -> LoadReport:
-    """Fills the trunk of a new model with the weights that `config.weights` names, or with those kept for `config.net`.
+    """Fills the trunk of a new model with the weights that `config.weights` names, or with those kept for
+    `config.net`.
 
     Args:
         model: a `DSG` of `config`.
@@ -49,11 +51,13 @@ def load_initial_weights(model: Any, config: Config, folder: str | Path = "data"
             raise UserError(f"{path}: res18 starts from {RESNET18}, not from a TensorFlow checkpoint")
         return _load_resnet18(model, path)
     if path.suffix == ".npz":
-        raise UserError(f"{path}: {config.net} starts from a TensorFlow checkpoint ({config.net}.ckpt), not from an archive")
+        raise UserError(
+            f"{path}: {config.net} starts from a TensorFlow checkpoint, {config.net}.ckpt, not an archive"
+        )
     return load_imagenet_checkpoint(model, path)
 
 
-def resnet18_name(name: str) -> Optional[str]:
+def resnet18_name(name: str) -> str | None:
     """The name of our variable in the archive, or None for one that it does not have.
 
     Example:
@@ -85,8 +89,8 @@ def _kept_weights(config: Config, folder: Path) -> Path:
             return path
     raise UserError(
         f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; fetch them with "
-        "./experiments/scripts/fetch.sh imagenet_weights, or put the file there, or name it with WEIGHTS FILE "
-        f"(WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
+        "./experiments/scripts/fetch.sh imagenet_weights, or put the file there, or name it with WEIGHTS FILE"
+        f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
     )
 
 
@@ -104,7 +108,8 @@ def _load_resnet18(model: Any, path: Path) -> LoadReport:
         value = arrays.pop(theirs)
         if value.shape != tuple(variable.shape) or value.dtype != np.float32:
             raise UserError(
-                f"{path}: {theirs} is {value.dtype} {list(value.shape)}, the model's {name} float32 {list(variable.shape)}"
+                f"{path}: {theirs} is {value.dtype} {list(value.shape)}, "
+                f"the model's {name} float32 {list(variable.shape)}"
             )
         values.append((variable, _from_rgb(value) if theirs == "conv1.weight" else value))
         report.matched.append(name)
@@ -115,7 +120,9 @@ def _load_resnet18(model: Any, path: Path) -> LoadReport:
 
 
 def _from_rgb(kernel: np.ndarray) -> np.ndarray:
-    """conv1's kernel for pixels 0..255 in B, G, R order, from one for normalised R, G, B; the sums stay what they were."""
+    """conv1's kernel for pixels 0..255 in B, G, R order, from one for normalised R, G, B; the sums stay what
+    they were.
+    """
     scaled = kernel / (255.0 * np.array(RGB_STDS)[:, None])
     return scaled[:, :, ::-1].astype(np.float32)
 
@@ -125,7 +132,9 @@ def _read_archive(path: Path) -> dict[str, np.ndarray]:
     try:
         with open(path, "rb") as file:
             if file.read(len(LFS_HEADER)) == LFS_HEADER:
-                raise UserError(f"{path}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned")
+                raise UserError(
+                    f"{path}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
+                )
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise UserError(f"{path}: not an .npz archive of ResNet-18 weights")

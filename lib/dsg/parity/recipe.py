@@ -1,7 +1,8 @@
 """The weights of the reference cases: each a function of its TensorFlow 1 name and shape alone.
 
-Values are standard normal float64 numbers from PCG64 seeded with the crc32 of the name, scaled by kind of variable and rounded to
-float32. Kernels are scaled by a gain times sqrt(2 / fan_in); the gains keep activations of a random net in a sensible range.
+Values are standard normal float64 numbers from PCG64 seeded with the crc32 of the name, scaled by kind of
+variable and rounded to float32. Kernels are scaled by a gain times sqrt(2 / fan_in); the gains keep
+activations of a random net in a sensible range.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ KERNEL_GAINS = (
 
 def recipe_value(name: str, shape: Sequence[int]) -> np.ndarray:
     """float32 value of the TensorFlow 1 variable `name` of `shape`."""
-    noise = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()))).standard_normal(tuple(map(int, shape)))
+    noise = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()))).standard_normal(
+        tuple(map(int, shape))
+    )
     kind = name.rsplit("/", 1)[-1]
     if kind in ("weights", "kernel"):
         gain = next((gain for pattern, gain in KERNEL_GAINS if re.search(pattern, name)), 1.0)

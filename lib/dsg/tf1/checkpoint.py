@@ -1,7 +1,9 @@
-"""Reading TensorFlow 1 checkpoints: the release's `dsg_pretrained.ckpt` and slim's ImageNet `resnet_v1_*.ckpt`.
+"""Reading TensorFlow 1 checkpoints: the release's `dsg_pretrained.ckpt` and slim's ImageNet
+`resnet_v1_*.ckpt`.
 
-Both the sharded format (`.index` and `.data-*`) and the old single file are read. Files come from outside: nothing in them is executed,
-names and shapes are checked, and what is no checkpoint is answered with one line.
+Both the sharded format (`.index` and `.data-*`) and the old single file are read. Files come from outside:
+nothing in them is executed, names and shapes are checked, and what is no checkpoint is answered with one
+line.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,12 +22,16 @@ from dsg.tf1.names import imagenet_name, release_name
 
 LFS_HEADER = b"version https://git-lfs"
 # Saved beside the model: the optimiser's slots, the learning rate and counters.
-BOOKKEEPING = re.compile(r"(^Variable(_\d+)?$|/Momentum$|/Adam(_1)?$|^beta[12]_power$|^global_step$|^logits/|/mean_rgb$)")
+BOOKKEEPING = re.compile(
+    r"(^Variable(_\d+)?$|/Momentum$|/Adam(_1)?$|^beta[12]_power$|^global_step$|^logits/|/mean_rgb$)"
+)
 
 
 @dataclass
 class LoadReport:
-    """What a checkpoint gave: names of ours that were filled, of ours it lacks, and of its own that nobody asked for."""
+    """What a checkpoint gave: names of ours that were filled, of ours it lacks, and of its own that nobody
+    asked for.
+    """
 
     source: str
     matched: list[str] = field(default_factory=list)
@@ -36,7 +42,8 @@ class LoadReport:
     def __str__(self) -> str:
         if not (self.matched or self.missing or self.unused):
             return self.source
-        text = f"{self.source}: {len(self.matched)} variables matched, {len(self.missing)} missing, {len(self.unused)} unused"
+        counts = f"{len(self.missing)} missing, {len(self.unused)} unused"
+        text = f"{self.source}: {len(self.matched)} variables matched, {counts}"
         if self.bookkeeping:
             text += f", {self.bookkeeping} of the optimiser left aside"
         for title, names in (("missing", self.missing), ("unused", self.unused)):
@@ -47,7 +54,8 @@ class LoadReport:
 
 
 def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
-    """Fills `model` with the release's checkpoint `prefix` (without `.index`); every variable of the model must be in it.
+    """Fills `model` with the release's checkpoint `prefix` (without `.index`); every variable of the model
+    must be in it.
 
     Raises `UserError` where a file is missing, is no checkpoint, or belongs to another network or vocabulary.
     """
@@ -56,7 +64,7 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
     report = _fill(model, reader, str(prefix), lambda name: release_name(name, net))
     if report.missing:
         raise UserError(
-            f"{prefix}: lacks {len(report.missing)} of the model's variables, for example {report.missing[0]}; "
+            f"{prefix}: lacks {len(report.missing)} of the model's variables, such as {report.missing[0]}; "
             f"it is not a checkpoint of {net} as configured"
         )
     return report
@@ -65,12 +73,13 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
 def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
     """Fills the trunk with slim's ImageNet weights; both heads' block 4, too, where RESNET.INIT_HEADS is on.
 
-    With RESNET.RGB_WEIGHTS conv1's input channels are reversed, because images come as B, G, R and the weights saw R, G, B.
+    With RESNET.RGB_WEIGHTS conv1's input channels are reversed, because images come as B, G, R and the
+    weights saw R, G, B.
     """
     config = model.config
     heads = config.resnet.init_heads
 
-    def wanted(name: str) -> Optional[str]:
+    def wanted(name: str) -> str | None:
         return imagenet_name(name, config.net) if heads or name.startswith("trunk/") else None
 
     def adapt(name: str, value: np.ndarray) -> np.ndarray:
@@ -86,13 +95,21 @@ def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
 def open_checkpoint(prefix: str | Path) -> Any:
     """A reader of the checkpoint, or a `UserError` that says why there is none."""
     prefix = Path(prefix)
-    parts = [prefix] if prefix.is_file() else [Path(f"{prefix}.index"), *prefix.parent.glob(f"{prefix.name}.data-*")]
+    parts = (
+        [prefix]
+        if prefix.is_file()
+        else [Path(f"{prefix}.index"), *prefix.parent.glob(f"{prefix.name}.data-*")]
+    )
     if not parts[0].is_file():
-        raise UserError(f"{prefix}: no such checkpoint (neither {prefix.name} nor {prefix.name}.index is there)")
+        raise UserError(
+            f"{prefix}: no such checkpoint (neither {prefix.name} nor {prefix.name}.index is there)"
+        )
     for part in parts:
         with open(part, "rb") as file:
             if file.read(len(LFS_HEADER)) == LFS_HEADER:
-                raise UserError(f"{part}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned, then copy it")
+                raise UserError(
+                    f"{part}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
+                )
     if not prefix.is_file() and len(parts) == 1:
         raise UserError(f"{prefix}: {prefix.name}.data-00000-of-00001 is missing beside {prefix.name}.index")
     try:
@@ -106,7 +123,7 @@ def _fill(
     model: Any,
     reader: Any,
     source: str,
-    their_name: Callable[[str], Optional[str]],
+    their_name: Callable[[str], str | None],
     adapt: Callable[[str, np.ndarray], np.ndarray] = lambda name, value: value,
 ) -> LoadReport:
     shapes: Mapping[str, list[int]] = reader.get_variable_to_shape_map()
@@ -121,8 +138,8 @@ def _fill(
             continue
         if tuple(shapes[theirs]) != tuple(variable.shape):
             raise UserError(
-                f"{source}: {theirs} has shape {list(shapes[theirs])}, the model's {name} has {list(variable.shape)}; "
-                "another network or vocabulary"
+                f"{source}: {theirs} has shape {list(shapes[theirs])}, "
+                f"the model's {name} has {list(variable.shape)}; another network or vocabulary"
             )
         try:
             value = reader.get_tensor(theirs)

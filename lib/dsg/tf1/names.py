@@ -1,13 +1,13 @@
 """The map between our variable names and those of TensorFlow 1 checkpoints, and nothing else.
 
-The scopes of the release's two label heads are swapped: `gpi/ent_score` is the classifier of relations, `gpi/rel_score` that of
-entities (those of the ground-truth boxes, `gt_*`, are named rightly). This map undoes it.
+The scopes of the release's two label heads are swapped: `gpi/ent_score` is the classifier of relations,
+`gpi/rel_score` that of entities (those of the ground-truth boxes, `gt_*`, are named rightly). This map undoes
+it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Optional
 
 SLIM = {"kernel": "weights", "bias": "biases"}
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -46,8 +46,9 @@ def slim_net(net: str) -> str:
     return f"resnet_v1_{net[3:]}"
 
 
-def release_name(name: str, net: str) -> Optional[str]:
-    """The name of our variable `name` in a checkpoint of the release, or None for one that the release does not have.
+def release_name(name: str, net: str) -> str | None:
+    """The name of our variable `name` in a checkpoint of the release, or None for one that the release does
+    not have.
 
     Example:
         >>> release_name("trunk/block3/0/conv2/kernel", "res101")
@@ -62,8 +63,10 @@ def release_name(name: str, net: str) -> Optional[str]:
     return None
 
 
-def imagenet_name(name: str, net: str) -> Optional[str]:
-    """The name of our variable in slim's ImageNet checkpoint: the trunk's, and block 4 for both heads; None for all others."""
+def imagenet_name(name: str, net: str) -> str | None:
+    """The name of our variable in slim's ImageNet checkpoint: the trunk's, and block 4 for both heads; None
+    for all others.
+    """
     for ours in ("trunk/", "regions/entity/block4/units/", "regions/relation/block4/units/"):
         if name.startswith(ours):
             middle = "" if ours == "trunk/" else "block4/"
@@ -72,8 +75,12 @@ def imagenet_name(name: str, net: str) -> Optional[str]:
 
 
 def _tail(rest: str) -> str:
-    """`block3/0/conv2/gamma` -> `block3/unit_1/bottleneck_v1/conv2/BatchNorm/gamma`; `0/kernel` -> `0/weights`."""
-    rest = re.sub(r"(^|/)(\d+)/(?=conv\d/|shortcut/)", lambda m: f"{m[1]}unit_{int(m[2]) + 1}/bottleneck_v1/", rest)
+    """`block3/0/conv2/gamma` -> `block3/unit_1/bottleneck_v1/conv2/BatchNorm/gamma`; `0/kernel` ->
+    `0/weights`.
+    """
+    rest = re.sub(
+        r"(^|/)(\d+)/(?=conv\d/|shortcut/)", lambda m: f"{m[1]}unit_{int(m[2]) + 1}/bottleneck_v1/", rest
+    )
     *path, leaf = rest.split("/")
     if leaf in NORM:
         return "/".join([*path, "BatchNorm", leaf])

@@ -1,0 +1,117 @@
+"""Golden files: `.npz` archives of the reference format, told apart by what is in them, not by their names.
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dsg.errors import UserError
+
+LAYER_GROUPS = (
+    "anchors",
+    "bbox_transform",
+    "bbox_transform_inv",
+    "clip_boxes",
+    "bbox_overlaps",
+    "cpu_nms",
+    "tf_nms",
+    "nms_plus_one",
+    "anchor_target",
+    "proposal_layer",
+    "proposal_target",
+    "crop",
+    "union_box",
+    "smooth_l1",
+    "rpn_softmax",
+)
+
+Rule = Callable[[Mapping[str, np.ndarray]], bool]
+# The first rule that a file's keys satisfy names its kind.
+KINDS: tuple[tuple[str, Rule], ...] = (
+    (
+        "detection",
+        lambda keys: any(key in keys for key in ("input/num_classes", "input/gt_classes", "thresholds_07")),
+    ),
+    ("gradients", lambda keys: "grad_l2" in keys or any(key.startswith("grad_norm/") for key in keys)),
+    ("forward", lambda keys: "input/image_bgr_u8" in keys and "input/query" in keys),
+    ("gpi_methods", lambda keys: "in/node_features" in keys),
+    ("roidb", lambda keys: "image_index" in keys),
+    ("iou_metric", lambda keys: any(re.fullmatch(r"\d+/pred_boxes_norm", key) for key in keys)),
+    ("layers", lambda keys: any(key.split("/")[0] in LAYER_GROUPS for key in keys)),
+)
+
+
+class Golden(Mapping[str, np.ndarray]):
+    """The arrays of a golden file by key; a key that should be there and is not is the file's fault, and said
+    so.
+
+    Example:
+        >>> golden = open_golden("layers.npz")
+        >>> golden.kind, golden["crop/rois"].shape
+        ('layers', (5, 5))
+    """
+
+    def __init__(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+        self.path = path
+        self._arrays = dict(arrays)
+        self.kind = next((kind for kind, fits in KINDS if fits(self._arrays)), None)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self._arrays:
+            raise UserError(f"{self.path}: lacks {key}; not a whole reference file of the kind {self.kind}")
+        return self._arrays[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def number(self, key: str) -> float:
+        """The one number stored under `key`, whatever its shape."""
+        value = self[key]
+        if value.size != 1 or value.dtype.kind not in "biuf":
+            raise UserError(f"{self.path}: {key} should be one number, not {value.dtype} {list(value.shape)}")
+        return float(value.reshape(-1)[0])
+
+    def array(self, key: str, *shape: int | None) -> np.ndarray:
+        """The numbers under `key`, whose shape must be `shape` (None: any length)."""
+        value = self[key]
+        fits = value.ndim == len(shape) and all(b in (None, a) for a, b in zip(value.shape, shape))
+        if not fits or value.dtype.kind not in "biuf":
+            wanted = ", ".join("*" if side is None else str(side) for side in shape)
+            raise UserError(
+                f"{self.path}: {key} is {value.dtype} {list(value.shape)}, expected numbers [{wanted}]"
+            )
+        return value
+
+
+def open_golden(path: str | Path) -> Golden:
+    """All arrays of a golden file.
+
+    Raises:
+        UserError: there is no such file, it is damaged, no archive of arrays, or of no kind that is known.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            if file.read(2) != b"PK":
+                raise UserError(f"{path}: not an .npz file (these are ZIP archives of arrays)")
+        with np.load(path, allow_pickle=False) as archive:
+            golden = Golden(path, {key: archive[key] for key in archive.files})
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"{path}: the .npz file is damaged ({reason}); fetch it again") from error
+    if golden.kind is None:
+        raise UserError(f"{path}: not a golden file of the reference format; none of its kinds has such keys")
+    return golden
