@@ -1,4 +1,4 @@
-"""Golden files: `.npz` archives of the reference format, told apart by what is in them, not by their names.
+"""Golden files: `.npz` archives of the reference format, told apart by their keys, not by their names."""
 
 from __future__ import annotations
 
