@@ -9,10 +9,13 @@ Without options: the bundled images and the bundled model. Examples:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsg.cli import Parser, main
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from dsg.cli import Parser, main  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "demo"
 

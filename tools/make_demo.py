@@ -8,10 +8,13 @@ python tools/make_demo.py --snapshot output/mini/shapes_train/quickstart/quickst
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsg.cli import Parser, main
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+
+from dsg.cli import Parser, main  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "demo"
 

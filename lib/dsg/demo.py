@@ -117,8 +117,8 @@ def bundled_scenes(
 
 
 def shown_queries(record: ImageRecord, count: int = 4) -> list[int]:
-    """Positions of some annotated queries: half of them ambiguous ones between two categories, a quarter within
-    a category, a quarter unambiguous; more of one kind where another is rare.
+    """Positions of some annotated queries: half of them ambiguous ones between two categories, a quarter
+    within a category, a quarter unambiguous; more of one kind where another is rare.
     """
     within = record.queries[:, 0] == record.queries[:, 2]
     flags = ambiguous(record)
@@ -144,7 +144,7 @@ def compare(scene: Scene, found: Answers, vocabulary: Vocabulary) -> list[Answer
 def write_pictures(
     output: Path, scene: Scene, found: Answers, answers: Sequence[Answer], vocabulary: Vocabulary
 ) -> None:
-    """`<name>_answers.png` where something is asked; `<name>_graph` as PNG, JSON and DOT where it is decoded."""
+    """`<name>_answers.png` if something is asked; `<name>_graph` as PNG, JSON and DOT if one is decoded."""
     picture = scene.image[:, :, ::-1].copy()
     if answers:
         save_png(draw_answers(picture, answers), output / f"{scene.name}_answers.png")
