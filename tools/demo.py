@@ -9,6 +9,7 @@ Without options: the bundled images and the bundled model. Examples:
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +23,6 @@ DATA = Path(__file__).resolve().parents[1] / "data" / "demo"
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and demonstrate."""
-    import argparse
-
     assert __doc__
     parser = Parser("demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(

@@ -20,10 +20,10 @@ later one winning, by
 3. `KEY VALUE` pairs at the end of `train.sh` and `test.sh`, or after `--set` of the programs in `tools/`:
    `TRAIN.LEARNING_RATE 0.002`, `TRAIN.STEPSIZE "[2,4]"`, `TRAIN.USE_FLIPPED False`.
 
-Values are YAML; a list may also stand in round brackets, and one value may stand for a list of one. An unknown
-key is answered with the nearest known one, a value of the wrong type with the right type, both with exit
-status 2. A run saves its whole configuration as `config.yml`. A snapshot carries it, too: testing a snapshot
-takes the options from it, those about the place of data and weights aside, and then the pairs that are given.
+Values are YAML; a list may also stand in round brackets, and one value may stand for a list of one. An
+unknown key is answered with the nearest known one, a value of the wrong type with the right type, both with
+exit status 2. A run saves its whole configuration as `config.yml`. A snapshot carries it, too: testing a
+snapshot takes the options from it, but for the place of data and weights, and then the pairs that are given.
 
 In Python, `dsg.config.load_config(files, ["TRAIN.LEARNING_RATE", "0.002"])` returns a frozen `Config` whose
 attribute for `TRAIN.LEARNING_RATE` is `config.train.learning_rate`.
