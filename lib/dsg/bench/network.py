@@ -1,0 +1,194 @@
+"""Sections on the large net: inference and training beside the plain formulation, and what each saving is worth.
+
+All contenders of a section live in one process and share their variables, so that they differ in nothing but the formulation, the
+precision or the size of relation crops. Before anything is timed, the plain formulation and the library are seen to agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dsg.batch import Batch
+from dsg.bench.agreement import largest_difference, relative_difference
+from dsg.bench.measure import in_turns
+from dsg.bench.operations import count_gflop
+from dsg.bench.plain import Plain, Savings
+from dsg.bench.settings import Settings
+from dsg.bench.subjects import photograph_batch, recipe_model, sharing, vocabulary
+from dsg.config import Config, flatten
+from dsg.config.load import from_values
+from dsg.engine.evaluate import INPUTS, prediction_function
+from dsg.engine.optimizers import Optimizer, build_optimizer
+from dsg.engine.step import build_train_step
+from dsg.nets.model import DSG
+from dsg.pipeline import batch_spec
+
+GROUND_TRUTH = ("gt_boxes",)  # what the plain formulation reads besides INPUTS
+LEARNING_RATE = 0.0  # a step does all its work, and the next one finds the same weights
+
+Result = dict[str, Any]
+Contender = Callable[[], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """The large net and the image it is measured on."""
+
+    model: DSG
+    batch: Batch
+
+    def variant(self, options: Mapping[str, Any]) -> DSG:
+        """The same variables under another configuration."""
+        return sharing(self.model, from_values({**flatten(self.model.config), **options}))
+
+
+def subject(settings: Settings) -> Subject:
+    """The large net with the recipe's weights, and one image for it."""
+    config = large_config(settings)
+    words = vocabulary(settings.entities, settings.predicates)
+    model = recipe_model(config, settings.entities, settings.predicates)
+    size = (settings.width, settings.height)
+    return Subject(model, photograph_batch(config, size, words, settings.objects, settings.queries))
+
+
+def large_config(settings: Settings) -> Config:
+    """The release's configuration at the size asked for; every score is good enough for a proposal, so their number is fixed."""
+    shorter, longer = sorted((settings.height, settings.width))
+    return from_values(
+        {
+            "NET": settings.net,
+            "TRAIN.SCALES": [shorter],
+            "TRAIN.MAX_SIZE": longer,
+            "TRAIN.RPN_POST_NMS_TOP_N": settings.proposals,
+            "TRAIN.RPN_NMS_MIN_SCORE": 0.0,
+        }
+    )
+
+
+def inference(settings: Settings) -> Result:
+    """Seconds of an answer: plain, library, library in bfloat16, both with 7 x 7 relation crops, and a large matrix product."""
+    one = subject(settings)
+    checks = {"plain_equals_library": largest_difference(one.model, one.batch)}
+    functions = inference_functions(one, settings)
+    contenders = {name: fetching(function, one.batch) for name, function in functions.items()}
+    large = {name: contenders.pop(name) for name in list(contenders) if name.endswith("pair7")}
+    products = {f"matmul/{kind}": matrix_product(kind, settings.matmul) for kind in ("float32", "bfloat16")}
+    turns = {"warm_up": settings.warm_up, "seconds": settings.seconds}
+    timings = in_turns({**contenders, **products}, settings.repeats, **turns)
+    timings.update(in_turns(large, max(2, settings.repeats // 2), **turns))
+    work = {f"matmul/{kind}": 2e-9 * settings.matmul**3 for kind in ("float32", "bfloat16")}
+    work["inference/library"] = count_gflop(one.model.predict_roles, one.batch)
+    work["inference/plain"] = count_gflop(Plain(one.model).predict_roles, one.batch)
+    cases = {
+        name: timing.as_case(0 if name in products else 1, work.get(name, 0)) for name, timing in timings.items()
+    }
+    return {"cases": cases, "checks": checks}
+
+
+def inference_functions(one: Subject, settings: Settings) -> dict[str, Callable[[Batch], object]]:
+    """The contenders of `inference` as functions of a batch, not yet traced."""
+    models: dict[str, Any] = {
+        "inference/plain": Plain(one.model),
+        "inference/library": one.model,
+        "inference/library_bf16": one.variant({"TEST.PRECISION": "bfloat16"}),
+    }
+    if settings.pair7:
+        pair7 = one.variant({"RELATION_POOLING_SIZE": 7})
+        models.update({"inference/plain_pair7": Plain(pair7), "inference/library_pair7": pair7})
+    return {name: answering(model) for name, model in models.items()}
+
+
+def answering(model: Any) -> Callable[[Batch], object]:
+    """`model.predict_roles` as testing runs it; the plain formulation reads ground truth as well."""
+    if not isinstance(model, Plain):
+        predict = prediction_function(model, model.config)
+        return lambda batch: predict({key: batch[key] for key in INPUTS})  # type: ignore[literal-required]
+    keys = (*INPUTS, *GROUND_TRUTH)
+    spec = batch_spec(model.config)
+    signature = {key: tf.TensorSpec([1, *spec[key].shape[1:]], spec[key].dtype, key) for key in keys}
+    plain = tf.function(model.predict_roles, input_signature=[signature])
+    return lambda batch: plain({key: batch[key] for key in keys})  # type: ignore[literal-required]
+
+
+def training(settings: Settings) -> Result:
+    """Seconds of a training step: plain, library, library in bfloat16."""
+    one = subject(settings)
+    checks = {"plain_equals_library": largest_difference(one.model, one.batch)}
+    contenders = training_contenders(one)
+    reports = {name: contender() for name, contender in contenders.items()}
+    checks["plain_equals_library_gradient_norm"] = relative_difference(
+        [reports["training/plain"].gradient_norm], [reports["training/library"].gradient_norm]
+    )
+    timings = in_turns(contenders, settings.repeats, warm_up=settings.warm_up - 1, seconds=settings.seconds)
+    return {"cases": {name: timing.as_case(1) for name, timing in timings.items()}, "checks": checks}
+
+
+def training_contenders(one: Subject) -> dict[str, Callable[[], Any]]:
+    """One step of each kind; all share the variables and the slots of one optimiser."""
+    optimizer = optimizer_of(one.model)
+    models: dict[str, Any] = {
+        "training/plain": Plain(one.model),
+        "training/library": one.model,
+        "training/library_bf16": one.variant({"TRAIN.PRECISION": "bfloat16"}),
+    }
+    return {name: stepping(model, optimizer, one.batch) for name, model in models.items()}
+
+
+def optimizer_of(model: DSG) -> Optimizer:
+    """The optimiser that the model's configuration names, of what it trains."""
+    variables = model.named_variables()
+    return build_optimizer(model.config, {name: variables[name] for name in model.trainable_names()})
+
+
+def stepping(model: Any, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
+    """A training step as training runs it, on `batch`; returns its report."""
+    step = build_train_step(model, optimizer, model.config, tf.distribute.get_strategy())
+    return lambda: step(batch, LEARNING_RATE)
+
+
+def savings(settings: Settings) -> Result:
+    """What each saving is worth: the plain formulation with one saving at a time, and with all."""
+    one = subject(settings)
+    kinds = {"none": Savings()}
+    kinds.update({item.name: Savings(**{item.name: True}) for item in dataclasses.fields(Savings)})
+    kinds["all"] = Savings(**{item.name: True for item in dataclasses.fields(Savings)})
+    plain = {name: Plain(one.model, kind) for name, kind in kinds.items()}
+    optimizer = optimizer_of(one.model)
+    cases = {}
+    for task in ("inference", "training"):
+        contenders: dict[str, Contender] = {}
+        for name, model in plain.items():
+            if task == "training" and name == "skip_ground_truth":
+                continue  # training needs it
+            infer = task == "inference"
+            run = fetching(answering(model), one.batch) if infer else stepping(model, optimizer, one.batch)
+            contenders[f"savings/{task}/{name}"] = run
+        timings = in_turns(contenders, settings.repeats, warm_up=settings.warm_up, seconds=settings.seconds)
+        cases.update({name: timing.as_case(1) for name, timing in timings.items()})
+    return {"cases": cases, "checks": {}}
+
+
+def contender(settings: Settings, case: str) -> Contender:
+    """One case of `inference` or `training` alone."""
+    one = subject(settings)
+    if case.startswith("inference/"):
+        return fetching(inference_functions(one, settings)[case], one.batch)
+    return training_contenders(one)[case]
+
+
+def matrix_product(kind: str, size: int) -> Contender:
+    """The product of two square matrices, the fastest that the machine computes in this precision."""
+    rng = np.random.default_rng(0)
+    first, second = (tf.cast(rng.normal(0, 1, (size, size)).astype(np.float32), kind) for _ in range(2))
+    product = tf.function(lambda: tf.matmul(first, second)[0, 0])
+    return lambda: product().numpy()
+
+
+def fetching(function: Callable[[Batch], Any], batch: Batch) -> Contender:
+    """The function applied to the batch; its result is fetched, so the work is done when it returns."""
+    return lambda: [None if part is None else part.numpy() for part in tf.nest.flatten(function(batch))]

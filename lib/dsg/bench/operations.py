@@ -1,0 +1,69 @@
+"""How many floating-point operations a function takes: those of its convolutions and matrix products, counted in its graph.
+
+A multiplication and an addition are two operations. The sizes of packed crops are known only when the graph runs, so they are
+asked of the running graph. Everything else (normalisation, softmax, boxes) is small beside these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+
+def count_gflop(function: Callable[..., Any], *args: Any) -> float:
+    """Thousand million operations of one call; `function` is traced anew, and called once.
+
+    What it computes is not needed for its sizes and may be left out by TensorFlow, except what the sizes depend on.
+    """
+
+    @tf.function
+    def sizes(*args: Any) -> tf.Tensor:
+        function(*args)
+        graph = tf.compat.v1.get_default_graph()
+        terms = [_operations(op) for op in graph.get_operations() if op.type in _COUNTED]
+        return tf.stack([tf.cast(0, tf.float64), *terms])
+
+    return float(tf.reduce_sum(sizes(*args))) / 1e9
+
+
+def _convolution(op: Any) -> tf.Tensor:
+    return _product(tf.shape(op.outputs[0])) * _kernel(op.inputs[1].shape)
+
+
+def _convolution_input_gradient(op: Any) -> tf.Tensor:
+    return _product(tf.shape(op.inputs[2])) * _kernel(op.inputs[1].shape)
+
+
+def _convolution_kernel_gradient(op: Any) -> tf.Tensor:
+    incoming = op.inputs[2]
+    kernel = tf.cast(op.inputs[1], tf.int32)
+    return _product(tf.shape(incoming)) * 2.0 * _product(kernel[:3])
+
+
+def _matrix_product(op: Any) -> tf.Tensor:
+    inner = tf.shape(op.inputs[0])[0 if op.get_attr("transpose_a") else 1]
+    return _product(tf.shape(op.outputs[0])) * 2.0 * tf.cast(inner, tf.float64)
+
+
+def _kernel(shape: tf.TensorShape) -> float:
+    """Operations for each number that comes out of a convolution."""
+    return 2.0 * math.prod(shape[:3])
+
+
+def _product(shape: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_prod(tf.cast(shape, tf.float64))
+
+
+_COUNTED = {
+    "Conv2D": _convolution,
+    "Conv2DBackpropInput": _convolution_input_gradient,
+    "Conv2DBackpropFilter": _convolution_kernel_gradient,
+    "MatMul": _matrix_product,
+}
+
+
+def _operations(op: Any) -> tf.Tensor:
+    return _COUNTED[op.type](op)

@@ -1,0 +1,170 @@
+"""From measured cases to what people read: ratios with their aims, the machine they were measured on, a table."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+Cases = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times `first` is `second`, both values of `field` in the cases so named."""
+
+    first: str
+    second: str
+    field: str
+    aim: float
+    text: str
+
+
+# In each the first is the baseline's time, or the library's rate: more is better.
+RATIOS = {
+    "inference_fp32": Ratio(
+        "inference/plain", "inference/library", "seconds", 1.4, "an answer, against the plain formulation"
+    ),
+    "train_fp32": Ratio("training/plain", "training/library", "seconds", 1.4, "a training step, likewise"),
+    "inference_bf16": Ratio(
+        "inference/plain", "inference/library_bf16", "seconds", 2.2, "an answer in bfloat16, against plain float32"
+    ),
+    "train_bf16": Ratio("training/plain", "training/library_bf16", "seconds", 2.2, "a training step, likewise"),
+    "inference_pair7": Ratio(
+        "inference/plain_pair7", "inference/library_pair7", "seconds", 1.8, "an answer with 7 x 7 relation crops"
+    ),
+    "matmul_share_fp32": Ratio(
+        "inference/library", "matmul/float32", "gflop_per_second", 0.75, "an answer's GFLOP/s, of a large matrix product's"
+    ),
+    "pipeline_over_train": Ratio(
+        "input/photographs", "training/library", "images_per_second", 5.0, "images prepared, of images trained on"
+    ),
+    "pipeline_over_train_mini": Ratio(
+        "input/shapes", "mini/training", "images_per_second", 1.5, "likewise for mini on its scenes"
+    ),
+    "nms_over_release": Ratio(
+        "nms/all/release", "nms/all/library", "seconds", 2.0, "suppression of all boxes, against the release's loops"
+    ),
+    "nms_over_tf": Ratio(
+        "nms/best/tensorflow", "nms/best/library", "seconds", 1.0, "the best few, against tf.image.non_max_suppression"
+    ),
+    "train_memory": Ratio(
+        "training/plain", "training/library", "peak_mib", 1.0, "a training step's peak memory, against the plain one"
+    ),
+}
+# Of the values at all sizes measured, the one that is picked: that of most pairs of boxes, or the smallest.
+OVERLAP_RATIOS = {
+    "overlaps_over_release": Ratio(
+        "release", "library", "seconds", 2.0, "overlaps of the most boxes, against the release's loops"
+    ),
+    "overlaps_over_release_worst": Ratio("release", "library", "seconds", 0.0, "likewise, at the size where it is least"),
+    "overlaps_over_numpy": Ratio("numpy", "library", "seconds", 1.0, "overlaps, against NumPy, at the size where it is least"),
+}
+HEADINGS = {
+    "matmul": "large matrix product",
+    "inference": "answer to one image",
+    "training": "training step on one image",
+    "savings": "plain formulation with one saving at a time",
+    "mini": "mini, one batch",
+    "input": "input pipeline, one epoch",
+    "overlaps": "overlaps of N x K boxes",
+    "nms": "non-maximum suppression",
+}
+
+
+def ratios(cases: Cases) -> dict[str, Optional[float]]:
+    """Every ratio by name; None where one of its cases was not measured."""
+    found = {name: _ratio(ratio, cases) for name, ratio in RATIOS.items()}
+    groups = sorted({name.rpartition("/")[0] for name in cases if name.startswith("overlaps/")}, key=_pairs)
+    for name, ratio in OVERLAP_RATIOS.items():
+        values = [_ratio(_within(ratio, group), cases) for group in groups]
+        known = [value for value in values if value is not None]
+        found[name] = (known[-1] if name == "overlaps_over_release" else min(known)) if known else None
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on besides the code."""
+    cores = getattr(os, "sched_getaffinity", None)
+    return {
+        "processor": _processor(),
+        "cores": len(cores(0)) if cores else os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in ("tensorflow", "numpy")},
+    }
+
+
+def format_report(report: Mapping[str, Any]) -> str:
+    """The table: a block for every kind of case, then the ratios beside what is aimed at."""
+    lines: list[str] = []
+    cases: Cases = report["cases"]
+    for group, heading in HEADINGS.items():
+        rows = {name: case for name, case in cases.items() if name.split("/")[0] == group}
+        if rows:
+            lines += ["", f"{heading:<44}{'time':>11}{'images/s':>11}{'GFLOP/s':>10}{'peak MiB':>10}"]
+            lines += [_row(name[len(group) + 1 :], case) for name, case in rows.items()]
+    known = {name: value for name, value in report["ratios"].items() if value is not None}
+    if known:
+        lines += ["", f"{'how many times':<44}{'measured':>11}{'aim':>11}"]
+        for name, value in known.items():
+            ratio = RATIOS.get(name) or OVERLAP_RATIOS[name]
+            aim = f"{ratio.aim:.2f}" if ratio.aim else ""
+            lines.append(f"  {name:<42}{value:>11.2f}{aim:>11}  {ratio.text}")
+    for name, value in report["checks"].items():
+        lines += ["", f"{name}: largest relative difference {value:.1e}"]
+    about = report["machine"]
+    load = ", ".join(f"{value:.1f}" for value in about.get("load", ()))
+    lines += ["", f"{about['processor']}, {about['cores']} cores, TensorFlow {about['tensorflow']}, load {load}"]
+    return "\n".join(lines[1:])
+
+
+def _row(name: str, case: Mapping[str, Any]) -> str:
+    seconds = _seconds(case["seconds"]) if "seconds" in case else ""
+    columns = [(case.get("images_per_second"), 11, ".2f"), (case.get("gflop_per_second"), 10, ".0f"), (case.get("peak_mib"), 10, ".0f")]
+    cells = [f"{value:>{width}{form}}" if value is not None else " " * width for value, width, form in columns]
+    return f"  {name:<42}{seconds:>11}{''.join(cells)}".rstrip()
+
+
+def _ratio(ratio: Ratio, cases: Cases) -> Optional[float]:
+    first, second = (cases.get(name, {}).get(ratio.field) for name in (ratio.first, ratio.second))
+    return first / second if first is not None and second else None
+
+
+def _within(ratio: Ratio, group: str) -> Ratio:
+    return Ratio(f"{group}/{ratio.first}", f"{group}/{ratio.second}", ratio.field, ratio.aim, ratio.text)
+
+
+def _pairs(group: str) -> int:
+    """overlaps/10x3 -> 30"""
+    count, targets = group.partition("/")[2].split("x")
+    return int(count) * int(targets)
+
+
+def _seconds(value: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= scale:
+            break
+    return f"{value / scale:.3g} {unit}"
+
+
+def _version(package: str) -> str:
+    for name in (package, f"{package}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,77 @@
+"""How large and how often: the numbers of a benchmark, in one place. No TensorFlow here, `--help` needs this file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Sizes of what is measured and numbers of repetitions; the defaults are those of a full run."""
+
+    net: str = "res101"
+    height: int = 600
+    width: int = 800
+    proposals: int = 32
+    queries: int = 3
+    entities: int = 100  # categories, as in Visual Genome
+    predicates: int = 70
+    objects: int = 6  # ground-truth boxes of an image
+    warm_up: int = 2  # runs that are not counted; the first builds the graph
+    repeats: int = 7  # runs of each contender, in turns
+    seconds: float = 240.0  # of a section's turns; at least two take place
+    matmul: int = 4096  # rows and columns of the large matrix product
+    mini_cfg: str = "experiments/cfgs/mini.yml"
+    mini_size: tuple[int, int] = (192, 128)  # width, height
+    mini_batch: int = 4
+    shapes_images: int = 400  # of the input pipeline
+    photographs: int = 64
+    pipeline_repeats: int = 5
+    overlap_sizes: tuple[tuple[int, int], ...] = ((10, 3), (300, 10), (2_000, 20), (22_800, 5), (20_000, 50))
+    nms_boxes: int = 22_800  # the anchors of an image of 600 x 800 pixels
+    nms_best: int = 32
+    operation_repeats: int = 15
+    operation_seconds: float = 0.02  # shortest time of one measurement: quick operations run several times
+    pair7: bool = True  # measure with relation crops of 7 x 7, too
+    memory_cases: tuple[str, ...] = (  # each runs in a process of its own
+        "inference/plain",
+        "inference/library",
+        "inference/library_bf16",
+        "training/plain",
+        "training/library",
+        "training/library_bf16",
+        "mini/inference",
+        "mini/training",
+        "input/shapes",
+        "input/photographs",
+    )
+
+    def to_json(self) -> str:
+        """Text that `from_json` reads."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """The settings that `to_json` wrote."""
+        return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
+
+
+QUICK = Settings(
+    warm_up=1,
+    repeats=3,
+    seconds=30.0,
+    matmul=3072,
+    shapes_images=160,
+    photographs=24,
+    pipeline_repeats=3,
+    operation_repeats=7,
+    memory_cases=("inference/library", "training/plain", "training/library", "mini/training"),
+)
+"""A run within five minutes."""
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value

@@ -1,0 +1,80 @@
+"""One job of a benchmark in a process of its own: `python -m dsg.bench.worker JOB SETTINGS RESULT`.
+
+JOB is a section, or memory:CASE for the peak memory of one case alone; SETTINGS is the JSON text of `Settings`; the result is
+written to the file RESULT, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dsg.bench.measure import peak_memory
+from dsg.bench.settings import Settings
+from dsg.cli import main
+
+MEMORY = "memory:"
+
+
+def run_job(job: str, settings: Settings) -> dict[str, Any]:
+    """`cases` by name and `checks` of a section; with memory:CASE the case's `peak_mib`, and what was held before its first run."""
+    if job.startswith(MEMORY):
+        return memory(job[len(MEMORY) :], settings)
+    return _section(job)(settings)
+
+
+def memory(case: str, settings: Settings) -> dict[str, Any]:
+    """Runs one case twice, and nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        if case.startswith("input/"):
+            from dsg.bench.inputs import pipeline_contenders
+
+            run = pipeline_contenders(settings, Path(folder), case)[0][case]
+        elif case.startswith("mini/"):
+            from dsg.bench.mini import mini_contenders
+
+            run = mini_contenders(settings)[case]
+        else:
+            from dsg.bench.network import contender
+
+            run = contender(settings, case)
+        before = peak_memory()
+        run()
+        run()
+        return {"cases": {case: {"peak_mib": peak_memory(), "before_mib": before}}, "checks": {}}
+
+
+def _section(name: str) -> Any:
+    # One section's modules only: a process holds what it measures, and little else.
+    if name == "operations":
+        from dsg.bench.box_operations import box_operations
+
+        return box_operations
+    if name == "input":
+        from dsg.bench.inputs import pipeline
+
+        return pipeline
+    if name == "mini":
+        from dsg.bench.mini import mini
+
+        return mini
+    from dsg.bench import network
+
+    return {"inference": network.inference, "training": network.training, "savings": network.savings}[name]
+
+
+def work(arguments: Sequence[str]) -> None:
+    """Do the job; see the module."""
+    job, settings, result = arguments
+    # Measured on the processor: what a GPU would do is another table.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    found = run_job(job, Settings.from_json(settings))
+    Path(result).write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(work)

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Measure speed and memory: a table, and output/bench.json.
+
+The library is timed beside the plain formulation (what the TensorFlow 1 release computes, the way it does) and a large matrix
+product, in turns within one process; peak memory is that of a process which runs one case only. Sections:
+
+    operations  overlaps and suppression, against NumPy, TensorFlow and loops like the release's
+    input       the input pipeline alone
+    mini        an answer and a training step of mini
+    inference   an answer of res101 at 600 x 800 pixels, 32 proposals, 3 queries
+    training    a training step of the same
+    memory      peak memory of all these
+    savings     the plain formulation with one saving of the library at a time (only where named)
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dsg.bench.report import format_report
+from dsg.bench.run import DEFAULT_SECTIONS, SECTIONS, benchmark
+from dsg.bench.settings import QUICK, Settings
+from dsg.cli import Parser, main
+from dsg.engine.files import write_text
+from dsg.errors import UserError
+
+MINI = Path(__file__).resolve().parents[1] / "experiments" / "cfgs" / "mini.yml"
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Parse the options, measure, print, and write."""
+    assert __doc__
+    parser = Parser("bench.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer runs: within five minutes")
+    parser.add_argument(
+        "--only", nargs="+", metavar="SECTION", choices=SECTIONS, default=DEFAULT_SECTIONS, help="sections to measure"
+    )
+    parser.add_argument("--output", type=Path, default=Path("output/bench.json"), metavar="FILE", help="where the JSON goes")
+    options = parser.parse_args(arguments)
+    settings = dataclasses.replace(QUICK if options.quick else Settings(), mini_cfg=str(MINI))
+    _check_place(options.output)
+    report = benchmark(settings, options.only)
+    print(f"\n{format_report(report)}")
+    write_text(options.output, json.dumps(report, indent=1) + "\n")
+    print(f"\n{options.output}")
+
+
+def _check_place(path: Path) -> None:
+    """See that `path` can be written before minutes are spent on what goes there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path.parent}: cannot make the folder ({error.strerror or error})") from error
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file")
+    probe = path.with_name(f".{path.name}.probe")
+    write_text(probe, "")
+    probe.unlink()
+
+
+if __name__ == "__main__":
+    main(run)
