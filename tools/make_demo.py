@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Make what `make demo` shows: the generated images in data/demo and, of a snapshot, the model beside them.
+"""Make what `make demo` is shipped with: images in data/demo, the model beside them, pictures for the README.
 
-python tools/make_demo.py --images
-python tools/make_demo.py --snapshot output/mini/shapes_train/quickstart/quickstart_iter_0.npz
+Examples:
+
+    python tools/make_demo.py --images
+    python tools/make_demo.py --snapshot output/mini/shapes_train/quickstart/quickstart_iter_0.npz
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from dsg.cli import Parser, main  # noqa: E402
 
-DATA = Path(__file__).resolve().parents[1] / "data" / "demo"
+ROOT = Path(__file__).resolve().parents[1]
+DATA, PICTURES = ROOT / "data" / "demo", ROOT / "docs" / "images"
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -25,22 +28,26 @@ def run(arguments: Sequence[str]) -> None:
     parser = Parser("make_demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", action="store_true", help="write the images and their annotations anew")
     parser.add_argument(
-        "--snapshot", type=Path, metavar="FILE", help="write mini.npz anew, from this snapshot"
+        "--snapshot",
+        type=Path,
+        metavar="FILE",
+        help="write mini.npz and the README's pictures anew, from this",
     )
-    parser.add_argument("--folder", type=Path, default=DATA, metavar="DIR", help="default: data/demo")
+    parser.add_argument("--scene", type=int, default=0, metavar="N", help="image that the pictures show")
     options = parser.parse_args(arguments)
     if not options.images and options.snapshot is None:
         parser.error("nothing to do: give --images or --snapshot FILE")
 
-    from dsg.demo_data import ship_images, ship_snapshot
+    from dsg.demo_data import ship_images, ship_pictures, ship_snapshot
 
     if options.images:
-        ship_images(options.folder)
-        print(f"{options.folder}: images and annotations written")
+        ship_images(DATA)
+        print(f"{DATA}: images and annotations written")
     if options.snapshot is not None:
-        target = options.folder / "mini.npz"
-        size = ship_snapshot(options.snapshot, target)
-        print(f"{target}: {size:,} bytes")
+        size = ship_snapshot(options.snapshot, DATA / "mini.npz")
+        print(f"{DATA / 'mini.npz'}: {size:,} bytes")
+        for path in ship_pictures(DATA, DATA / "mini.npz", PICTURES, options.scene):
+            print(path)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """What `make demo` is shipped with: a few generated images that are in no training set, and a trained model.
 
 `ship_images` writes a data set that has a test split only; `ship_snapshot` leaves out of a snapshot what
-answering does not need, and what tells of the machine it was trained on.
+answering does not need, and what tells of the machine it was trained on; `ship_pictures` draws the README's.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -73,3 +75,17 @@ def ship_snapshot(source: Path, target: Path) -> int:
     )
     save_snapshot(target, snapshot.variables, {}, meta)
     return target.stat().st_size
+
+
+def ship_pictures(data: Path, snapshot: Path, folder: Path, scene: int = 0) -> list[Path]:
+    """Write `answers.png` and `graph.png` of one of the shipped images into `folder`; the two paths."""
+    from dsg.demo import demo
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        demo(data, snapshot, Path(place))
+        pairs = [
+            (Path(place) / f"demo_{scene}_{kind}.png", folder / f"{kind}.png")
+            for kind in ("answers", "graph")
+        ]
+        return [Path(shutil.copyfile(source, target)) for source, target in pairs]

@@ -12,8 +12,8 @@ HEAD = """# Configuration
 
 <!-- Written by tools/list_options.py from lib/dsg/config/schema.py; change that file, not this one. -->
 
-Every option has a default, and the defaults are the values of the TensorFlow 1 release. Options are set, a
-later one winning, by
+Every option has a default, and the defaults are the values of the TensorFlow 1 release, but for
+`DATA.SPLIT_RULE`. Options are set, a later one winning, by
 
 1. `VARIANT`, which stands for a set of values ([below](#variants));
 2. `experiments/cfgs/<dataset>.yml`, then `<net>.yml`, then `<net>_<dataset>.yml`, those that exist;
