@@ -33,7 +33,7 @@ def anchors(document: Path) -> set[str]:
 
 
 def our_side(document: Path) -> str:
-    """A document without what it says of the TensorFlow 1 code: the left column of the guide's tables of files."""
+    """A document without what it says of the TensorFlow 1 code: the left column of the tables of files."""
     text = text_of(document)
     if document != PORTING:
         return text
