@@ -62,7 +62,8 @@ def propose(
     best score where that is smaller, so that there is always one. With `in_graph` TensorFlow's suppression runs (widths without +1,
     no limit before it); otherwise the compiled one (+1 widths) on the `pre_nms` best boxes. No gradient flows into boxes.
     """
-    boxes, scores = tf.stop_gradient(rpn.boxes), tf.stop_gradient(rpn.scores)
+    # A network that diverged proposes something nevertheless, so that its losses can say so.
+    boxes, scores = (tf.stop_gradient(_without_nan(found)) for found in (rpn.boxes, rpn.scores))
 
     def suppress(one: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         image_boxes, image_scores = one
@@ -95,6 +96,10 @@ def ground_truth_proposals(boxes: tf.Tensor, valid: tf.Tensor) -> Proposals:
     """The ground-truth boxes in place of proposals (TRAIN.USE_GT)."""
     shape = tf.shape(boxes)[:2]
     return Proposals(boxes, tf.cast(valid, tf.float32), valid, tf.zeros(shape, tf.int32))
+
+
+def _without_nan(x: tf.Tensor) -> tf.Tensor:
+    return tf.where(tf.math.is_nan(x), 0.0, x)
 
 
 def _compiled_nms(boxes: np.ndarray, scores: np.ndarray, iou: float, post_nms: int, pre_nms: int) -> np.ndarray:

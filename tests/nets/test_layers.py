@@ -1,0 +1,133 @@
+"""Building blocks: each shortcut against the layer it stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dsg.nets.layers import Block, ChannelNorm, Conv, Dense, FrozenNormConv, Mlp, convolve
+from tests.nets.cases import close
+
+
+def noise(*shape: int, seed: int = 0) -> tf.Tensor:
+    return tf.constant(np.random.default_rng(seed).standard_normal(shape), tf.float32)
+
+
+def shake(block: Block) -> Block:
+    """Random values for every variable; variances stay positive."""
+    for number, (name, variable) in enumerate(block.named_variables().items()):
+        value = noise(*variable.shape, seed=number)
+        variable.assign(tf.abs(value) + 0.5 if name.endswith("variance") else value)
+    return block
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (1, 5)])
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (1, 2), (3, 2), (5, 2), (7, 2)])
+def test_convolve_pads_both_sides_by_half_the_kernel(size: tuple[int, int], kernel: int, stride: int) -> None:
+    x, weights = noise(2, *size, 3), noise(kernel, kernel, 3, 4, seed=1)
+    half = kernel // 2
+    padded = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
+    expected = tf.nn.conv2d(padded, weights, stride, "VALID")
+    found = convolve(x, weights, stride)
+    close(found, expected, 1e-6)
+    assert found.shape[1:3] == tuple(-(-side // stride) for side in size)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_centre_tap_is_the_whole_convolution_on_one_cell(size: int) -> None:
+    layer = shake(FrozenNormConv(5, 6, size))
+    x = noise(4, 1, 1, 5, seed=9)
+    close(layer(x, centre_tap=True), layer(x), 1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_folded_norm_is_the_norm_after_the_convolution(stride: int) -> None:
+    layer = shake(FrozenNormConv(3, 4, 3, stride, relu=False))
+    x = noise(2, 7, 6, 3, seed=5)
+
+    def explicit() -> tf.Tensor:
+        y = convolve(x, tf.convert_to_tensor(layer.kernel), stride)
+        parts = (layer.moving_mean, layer.moving_variance, layer.beta, layer.gamma)
+        mean, variance, beta, gamma = (tf.convert_to_tensor(part) for part in parts)
+        return tf.nn.batch_normalization(y, mean, variance, beta, gamma, 1e-5)
+
+    variables = list(layer.named_variables().values())
+    close(layer(x), explicit(), 1e-6)
+    for expression in (lambda y: tf.reduce_sum(tf.square(y)), lambda y: tf.reduce_sum(tf.sin(y))):
+        gradients = []
+        for result in (layer, lambda _: explicit()):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([x, variables[0]])
+                loss = expression(result(x))
+            gradients.append(tape.gradient(loss, [x, variables[0]]))
+        for found, expected in zip(*gradients):
+            close(found, expected, 1e-5)
+
+
+def test_nothing_of_a_frozen_norm_is_trainable_but_the_kernel() -> None:
+    layer = FrozenNormConv(2, 3)
+    assert [name for name, value in layer.named_variables().items() if value.trainable] == ["kernel"]
+
+
+def test_channel_norm() -> None:
+    layer = shake(ChannelNorm(6))
+    x = noise(2, 3, 4, 6, seed=3) * 5 + 2
+    array = x.numpy().astype(np.float64)
+    normalised = (array - array.mean(-1, keepdims=True)) / np.sqrt(array.var(-1, keepdims=True) + 1e-5)
+    expected = normalised * np.asarray(layer.gamma) + np.asarray(layer.beta)
+    close(layer(x), expected)
+    assert np.isfinite(layer(tf.zeros([1, 1, 1, 6]))).all()
+
+
+def test_terms_of_a_dense_layer_add_up_to_the_concatenation() -> None:
+    mlp = shake(Mlp([3, 4, 5], [6, 7], relu_last=True))
+    parts = [noise(8, width, seed=width) for width in (3, 4, 5)]
+    hidden = tf.nn.relu(mlp.layers[0](tf.concat(parts, -1)))
+    expected = tf.nn.relu(mlp.layers[1](hidden))
+    close(mlp(tf.add_n([mlp.term(part, number) for number, part in enumerate(parts)])), expected)
+
+
+def test_terms_broadcast_over_pairs() -> None:
+    mlp = shake(Mlp([3, 3], [5]))
+    nodes = noise(2, 4, 3)
+    first = mlp.term(nodes, 0)[:, None] + mlp.term(nodes, 1)[:, :, None]
+    left = tf.broadcast_to(nodes[:, None], [2, 4, 4, 3])
+    right = tf.broadcast_to(nodes[:, :, None], [2, 4, 4, 3])
+    close(mlp(first), mlp.layers[0](tf.concat([left, right], -1)))
+
+
+def test_a_look_up_is_a_one_hot_product() -> None:
+    mlp = shake(Mlp([3, 4, 5], [6]))
+    ids = tf.constant([[0, 3], [2, 1]])
+    close(mlp.look_up(ids, 1), mlp.term(tf.one_hot(ids, 4), 1))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_blocks_compute_in_the_type_of_their_input(dtype: str) -> None:
+    x = tf.cast(noise(2, 4, 4, 6), dtype)
+    blocks = (Conv(6, 5, 3), FrozenNormConv(6, 5, 3), ChannelNorm(6), Dense(6, 5))
+    assert {shake(block)(x).dtype.name for block in blocks} == {dtype}
+    mlp = shake(Mlp([6], [5, 5]))
+    assert mlp(mlp.term(x, 0)).dtype.name == dtype
+    assert {value.dtype.name for value in mlp.named_variables().values()} == {"float32"}
+
+
+def test_variables_are_named_by_the_path_of_attributes() -> None:
+    class Outer(Block):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = Dense(2, 3)
+            self.rest = [Dense(3, 3), Mlp([3, 3], [4, 5])]
+            self._hidden = Dense(1, 1)
+
+    assert list(Outer().named_variables("outer/")) == [
+        *("outer/first/kernel", "outer/first/bias", "outer/rest/0/kernel", "outer/rest/0/bias"),
+        *("outer/rest/1/0/kernel", "outer/rest/1/0/bias", "outer/rest/1/1/kernel", "outer/rest/1/1/bias"),
+    ]
+
+
+def test_layers_that_share_an_initializer_differ() -> None:
+    init = tf.keras.initializers.HeNormal()
+    first, second = Conv(4, 4, 3, init=init), Conv(4, 4, 3, init=init)
+    assert np.abs(np.asarray(first.kernel) - np.asarray(second.kernel)).max() > 0
