@@ -70,7 +70,7 @@ def test_wrong_build(unbuilt, overlap, threshold, words):
     boxes = unbuilt / "dsg" / "boxes"
     (boxes / "_overlaps.py").write_text(
         "from dsg.boxes.overlaps import overlaps_np\n"
-        "def fill_overlaps(boxes, query, columns, out):\n"
+        "def fill_overlaps(boxes, query, out):\n"
         "    iou = overlaps_np(boxes, query, out.dtype)\n"
         f"    out[:] = {overlap}\n"
     )

@@ -35,7 +35,7 @@ def overlaps(boxes: np.ndarray, query: np.ndarray, dtype: DTypeLike = np.float32
     if compiled is None:
         return overlaps_np(boxes, query, dtype)
     out = np.empty((len(boxes), len(query)), dtype)
-    compiled.fill_overlaps(boxes, query, np.empty((5, len(query)), dtype), out)
+    compiled.fill_overlaps(boxes, query, out)
     return out
 
 
