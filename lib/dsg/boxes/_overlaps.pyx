@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The compiled loop of `overlaps.py`; without NumPy's headers, so that one build serves every NumPy.
 
-Boxes are taken in blocks, laid out coordinate by coordinate, and one query box is compared with a whole block:
-a loop without branches that the compiler turns into vector instructions however few query boxes there are.
+Boxes are taken in blocks, laid out coordinate by coordinate, and one query box is compared with a whole
+block: a loop without branches that the compiler turns into vector instructions however few query boxes there are.
 """
 
 cdef enum:
@@ -22,7 +22,7 @@ cdef inline real larger(real a, real b) noexcept nogil:
 
 
 def fill_overlaps(const float[:, ::1] boxes, const float[:, ::1] query, real[:, ::1] out):
-    """Write the IoU (+1 widths) of boxes [N, 4] and query [K, 4] into out [N, K], computed as `out` is stored."""
+    """Write the IoU (+1) of boxes [N, 4] and query [K, 4] into out [N, K], computed as `out` is stored."""
     cdef Py_ssize_t count = boxes.shape[0], targets = query.shape[0], start = 0, used, n, k
     cdef real x1, y1, x2, y2, area, width, height, intersection, union
     cdef real one = 1, zero = 0
