@@ -2,7 +2,7 @@
 """The compiled loop of `overlaps.py`; without NumPy's headers, so that one build serves every NumPy.
 
 Boxes are taken in blocks, laid out coordinate by coordinate, and one query box is compared with a whole
-block: a loop without branches that the compiler turns into vector instructions however few query boxes there are.
+block: a loop without branches that becomes vector instructions however few query boxes there are.
 """
 
 cdef enum:
