@@ -1,7 +1,7 @@
 """Small trunks of basic blocks: res18 (ImageNet weights, folded norm) and mini (random weights, trainable norm).
 
-Both run up to stride 16. With `feature_stride` 8 the stride-16 map is brought back to stride 8 and joined with the block before, so
-that objects of 25 pixels cover more than one cell.
+Both run up to stride 16. With `feature_stride` 8 the stride-16 map is brought back to stride 8 and joined with the two blocks before,
+so that objects of 25 pixels cover more than one cell and keep their detail.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dsg.nets.layers import Block, ChannelNorm, Conv
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
-# channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map
+# Channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map. `scale` brings pixels to unit
+# size where no ImageNet weights expect otherwise: the stem has no norm, because brightness tells brown from yellow.
 LAYOUTS = {
-    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "norm": False, "joined": 128},
-    "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "norm": True, "joined": 128},
+    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "norm": False, "joined": 128, "scale": 1.0},
+    "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "norm": True, "joined": 128, "scale": 1 / 64},
 }
 
 
@@ -66,7 +67,8 @@ class SmallTrunk(Block):
         units: Sequence[int] = layout["units"]  # type: ignore[assignment]
         norm = bool(layout["norm"])
         joined = int(layout["joined"])  # type: ignore[call-overload]
-        self.conv1 = NormConv(3, widths[0], int(layout["stem"]), 2, norm=norm)  # type: ignore[call-overload]
+        self._scale = float(layout["scale"])  # type: ignore[arg-type]
+        self.conv1 = NormConv(3, widths[0], int(layout["stem"]), 2, norm=False)  # type: ignore[call-overload]
         self.block1 = self._stage(widths[0], widths[1], units[0], 1, norm)
         self.block2 = self._stage(widths[1], widths[2], units[1], 2, norm)
         self.block3 = self._stage(widths[2], widths[3], units[2], 2, norm)
@@ -75,6 +77,7 @@ class SmallTrunk(Block):
         if feature_stride == 8:
             self.coarse = NormConv(widths[3], joined, 1, relu=False)
             self.lateral = NormConv(widths[2], joined, 1, relu=False)
+            self.detail = NormConv(4 * widths[1], joined, 1, relu=False)
             self.join = NormConv(joined, joined, 3)
 
     @staticmethod
@@ -82,7 +85,7 @@ class SmallTrunk(Block):
         return [BasicUnit(cin if n == 0 else cout, cout, stride if n == 0 else 1, norm) for n in range(units)]
 
     def call(self, images: tf.Tensor, image_size: Optional[tf.Tensor] = None) -> TrunkFeatures:
-        x = zero_padding(self.conv1(images), image_size, 2)
+        x = zero_padding(self.conv1(images * self._scale), image_size, 2)
         base = zero_padding(tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]]), image_size, 4)
         maps, x, stride = [], base, 4
         for number, units in enumerate((self.block1, self.block2, self.block3)):
@@ -98,7 +101,8 @@ class SmallTrunk(Block):
         if self._feature_stride == 8:
             fine = tf.shape(maps[1])
             coarse = tf.repeat(tf.repeat(self.coarse(features), 2, axis=1), 2, axis=2)[:, : fine[1], : fine[2]]
-            joined = zero_padding(tf.nn.relu(self.lateral(maps[1]) + coarse), image_size, 8)
+            detail = self.detail(_quarters(maps[0]))
+            joined = zero_padding(tf.nn.relu(self.lateral(maps[1]) + coarse + detail), image_size, 8)
             features = zero_padding(self.join(joined), image_size, 8)
         return TrunkFeatures(base, maps[0], maps[1], features)
 
@@ -108,3 +112,9 @@ class SmallTrunk(Block):
         if not self._fixed_blocks:
             return False
         return first in ("conv1", *(f"block{number + 1}" for number in range(self._fixed_blocks)))
+
+
+def _quarters(x: tf.Tensor) -> tf.Tensor:
+    """[B, h, w, C] -> [B, ceil(h / 2), ceil(w / 2), 4 C]: each 2x2 group of cells becomes one."""
+    height, width = tf.shape(x)[1], tf.shape(x)[2]
+    return tf.nn.space_to_depth(tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]]), 2)
