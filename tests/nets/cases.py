@@ -39,9 +39,11 @@ class GoldenPass(NamedTuple):
     losses: dict[str, tf.Tensor]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def golden_pass(net: str) -> GoldenPass:
-    """`forward_<net>_generated` through the model, its weights assigned by the recipe. Leave the weights alone."""
+    """`forward_<net>_generated` through the model, its weights assigned by the recipe. Leave the weights
+    alone.
+    """
     golden = open_golden(FOLDER / f"forward_{net}_generated.npz")
     case = read_case(golden)
     model = build_model(case.config, case.num_entities, case.num_predicates)
@@ -51,7 +53,7 @@ def golden_pass(net: str) -> GoldenPass:
     return GoldenPass(golden, case, model, outputs, training_losses(model, outputs, case.batch, case.config))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def golden_checks(net: str) -> Checks:
     """Every comparison of the golden forward case."""
     from dsg.parity.runs.forward import tolerance
