@@ -21,6 +21,8 @@ from dsg.errors import UserError
 from dsg.tf1.names import imagenet_name, release_name
 
 LFS_HEADER = b"version https://git-lfs"
+# What TensorFlow's reader raises for a damaged file, depending on where the damage is.
+READ_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, IndexError, NotImplementedError)
 # Saved beside the model: the optimiser's slots, the learning rate and counters.
 BOOKKEEPING = re.compile(
     r"(^Variable(_\d+)?$|/Momentum$|/Adam(_1)?$|^beta[12]_power$|^global_step$|^logits/|/mean_rgb$)"
@@ -114,7 +116,7 @@ def open_checkpoint(prefix: str | Path) -> Any:
         raise UserError(f"{prefix}: {prefix.name}.data-00000-of-00001 is missing beside {prefix.name}.index")
     try:
         return tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except READ_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{prefix}: not a readable TensorFlow checkpoint ({reason})") from error
 
@@ -143,8 +145,10 @@ def _fill(
             )
         try:
             value = reader.get_tensor(theirs)
-        except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        except READ_ERRORS as error:
             raise UserError(f"{source}: {theirs} cannot be read, the file is damaged or cut short") from error
+        if value.dtype.kind != "f":
+            raise UserError(f"{source}: {theirs} holds {value.dtype}, not floating point numbers")
         used.add(theirs)
         report.matched.append(name)
         values.append((variable, adapt(name, value)))
