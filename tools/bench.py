@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measure speed and memory: a table, and output/bench.json.
 
-The library is timed beside the plain formulation (what the TensorFlow 1 release computes, the way it does) and a large matrix
-product, in turns within one process; peak memory is that of a process which runs one case only. Sections:
+The library is timed beside the plain formulation (what the TensorFlow 1 release computes, the way it does) and
+a large matrix product, in turns within one process; peak memory is that of a process which runs one case.
+Sections:
 
     operations  overlaps and suppression, against NumPy, TensorFlow and loops like the release's
     input       the input pipeline alone
@@ -37,9 +38,16 @@ def run(arguments: Sequence[str]) -> None:
     parser = Parser("bench.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer runs: within five minutes")
     parser.add_argument(
-        "--only", nargs="+", metavar="SECTION", choices=SECTIONS, default=DEFAULT_SECTIONS, help="sections to measure"
+        "--only",
+        nargs="+",
+        metavar="SECTION",
+        choices=SECTIONS,
+        default=DEFAULT_SECTIONS,
+        help="sections to measure",
     )
-    parser.add_argument("--output", type=Path, default=Path("output/bench.json"), metavar="FILE", help="where the JSON goes")
+    parser.add_argument(
+        "--output", type=Path, default=Path("output/bench.json"), metavar="FILE", help="where the JSON goes"
+    )
     options = parser.parse_args(arguments)
     settings = dataclasses.replace(QUICK if options.quick else Settings(), mini_cfg=str(MINI))
     _check_place(options.output)

@@ -17,12 +17,12 @@ TOLERANCE = 1e-4
 
 
 def largest_difference(model: DSG, batch: Batch) -> float:
-    """The largest relative difference between `model` and its plain formulation, over all stages of a training pass.
+    """The largest relative difference between `model` and its plain formulation, over a whole training pass.
 
     Both get the same proposals, because rounding may rank scores that are all but equal in another order.
 
     Raises:
-        AssertionError: it exceeds 1e-4; they do not compute the same, and to compare their speed would mean nothing.
+        AssertionError: it exceeds 1e-4; they do not compute the same, and comparing speeds would be idle.
     """
     library = model(batch, training=True)
     plain = Plain(model)(batch, training=True, proposals=library.proposals)
@@ -41,7 +41,9 @@ def differences(plain: Outputs, library: Outputs) -> dict[str, float]:
     for group in ("trunk", "rpn", "graph", "labels", "gt_labels"):
         for name, reference in getattr(library, group)._asdict().items():
             if reference is not None:
-                found[f"{group} {name}"] = relative_difference(getattr(getattr(plain, group), name), reference)
+                found[f"{group} {name}"] = relative_difference(
+                    getattr(getattr(plain, group), name), reference
+                )
     for name in ("role_logits", "box_deltas", "baseline_role_logits", "baseline_box_deltas"):
         found[name] = relative_difference(getattr(plain, name), getattr(library, name))
     for group in ("regions", "gt_regions"):

@@ -1,4 +1,6 @@
-"""The section on the compiled box operations: against NumPy, against TensorFlow's suppression, against loops like the release's."""
+"""The section on the compiled box operations: against NumPy, against TensorFlow's suppression, against
+loops like the release's.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,7 @@ def overlap_timings(settings: Settings, loops: ModuleType) -> dict[str, Timing]:
 
 
 def nms_timings(settings: Settings, loops: ModuleType) -> dict[str, Timing]:
-    """By `nms/<all or best>/<library, numpy, release or tensorflow>`: every box that survives, or only the best few."""
+    """By `nms/<all or best>/<library, numpy, release or tensorflow>`: all that survive, or the best."""
     import tensorflow as tf
 
     best = settings.nms_best
@@ -93,8 +95,12 @@ def compile_loops(folder: Path) -> ModuleType:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise UserError(f"{source}: the baseline cannot be compiled ({said}); is there a C compiler, and Python's headers?")
-    spec = importlib.util.spec_from_file_location(LOOPS, folder / f"{LOOPS}{sysconfig.get_config_var('EXT_SUFFIX')}")
+        raise UserError(
+            f"{source}: the baseline cannot be compiled ({said}); has Python its C compiler and headers?"
+        )
+    spec = importlib.util.spec_from_file_location(
+        LOOPS, folder / f"{LOOPS}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -108,9 +114,9 @@ def spread_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def proposals(rng: np.random.Generator, count: int) -> np.ndarray:
-    """float32 [count, 5]: anchors moved a little, as a region proposal network moves them, with a score each."""
-    cells = [-(-side // 16) for side in IMAGE]
-    anchors = anchor_grid(*cells, 16, (4, 8, 16, 32), (0.5, 1, 2))
+    """float32 [count, 5]: anchors moved a little, as a proposal network moves them, with a score each."""
+    rows, columns = (-(-side // 16) for side in IMAGE)
+    anchors = anchor_grid(rows, columns, 16, (4, 8, 16, 32), (0.5, 1, 2))
     anchors = np.resize(anchors, (count, 4)) + rng.normal(0, 8, (count, 4))
     limit = np.array([IMAGE[1], IMAGE[0]] * 2) - 1
     scores = (rng.permutation(count)[:, None] + 1) / count  # no ties: their order is nobody's promise

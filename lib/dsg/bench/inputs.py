@@ -19,7 +19,7 @@ QUERIES_PER_PHOTOGRAPH = 20  # relationships of an image, as many as Visual Geno
 
 
 def pipeline(settings: Settings) -> Result:
-    """Seconds of an epoch of training batches: small PNG scenes for mini, JPEG photographs for the large net."""
+    """Seconds of an epoch of batches: small PNG scenes for mini, JPEG photographs for the large net."""
     with tempfile.TemporaryDirectory() as folder:
         contenders, images = pipeline_contenders(settings, Path(folder))
         timings = in_turns(contenders, settings.pipeline_repeats, seconds=settings.seconds)

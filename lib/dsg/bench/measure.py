@@ -1,4 +1,6 @@
-"""Stop-watch and memory gauge. Contenders run in turns (A B A B), so that whatever else the machine does hits all alike."""
+"""Stop-watch and memory gauge. Contenders run in turns (A B A B), so that whatever else the machine does
+hits all alike.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ class Timing:
         return statistics.median(self.samples)
 
     def as_case(self, images: float = 0.0, gflop: float = 0.0) -> dict[str, Any]:
-        """A case of the report: median and extremes; rates where a run handles `images` or takes `gflop` operations."""
+        """A case of the report: median and extremes; rates where a run handles `images` or takes `gflop`."""
         case: dict[str, Any] = {
             "seconds": self.seconds,
             "fastest": min(self.samples),

@@ -1,4 +1,6 @@
-"""The section on mini: an answer and a training step on a batch of generated scenes. The release has no such net to compare with."""
+"""The section on mini: an answer and a training step on a batch of generated scenes. The release has no
+such net to compare with.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from dsg.pipeline import training_batches
 def mini(settings: Settings) -> Result:
     """Seconds of an answer and of a training step of mini on a batch of generated scenes."""
     contenders = mini_contenders(settings)
-    timings = in_turns(contenders, 3 * settings.repeats, warm_up=settings.warm_up, seconds=settings.seconds / 4)
+    timings = in_turns(
+        contenders, 3 * settings.repeats, warm_up=settings.warm_up, seconds=settings.seconds / 4
+    )
     cases = {name: timing.as_case(settings.mini_batch) for name, timing in timings.items()}
     return {"cases": cases, "checks": {}}
 
@@ -38,7 +42,7 @@ def mini_contenders(settings: Settings) -> dict[str, Contender]:
 
 
 def mini_config(settings: Settings) -> Config:
-    """mini, on batches and images of the size asked for; untrained, so every score is good enough for a proposal."""
+    """mini, on batches and images of the size asked for; whatever the scores, there are proposals."""
     shorter, longer = sorted(settings.mini_size)
     values = {
         "TRAIN.IMS_PER_BATCH": settings.mini_batch,

@@ -1,7 +1,9 @@
-"""Sections on the large net: inference and training beside the plain formulation, and what each saving is worth.
+"""Sections on the large net: inference and training beside the plain formulation, and what each saving is
+worth.
 
-All contenders of a section live in one process and share their variables, so that they differ in nothing but the formulation, the
-precision or the size of relation crops. Before anything is timed, the plain formulation and the library are seen to agree.
+All contenders of a section live in one process and share their variables, so that they differ in nothing
+but the formulation, the precision or the size of relation crops. Before anything is timed, the plain
+formulation and the library are seen to agree.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def subject(settings: Settings) -> Subject:
 
 
 def large_config(settings: Settings) -> Config:
-    """The release's configuration at the size asked for; every score is good enough for a proposal, so their number is fixed."""
+    """The release's configuration at the size asked for; whatever the scores, as many proposals as may be."""
     shorter, longer = sorted((settings.height, settings.width))
     return from_values(
         {
@@ -70,23 +72,27 @@ def large_config(settings: Settings) -> Config:
     )
 
 
-def inference(settings: Settings) -> Result:
-    """Seconds of an answer: plain, library, library in bfloat16, both with 7 x 7 relation crops, and a large matrix product."""
-    one = subject(settings)
+def inference(settings: Settings, one: Subject | None = None) -> Result:
+    """Seconds of an answer: plain, library, both with 7 x 7 relation crops; and of a large matrix product."""
+    one = one or subject(settings)
     checks = {"plain_equals_library": largest_difference(one.model, one.batch)}
     functions = inference_functions(one, settings)
     contenders = {name: fetching(function, one.batch) for name, function in functions.items()}
     large = {name: contenders.pop(name) for name in list(contenders) if name.endswith("pair7")}
-    products = {f"matmul/{kind}": matrix_product(kind, settings.matmul) for kind in ("float32", "bfloat16")}
-    turns = {"warm_up": settings.warm_up, "seconds": settings.seconds}
+    products: dict[str, Contender] = {}
+    work: dict[str, float] = {}
+    if settings.matmul:
+        for kind in ("float32", "bfloat16"):
+            products[f"matmul/{kind}"] = matrix_product(kind, settings.matmul)
+            work[f"matmul/{kind}"] = 2e-9 * settings.matmul**3
+        work["inference/library"] = count_gflop(one.model.predict_roles, one.batch)
+        work["inference/plain"] = count_gflop(Plain(one.model).predict_roles, one.batch)
+    turns: dict[str, Any] = {"warm_up": settings.warm_up, "seconds": settings.seconds}
     timings = in_turns({**contenders, **products}, settings.repeats, **turns)
     timings.update(in_turns(large, max(2, settings.repeats // 2), **turns))
-    work = {f"matmul/{kind}": 2e-9 * settings.matmul**3 for kind in ("float32", "bfloat16")}
-    work["inference/library"] = count_gflop(one.model.predict_roles, one.batch)
-    work["inference/plain"] = count_gflop(Plain(one.model).predict_roles, one.batch)
-    cases = {
-        name: timing.as_case(0 if name in products else 1, work.get(name, 0)) for name, timing in timings.items()
-    }
+    cases = {}
+    for name, timing in timings.items():
+        cases[name] = timing.as_case(images=name not in products, gflop=work.get(name, 0.0))
     return {"cases": cases, "checks": checks}
 
 
@@ -115,9 +121,9 @@ def answering(model: Any) -> Callable[[Batch], object]:
     return lambda batch: plain({key: batch[key] for key in keys})  # type: ignore[literal-required]
 
 
-def training(settings: Settings) -> Result:
+def training(settings: Settings, one: Subject | None = None) -> Result:
     """Seconds of a training step: plain, library, library in bfloat16."""
-    one = subject(settings)
+    one = one or subject(settings)
     checks = {"plain_equals_library": largest_difference(one.model, one.batch)}
     contenders = training_contenders(one)
     reports = {name: contender() for name, contender in contenders.items()}

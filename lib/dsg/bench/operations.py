@@ -1,7 +1,9 @@
-"""How many floating-point operations a function takes: those of its convolutions and matrix products, counted in its graph.
+"""How many floating-point operations a function takes: those of its convolutions and matrix products,
+counted in its graph.
 
-A multiplication and an addition are two operations. The sizes of packed crops are known only when the graph runs, so they are
-asked of the running graph. Everything else (normalisation, softmax, boxes) is small beside these.
+A multiplication and an addition are two operations. The sizes of packed crops are known only when the graph
+runs, so they are asked of the running graph. Everything else (normalisation, softmax, boxes) is small
+beside these.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import tensorflow as tf
 def count_gflop(function: Callable[..., Any], *args: Any) -> float:
     """Thousand million operations of one call; `function` is traced anew, and called once.
 
-    What it computes is not needed for its sizes and may be left out by TensorFlow, except what the sizes depend on.
+    Only that part of it is computed which the sizes depend on.
     """
 
     @tf.function
@@ -26,7 +28,7 @@ def count_gflop(function: Callable[..., Any], *args: Any) -> float:
         terms = [_operations(op) for op in graph.get_operations() if op.type in _COUNTED]
         return tf.stack([tf.cast(0, tf.float64), *terms])
 
-    return float(tf.reduce_sum(sizes(*args))) / 1e9
+    return float(tf.reduce_sum(sizes.get_concrete_function(*args)(*args))) / 1e9
 
 
 def _convolution(op: Any) -> tf.Tensor:

@@ -1,9 +1,10 @@
 """The plain formulation: what the release computes, the way it computes it, with the weights of a `DSG`.
 
-It is the baseline that the library is measured against, and nothing else. Every pair of boxes [i, j] is cropped and convolved on
-its own, [j, i] too; a 3x3 convolution on a 1x1 crop stays one; batch norm is an operation of its own; the projections of the
-heads come before the mean over the crop; nodes, pairs and queries are repeated and concatenated before a dense layer; the labels
-of the ground-truth boxes are computed at test time, too. `Savings` turns these off one at a time, to tell what each is worth.
+It is the baseline that the library is measured against, and nothing else. Every pair of boxes [i, j] is
+cropped and convolved on its own, [j, i] too; a 3x3 convolution on a 1x1 crop stays one; batch norm is an
+operation of its own; the projections of the heads come before the mean over the crop; nodes, pairs and
+queries are repeated and concatenated before a dense layer; the labels of the ground-truth boxes are
+computed at test time, too. `Savings` turns these off one at a time, to tell what each is worth.
 
 One image, float32, ResNet, the release's graph layer. Letters as in `dsg.batch`.
 """
@@ -11,7 +12,7 @@ One image, float32, ResNet, the release's graph layer. Letters as in `dsg.batch`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -58,7 +59,7 @@ class Plain:
         ValueError: the configuration is not one that the release has.
     """
 
-    def __init__(self, model: DSG, savings: Optional[Savings] = None) -> None:
+    def __init__(self, model: DSG, savings: Savings | None = None) -> None:
         config, gpi = model.config, model.config.gpi
         released = (
             config.net in UNITS
@@ -69,16 +70,19 @@ class Plain:
             and config.rr_source == config.box_source == "dsg"
         )
         if not released:
-            raise ValueError("the plain formulation is that of the release: its nets, its graph layer, one classifier")
-        self.model, self.config = model, config
+            raise ValueError(
+                "the plain formulation is that of the release: its nets, its graph layer, one classifier"
+            )
+        self.model: Any = model
+        self.config = config
         self._savings = savings or Savings()
         self._weights = model.named_variables()
         self.named_variables = model.named_variables
         self.trainable_names = model.trainable_names
         self.regularised_names = model.regularised_names
 
-    def __call__(self, batch: Batch, training: bool = False, proposals: Optional[Proposals] = None) -> Outputs:
-        """All stages for a batch of one image, as `DSG` returns them; [i, j] and [j, i] are separate rows of the packed pairs.
+    def __call__(self, batch: Batch, training: bool = False, proposals: Proposals | None = None) -> Outputs:
+        """All stages for a batch of one image, as `DSG` returns them; packed pairs hold [i, j] and [j, i].
 
         Args:
             batch: with ground truth, unless `training` is off and ground truth is skipped.
@@ -111,8 +115,8 @@ class Plain:
             gt_labels=gt_labels,
         )
 
-    def predict_roles(self, batch: Batch) -> tuple[Predictions, Optional[LabelLogits]]:
-        """The answer to the batch's queries and, as it is computed, what is said of the ground-truth boxes."""
+    def predict_roles(self, batch: Batch) -> tuple[Predictions, LabelLogits | None]:
+        """The answer to the batch's queries and, as it is computed, the labels of the ground-truth boxes."""
         outputs = self(batch)
         return self.model.answer(outputs, batch["image_size"]), outputs.gt_labels
 
@@ -138,7 +142,9 @@ class Plain:
     def _norm_conv(self, x: tf.Tensor, name: str, stride: int = 1, relu: bool = True) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self._weights[f"{name}/kernel"])
         leaves = ("gamma", "beta", "moving_mean", "moving_variance")
-        gamma, beta, mean, variance = (tf.convert_to_tensor(self._weights[f"{name}/{leaf}"]) for leaf in leaves)
+        gamma, beta, mean, variance = (
+            tf.convert_to_tensor(self._weights[f"{name}/{leaf}"]) for leaf in leaves
+        )
         half = kernel.shape[0] // 2
         if half and self._savings.centre_tap and x.shape[1] == x.shape[2] == 1:
             kernel, half = kernel[half : half + 1, half : half + 1], 0
@@ -153,7 +159,15 @@ class Plain:
             y = tf.nn.bias_add(y, beta - mean * scale)
         else:
             normalise_op = tf.raw_ops.FusedBatchNormV3
-            y = normalise_op(x=y, scale=gamma, offset=beta, mean=mean, variance=variance, epsilon=EPSILON, is_training=False).y
+            y = normalise_op(
+                x=y,
+                scale=gamma,
+                offset=beta,
+                mean=mean,
+                variance=variance,
+                epsilon=EPSILON,
+                is_training=False,
+            ).y
         return tf.nn.relu(y) if relu else y
 
     def _propose(self, rpn: Any) -> Proposals:
@@ -220,12 +234,13 @@ class Plain:
         graph = tf.reduce_sum(alpha_weights * alpha, 0)
         everywhere = tf.tile(graph[None], [tf.shape(nodes)[0], 1])
         refined = self._mlp(tf.concat([nodes, everywhere, aggregated], -1), "gpi/node_mlp")
-        stages = (phi, phi_logits, phi_weights, aggregated, alpha, alpha_logits, alpha_weights, graph, refined)
+        attended = (phi, phi_logits, phi_weights, aggregated, alpha, alpha_logits, alpha_weights)
+        stages = [stage[None] for stage in (*attended, graph, refined)]
         count = tf.shape(nodes)[0]
         with_graph = tf.concat([ordered, tf.tile(graph[None, None], [count, count, 1])], -1)
         predicates = self._mlp(with_graph, "labels/predicates")
         labels = LabelLogits(self.model.labels.entities(refined)[None], predicates[None])
-        return GraphFeatures(*(stage[None] for stage in stages), edges=None), labels
+        return GraphFeatures._make([*stages, None]), labels
 
     def _gt_labels(self, regions: RegionFeatures) -> LabelLogits:
         if self._savings.split:
@@ -238,9 +253,11 @@ class Plain:
     def _roles(self, nodes: tf.Tensor, queries: tf.Tensor, name: str) -> tf.Tensor:
         if self._savings.split:
             return getattr(self.model, name)(nodes, queries)
-        entities, predicates = self.model.labels.entities.kernel.shape[1], self.model.labels.predicates.layers[0].kernel.shape[1]
-        subject, predicate, object_ = tf.unstack(queries[0], axis=-1)
-        query = tf.concat([tf.one_hot(subject, entities), tf.one_hot(predicate, predicates), tf.one_hot(object_, entities)], -1)
+        entities = self._weights["labels/entities/kernel"].shape[1]
+        predicates = self._weights["labels/predicates/0/kernel"].shape[1]
+        depths = (entities, predicates, entities)
+        hot = [tf.one_hot(queries[0, :, slot], depth) for slot, depth in enumerate(depths)]
+        query = tf.concat(hot, -1)  # [Q, 2 E + R]
         asked, count = tf.shape(query)[0], tf.shape(nodes)[1]
         tiled = [tf.tile(nodes, [asked, 1, 1]), tf.tile(query[:, None], [1, count, 1])]
         return self._mlp(tf.concat(tiled, -1), f"{name}/mlp")[None]

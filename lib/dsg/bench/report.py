@@ -1,4 +1,6 @@
-"""From measured cases to what people read: ratios with their aims, the machine they were measured on, a table."""
+"""From measured cases to what people read: ratios with their aims, the machine they were measured on, a
+table.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 Cases = Mapping[str, Mapping[str, Any]]
 
@@ -31,29 +33,59 @@ RATIOS = {
     ),
     "train_fp32": Ratio("training/plain", "training/library", "seconds", 1.4, "a training step, likewise"),
     "inference_bf16": Ratio(
-        "inference/plain", "inference/library_bf16", "seconds", 2.2, "an answer in bfloat16, against plain float32"
+        "inference/plain",
+        "inference/library_bf16",
+        "seconds",
+        2.2,
+        "an answer in bfloat16, against plain float32",
     ),
-    "train_bf16": Ratio("training/plain", "training/library_bf16", "seconds", 2.2, "a training step, likewise"),
+    "train_bf16": Ratio(
+        "training/plain", "training/library_bf16", "seconds", 2.2, "a training step, likewise"
+    ),
     "inference_pair7": Ratio(
-        "inference/plain_pair7", "inference/library_pair7", "seconds", 1.8, "an answer with 7 x 7 relation crops"
+        "inference/plain_pair7",
+        "inference/library_pair7",
+        "seconds",
+        1.8,
+        "an answer with 7 x 7 relation crops",
     ),
     "matmul_share_fp32": Ratio(
-        "inference/library", "matmul/float32", "gflop_per_second", 0.75, "an answer's GFLOP/s, of a large matrix product's"
+        "inference/library",
+        "matmul/float32",
+        "gflop_per_second",
+        0.75,
+        "an answer's GFLOP/s, of a large matrix product's",
     ),
     "pipeline_over_train": Ratio(
-        "input/photographs", "training/library", "images_per_second", 5.0, "images prepared, of images trained on"
+        "input/photographs",
+        "training/library",
+        "images_per_second",
+        5.0,
+        "images prepared, of images trained on",
     ),
     "pipeline_over_train_mini": Ratio(
         "input/shapes", "mini/training", "images_per_second", 1.5, "likewise for mini on its scenes"
     ),
     "nms_over_release": Ratio(
-        "nms/all/release", "nms/all/library", "seconds", 2.0, "suppression of all boxes, against the release's loops"
+        "nms/all/release",
+        "nms/all/library",
+        "seconds",
+        2.0,
+        "suppression of all boxes, against the release's loops",
     ),
     "nms_over_tf": Ratio(
-        "nms/best/tensorflow", "nms/best/library", "seconds", 1.0, "the best few, against tf.image.non_max_suppression"
+        "nms/best/tensorflow",
+        "nms/best/library",
+        "seconds",
+        1.0,
+        "the best few, against tf.image.non_max_suppression",
     ),
     "train_memory": Ratio(
-        "training/plain", "training/library", "peak_mib", 1.0, "a training step's peak memory, against the plain one"
+        "training/plain",
+        "training/library",
+        "peak_mib",
+        1.0,
+        "a training step's peak memory, against the plain one",
     ),
 }
 # Of the values at all sizes measured, the one that is picked: that of most pairs of boxes, or the smallest.
@@ -61,8 +93,12 @@ OVERLAP_RATIOS = {
     "overlaps_over_release": Ratio(
         "release", "library", "seconds", 2.0, "overlaps of the most boxes, against the release's loops"
     ),
-    "overlaps_over_release_worst": Ratio("release", "library", "seconds", 0.0, "likewise, at the size where it is least"),
-    "overlaps_over_numpy": Ratio("numpy", "library", "seconds", 1.0, "overlaps, against NumPy, at the size where it is least"),
+    "overlaps_over_release_worst": Ratio(
+        "release", "library", "seconds", 0.0, "likewise, at the size where it is least"
+    ),
+    "overlaps_over_numpy": Ratio(
+        "numpy", "library", "seconds", 1.0, "overlaps, against NumPy, at the size where it is least"
+    ),
 }
 HEADINGS = {
     "matmul": "large matrix product",
@@ -76,7 +112,7 @@ HEADINGS = {
 }
 
 
-def ratios(cases: Cases) -> dict[str, Optional[float]]:
+def ratios(cases: Cases) -> dict[str, float | None]:
     """Every ratio by name; None where one of its cases was not measured."""
     found = {name: _ratio(ratio, cases) for name, ratio in RATIOS.items()}
     groups = sorted({name.rpartition("/")[0] for name in cases if name.startswith("overlaps/")}, key=_pairs)
@@ -119,18 +155,27 @@ def format_report(report: Mapping[str, Any]) -> str:
         lines += ["", f"{name}: largest relative difference {value:.1e}"]
     about = report["machine"]
     load = ", ".join(f"{value:.1f}" for value in about.get("load", ()))
-    lines += ["", f"{about['processor']}, {about['cores']} cores, TensorFlow {about['tensorflow']}, load {load}"]
+    lines += [
+        "",
+        f"{about['processor']}, {about['cores']} cores, TensorFlow {about['tensorflow']}, load {load}",
+    ]
     return "\n".join(lines[1:])
 
 
 def _row(name: str, case: Mapping[str, Any]) -> str:
     seconds = _seconds(case["seconds"]) if "seconds" in case else ""
-    columns = [(case.get("images_per_second"), 11, ".2f"), (case.get("gflop_per_second"), 10, ".0f"), (case.get("peak_mib"), 10, ".0f")]
-    cells = [f"{value:>{width}{form}}" if value is not None else " " * width for value, width, form in columns]
+    columns = [
+        (case.get("images_per_second"), 11, ".2f"),
+        (case.get("gflop_per_second"), 10, ".0f"),
+        (case.get("peak_mib"), 10, ".0f"),
+    ]
+    cells = [
+        f"{value:>{width}{form}}" if value is not None else " " * width for value, width, form in columns
+    ]
     return f"  {name:<42}{seconds:>11}{''.join(cells)}".rstrip()
 
 
-def _ratio(ratio: Ratio, cases: Cases) -> Optional[float]:
+def _ratio(ratio: Ratio, cases: Cases) -> float | None:
     first, second = (cases.get(name, {}).get(ratio.field) for name in (ratio.first, ratio.second))
     return first / second if first is not None and second else None
 
@@ -146,9 +191,7 @@ def _pairs(group: str) -> int:
 
 
 def _seconds(value: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if value >= scale:
-            break
+    unit, scale = ("s", 1.0) if value >= 1 else ("ms", 1e-3) if value >= 1e-3 else ("us", 1e-6)
     return f"{value / scale:.3g} {unit}"
 
 

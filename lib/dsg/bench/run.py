@@ -1,4 +1,6 @@
-"""A whole benchmark: its jobs, one process each so that neither times nor peaks of memory mix, and the report."""
+"""A whole benchmark: its jobs, one process each so that neither times nor peaks of memory mix, and the
+report.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How large and how often: the numbers of a benchmark, in one place. No TensorFlow here, `--help` needs this file."""
+"""How large and how often: the numbers of a benchmark, in one place. No TensorFlow here, `--help` needs
+this file.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Settings:
     warm_up: int = 2  # runs that are not counted; the first builds the graph
     repeats: int = 7  # runs of each contender, in turns
     seconds: float = 240.0  # of a section's turns; at least two take place
-    matmul: int = 4096  # rows and columns of the large matrix product
+    matmul: int = (
+        4096  # rows and columns of the large matrix product (0: neither that nor a count of operations)
+    )
     mini_cfg: str = "experiments/cfgs/mini.yml"
     mini_size: tuple[int, int] = (192, 128)  # width, height
     mini_batch: int = 4

@@ -1,6 +1,8 @@
-"""What is measured on: models with the weights of the parity recipe, and images and annotations made up on the spot.
+"""What is measured on: models with the weights of the parity recipe, and images and annotations made up on
+the spot.
 
-Nothing here is loaded from anywhere, and everything follows from a seed, so that a benchmark runs and repeats on any machine.
+Nothing here is loaded from anywhere, and everything follows from a seed, so that a benchmark runs and
+repeats on any machine.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ JPEG_QUALITY = 92
 
 
 def recipe_model(config: Config, entities: int, predicates: int) -> DSG:
-    """The model of `config` with the weights of the reference cases: random, but the signals keep a sensible size."""
+    """The model of `config` with the weights of the reference cases: random, but signals keep their size."""
     model = build_model(config, entities, predicates)
     for name, variable in model.named_variables().items():
         theirs = release_name(name, config.net)
@@ -39,7 +41,7 @@ def recipe_model(config: Config, entities: int, predicates: int) -> DSG:
 
 
 def sharing(model: DSG, config: Config) -> DSG:
-    """A model of `config`, another precision or size of relation crops, with the very variables of `model`."""
+    """A model of `config`, another precision or size of relation crops, with the variables of `model`."""
     regions = RegionEncoder(
         model.regions.entity,
         model.regions.relation,
@@ -49,11 +51,13 @@ def sharing(model: DSG, config: Config) -> DSG:
         max_pool=config.resnet.max_pool,
     )
     names = set(Parts._fields) - {"regions", "matching"}
-    return DSG(config, Parts(regions=regions, matching=None, **{name: getattr(model, name) for name in names}))
+    return DSG(
+        config, Parts(regions=regions, matching=None, **{name: getattr(model, name) for name in names})
+    )
 
 
 def photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """uint8 [height, width, 3] with detail at every scale, as a photograph has (and as costs a JPEG decoder time)."""
+    """uint8 [height, width, 3] with detail at every scale, as a photograph has; it costs a decoder time."""
     image = np.zeros((height, width, 3), np.float32)
     cells = 4
     while cells < max(height, width):
@@ -71,7 +75,7 @@ def photograph_record(
     objects: int,
     queries: int,
 ) -> ImageRecord:
-    """The record of an image of `size` (width, height) with `objects` boxes (if queries name them all) and `queries` queries."""
+    """The record of an image of `size` (width, height): so many boxes, if the queries name them all."""
     width, height = size
     entities = []
     for category in rng.choice(len(vocabulary.objects), objects, replace=objects > len(vocabulary.objects)):
@@ -84,7 +88,9 @@ def photograph_record(
         subject = 2 * number % objects
         partner = (subject + 1 + number // objects % (objects - 1)) % objects
         predicate = number % len(vocabulary.predicates)
-        relationships.append({"predicate": predicate, "subject": entities[subject], "object": entities[partner]})
+        relationships.append(
+            {"predicate": predicate, "subject": entities[subject], "object": entities[partner]}
+        )
     legacy = np.random.RandomState(0)
     return build_record(path.name, path, size, relationships, vocabulary, legacy, _never)
 
@@ -121,7 +127,9 @@ def shapes_dataset(folder: Path, count: int, size: tuple[int, int]) -> Dataset:
 
 def vocabulary(entities: int, predicates: int) -> Vocabulary:
     """So many categories and predicates, numbered."""
-    return Vocabulary(tuple(f"object {n}" for n in range(entities)), tuple(f"predicate {n}" for n in range(predicates)))
+    return Vocabulary(
+        tuple(f"object {n}" for n in range(entities)), tuple(f"predicate {n}" for n in range(predicates))
+    )
 
 
 def _never(reason: str, position: int, detail: str) -> None:

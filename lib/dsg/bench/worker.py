@@ -1,7 +1,7 @@
 """One job of a benchmark in a process of its own: `python -m dsg.bench.worker JOB SETTINGS RESULT`.
 
-JOB is a section, or memory:CASE for the peak memory of one case alone; SETTINGS is the JSON text of `Settings`; the result is
-written to the file RESULT, as JSON.
+JOB is a section, or memory:CASE for the peak memory of one case alone; SETTINGS is the JSON text of
+`Settings`; the result is written to the file RESULT, as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MEMORY = "memory:"
 
 
 def run_job(job: str, settings: Settings) -> dict[str, Any]:
-    """`cases` by name and `checks` of a section; with memory:CASE the case's `peak_mib`, and what was held before its first run."""
+    """`cases` and `checks` of a section; with memory:CASE its `peak_mib`, and that before its first run."""
     if job.startswith(MEMORY):
         return memory(job[len(MEMORY) :], settings)
     return _section(job)(settings)
