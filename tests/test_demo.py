@@ -223,7 +223,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path, arguments: list[str
     known = ("--snapshot", str(folder / "small.npz"), "--output", str(tmp_path))
     done = run("demo.py", *known, *arguments)
     assert done.returncode == 2
-    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert message in done.stderr and done.stderr.count("\n") == 1  # TensorFlow was not loaded, it says more
 
 
 @pytest.mark.parametrize("program", ["demo.py", "make_demo.py"])

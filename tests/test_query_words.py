@@ -42,7 +42,7 @@ def test_not_three_names(text: str) -> None:
             "unknown category 'red metl cube'; did you mean 'red metal cube'",
         ),
         ("cube red metal, left, blue rubber sphere", "did you mean 'red metal cube'"),
-        ("red cube, left, blue rubber sphere", "did you mean 'red metal cube' or 'red rubber cube'"),
+        ("red cube, left, blue rubber sphere", r"did you mean 'red metal cube' or 'red rubber cube'\?"),
         ("red metal cube, lefft, blue rubber sphere", "unknown predicate 'lefft'; did you mean 'left'"),
         ("red metal cube, under, blue rubber sphere", "the 4 known ones: behind, front, left, right$"),
         ("xyz, left, blue rubber sphere", "the 48 known ones: blue metal cube, .*, [.]{3}$"),

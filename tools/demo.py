@@ -49,13 +49,9 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--gpu", default="cpu", help="0, or cpu (default)")
     options = parser.parse_args(arguments)
 
-    from dsg.engine.devices import select_devices
-
-    select_devices(options.gpu)
-
     from dsg.demo import demo
 
-    demo(DATA, options.snapshot, options.output, options.image, options.query)
+    demo(DATA, options.snapshot, options.output, options.image, options.query, options.gpu)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The demonstration: queries about images are answered, and the answers and the decoded scene graph drawn.
 
 By default it asks about the images of a small data set with known answers (`data/demo`), so that the IoU
-stands beside each query; for images of your own the boxes are printed.
+stands beside each query; for images of your own the boxes are printed. TensorFlow, which takes seconds to
+load, is loaded when all that was given has been read.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import numpy as np
 
 from dsg.ask import Answers, answer, load_trained
 from dsg.datasets import ImageRecord, Vocabulary, ambiguous, load_dataset
+from dsg.engine.devices import parse_gpus, select_devices
 from dsg.engine.files import write_text
-from dsg.engine.pictures import chosen_images, query_words
+from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 from dsg.images import read_image
 from dsg.metrics.role_iou import OBJECT, SUBJECT, selection_iou
@@ -44,7 +46,12 @@ class Scene:
 
 
 def demo(
-    data: Path, snapshot: Path, output: Path, images: Sequence[Path] = (), queries: Sequence[str] = ()
+    data: Path,
+    snapshot: Path,
+    output: Path,
+    images: Sequence[Path] = (),
+    queries: Sequence[str] = (),
+    devices: str = "",
 ) -> None:
     """Answer queries; print a table; write pictures, scene graphs (picture, JSON, DOT) and answers.json.
 
@@ -55,6 +62,7 @@ def demo(
         images: files to ask about instead.
         queries: in words, asked about each image; none: a choice of the annotated ones for `data`, only the
             scene graph for images.
+        devices: `cpu` or a GPU's number; empty: what TensorFlow takes.
 
     Raises:
         UserError: something cannot be read or written, a query has unknown words, or `snapshot` was trained
@@ -62,10 +70,14 @@ def demo(
     """
     started = time.monotonic()
     _make_folder(output)
-    trained = load_trained(snapshot)
-    vocabulary = trained.vocabulary
+    parse_gpus(devices or "cpu")
+    meta = load_meta(snapshot)
+    vocabulary = Vocabulary(tuple(meta.objects), tuple(meta.predicates))
     asked = [parse_query(text, vocabulary.objects, vocabulary.predicates) for text in queries]
     scenes = own_scenes(images, asked) if images else bundled_scenes(data, vocabulary, asked)
+    if devices:
+        select_devices(devices)
+    trained = load_trained(snapshot)
     pixels, several = [scene.image for scene in scenes], [scene.queries for scene in scenes]
     results: list[tuple[Scene, list[Answer]]] = []
     for scene, found in zip(scenes, answer(trained.model, pixels, several, trained.config)):
@@ -125,7 +137,8 @@ def shown_queries(record: ImageRecord, count: int = 4) -> list[int]:
     kinds = [np.flatnonzero(chosen) for chosen in (flags & ~within, flags & within, ~flags)]
     picked: list[int] = []
     for kind, wanted in zip(kinds, (count // 2, count // 4, count // 4)):
-        picked += [int(kind[index]) for index in chosen_images(len(kind), wanted)]
+        wanted = min(wanted, len(kind))
+        picked += [int(kind[index * len(kind) // wanted]) for index in range(wanted)]
     rest = [int(index) for kind in kinds for index in kind if index not in picked]
     return picked + rest[: count - len(picked)]
 
@@ -136,7 +149,8 @@ def compare(scene: Scene, found: Answers, vocabulary: Vocabulary) -> list[Answer
     for index, query in enumerate(scene.queries):
         truth: dict[str, Any] = {} if scene.record is None else _truth(scene.record, query, found, index)
         subject, object_ = found.subject_boxes(index), found.object_boxes(index)
-        words = query_words(query, vocabulary)
+        subject_name, object_name = (vocabulary.objects[query[slot]] for slot in (0, 2))
+        words = (subject_name, vocabulary.predicates[query[1]], object_name)
         answers.append(Answer(words, pred_subject=subject, pred_object=object_, **truth))
     return answers
 

@@ -42,18 +42,18 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
 
 
 def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> list[str]:
-    """Up to `count` of `names` that someone may have meant by `name`, likeliest first: those that have all of
-    its words, then those that are spelled like it.
+    """Up to `count` of `names` that someone may have meant by `name`: those that have all of its words, or if
+    there are none those that are spelled like it.
 
     Example:
         >>> similar_names("cube red", ["red_metal_cube", "red_ball", "red_rubber_cube"])
-        ['red_metal_cube', 'red_rubber_cube', 'red_ball']
+        ['red_metal_cube', 'red_rubber_cube']
     """
     words = set(plain(name).split())
     having_all = [other for other in names if words <= set(plain(other).split())]
     by_spelling = {plain(other): other for other in reversed(names)}
     alike = difflib.get_close_matches(plain(name), by_spelling, n=count, cutoff=0.6)
-    return list(dict.fromkeys([*having_all, *(by_spelling[key] for key in alike)]))[:count]
+    return (having_all or [by_spelling[key] for key in alike])[:count]
 
 
 def plain(name: str) -> str:
