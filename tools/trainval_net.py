@@ -21,6 +21,7 @@ from dsg.cli import config_of, dataset_and_split, main, run_parser  # noqa: E402
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and train."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.engine.devices import parse_gpus
     from dsg.engine.runs import Run
     from dsg.engine.setup import load_splits
 
@@ -30,10 +31,14 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--imdbval", default="validation", help="split to validate on (default: validation)")
     parser.add_argument("--weight", default="", metavar="FILE", help="trunk weights to start from")
     parser.add_argument("--iters", default="", metavar="N", help="epochs to train")
+    parser.add_argument("--check", action="store_true", help="only check the options")
     options = parser.parse_args(arguments)
     extra = ["WEIGHTS", options.weight] if options.weight else []
     extra += ["TRAIN.EPOCHS", options.iters] if options.iters else []
     config, _ = config_of(options, extra)
+    parse_gpus(options.gpu)
+    if options.check:
+        return
     dataset, split = dataset_and_split(options.imdb, "train")
     _, validation_split = dataset_and_split(f"{dataset}_{options.imdbval.rpartition('_')[2]}", "validation")
     training, validation = load_splits(config, dataset, (split, validation_split))

@@ -18,6 +18,5 @@ where=(--output "$output")
 [ -z "$data" ] || where+=(--data "$data")
 pairs_from "${rest[@]:1}"
 find_python
-generate_if_absent
 run "$python" tools/test_net.py --imdb "$dataset" --net "$net" "${cfg_options[@]}" --gpu "$gpu" "${where[@]}" \
   --model "$snapshot" --set "${pairs[@]}"

@@ -25,7 +25,8 @@ if [[ $name =~ _iter_[0-9]+$ || $name == dsg_pretrained || $name == *.npz || $na
 fi
 pairs_from "${rest[@]}"
 find_python
-generate_if_absent
 common=(--imdb "$dataset" --net "$net" "${cfg_options[@]}" --gpu "$gpu" "${where[@]}")
+"$python" tools/trainval_net.py "${common[@]}" --tag "$name" --check --set "${pairs[@]}"
+generate_if_absent
 run "$python" tools/trainval_net.py "${common[@]}" --tag "$name" --set "${pairs[@]}"
 run "$python" tools/test_net.py "${common[@]}" --model "${name}_iter_0" --reuse --set "${pairs[@]}"

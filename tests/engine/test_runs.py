@@ -64,6 +64,13 @@ def test_resume_passes_over_damaged_files(run, caplog):
     assert messages[-1] == "going on from try_iter_9.npz instead"
 
 
+def test_one_process_at_a_time(run):
+    with run.lock(), pytest.raises(UserError, match="another process"), run.lock():
+        pass
+    with run.lock():
+        pass
+
+
 def test_nothing_to_resume(tmp_path):
     fresh = Run.of(tmp_path, "mini", "shapes", "fresh")
     assert fresh.resume() is None

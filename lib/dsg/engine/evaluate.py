@@ -45,6 +45,9 @@ class ImageAnswer:
         return np.array([width, height, width, height], np.float32)
 
 
+Predict = Callable[[dict[str, tf.Tensor]], Predictions]
+"""Takes the keys `INPUTS` of a batch."""
+
 Observer = Callable[[int, ImageAnswer, np.ndarray, np.ndarray], None]
 """Is shown each image's position, its answer, and the subject and object IoU of its queries."""
 
@@ -55,6 +58,7 @@ def evaluate(
     config: Config,
     *,
     label: str = "test",
+    predict: Predict | None = None,
     observe: Observer | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> EvaluationResults:
@@ -65,6 +69,7 @@ def evaluate(
         dataset: a loaded split.
         config: TEST.* and DATA.WORKERS.
         label: the start of each line of progress.
+        predict: from `prediction_function`, where a model is evaluated more than once.
         observe: looks on, see `Observer`.
         check: called after each batch; may raise to stop.
     """
@@ -74,7 +79,7 @@ def evaluate(
     bad = BadRecords()
     total = count = 0.0
     with Progress(label, len(dataset)) as progress:
-        for index, answer in answers(model, dataset, config, bad):
+        for index, answer in answers(predict or prediction_function(model, config), dataset, config, bad):
             subject, object_ = score(evaluator, answer)
             if observe is not None:
                 observe(index, answer, subject, object_)
@@ -107,10 +112,9 @@ def score(evaluator: Evaluator, answer: ImageAnswer) -> tuple[np.ndarray, np.nda
 
 
 def answers(
-    model: Any, dataset: Dataset, config: Config, bad: BadRecords
+    predict: Predict, dataset: Dataset, config: Config, bad: BadRecords
 ) -> Iterator[tuple[int, ImageAnswer]]:
     """Position and answer of every image that can be read, in the order of the data set."""
-    predict = prediction_function(model, config)
     for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
         predictions = predict({key: batch[key] for key in INPUTS})
         arrays = Predictions(*(None if value is None else value.numpy() for value in predictions))
@@ -123,7 +127,7 @@ def answers(
             yield int(index), _answer(record, blob, gt_boxes[row, : len(record.boxes)], arrays, row)
 
 
-def prediction_function(model: Any, config: Config) -> Callable[[dict[str, tf.Tensor]], Predictions]:
+def prediction_function(model: Any, config: Config) -> Predict:
     """`model.predict_roles` as a function that is traced once, for batches of TEST.IMS_PER_BATCH images."""
     spec = batch_spec(config, ground_truth=False, targets=False)
     alone = config.test.ims_per_batch == 1
@@ -131,7 +135,7 @@ def prediction_function(model: Any, config: Config) -> Callable[[dict[str, tf.Te
         key: tf.TensorSpec([1 if alone else None, *spec[key].shape[1:]], spec[key].dtype, key)
         for key in INPUTS
     }
-    return tf.function(model.predict_roles, input_signature=[signature])
+    return tf.function(model.predict_roles, input_signature=[signature], autograph=False)
 
 
 def _answer(

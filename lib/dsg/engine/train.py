@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from dsg.config import Config, dump_yaml
 from dsg.datasets import Dataset
-from dsg.engine.evaluate import ImageAnswer, evaluate
+from dsg.engine.evaluate import ImageAnswer, evaluate, prediction_function
 from dsg.engine.files import write_text
 from dsg.engine.interrupt import Interrupted, interruptible
 from dsg.engine.logs import log_file
@@ -126,6 +126,7 @@ class Trainer:
         else:
             restore(saved, self._model, self._optimizer)
             LOG.info("going on from %s: epoch %d, step %d", saved.path.name, state.epoch + 1, state.step)
+        self._predict = prediction_function(self._model, config)
         self._step = build_train_step(self._model, self._optimizer, config, strategy)
         # One pipeline feeds all devices.
         together = dataclasses.replace(config.train, ims_per_batch=about["images_per_step"])
@@ -223,7 +224,13 @@ class Trainer:
                 )
 
         results = evaluate(
-            self._model, self._validation, self._config, label="validate", observe=observe, check=check
+            self._model,
+            self._validation,
+            self._config,
+            label="validate",
+            predict=self._predict,
+            observe=observe,
+            check=check,
         )
         return results, pictures
 

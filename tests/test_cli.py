@@ -1,0 +1,103 @@
+"""Programs end with the right status and one line for a user's mistake; `--help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dsg.cli import config_of, dataset_and_split, main, run_parser
+from dsg.engine.interrupt import Interrupted
+from dsg.errors import UserError
+from tests.tiny import ROOT
+
+
+def leave_with(error, monkeypatch):
+    """The status with which a program leaves that raises `error`."""
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    def program(arguments):
+        if error is not None:
+            raise error
+
+    with pytest.raises(SystemExit) as caught:
+        main(program, [])
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (None, 0, ""),
+        (UserError("a.json: not there"), 2, "error: a.json: not there\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "interrupted by SIGTERM\n"),
+    ],
+)
+def test_status_and_message(error, status, message, monkeypatch, capsys):
+    assert leave_with(error, monkeypatch) == status
+    assert capsys.readouterr().err == message
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+    with pytest.raises(ZeroDivisionError):
+        main(lambda arguments: 1 / 0, [])
+
+
+def test_noise_of_tensorflow_is_dropped_and_nothing_else():
+    program = (
+        "import os, sys; from dsg.cli import main\n"
+        "def run(arguments):\n"
+        "    os.write(2, b'op_level_cost_estimator.cc: Error in PredictCost()\\n')\n"
+        "    os.write(2, b'a crash\\n')\n"
+        "    print('from Python', file=sys.stderr)\n"
+        "main(run, [])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert sorted(done.stderr.splitlines()) == ["a crash", "from Python"]
+
+
+def test_dataset_and_split():
+    assert dataset_and_split("visualgenome", "train") == ("visualgenome", "train")
+    assert dataset_and_split("visualgenome_test", "train") == ("visualgenome", "test")
+    assert dataset_and_split("vrd_val", "test") == ("vrd", "validation")
+    assert dataset_and_split("my_data", "test") == ("my_data", "test")
+
+
+def test_config_of_options(tmp_path):
+    (tmp_path / "net.yml").write_text("TRAIN: {EPOCHS: 7, GAMMA: 0.1}\n")
+    words = [
+        "--cfg",
+        str(tmp_path / "net.yml"),
+        "--net",
+        "mini",
+        "--data",
+        str(tmp_path),
+        "--set",
+        "TRAIN.GAMMA",
+        "0.2",
+    ]
+    config, pairs = config_of(run_parser("test", "").parse_args(words), ["TRAIN.EPOCHS", "9"])
+    assert (config.net, config.train.epochs, config.train.gamma) == ("mini", 9, 0.2)
+    assert config.data.dir == str(tmp_path)
+    assert pairs[-2:] == ["TRAIN.GAMMA", "0.2"]
+
+
+@pytest.mark.parametrize("tool", ["trainval_net.py", "test_net.py"])
+def test_help_and_wrong_options(tool):
+    path = str(ROOT / "tools" / tool)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", path, "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "--imdb" in done.stdout
+    imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert "tensorflow" not in imported  # it alone takes seconds
+    done = subprocess.run([sys.executable, path, "--imbd", "vrd"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--imdb" in done.stderr
