@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure speed and memory: a table, and output/bench.json.
 
-The library is timed beside the plain formulation (what the TensorFlow 1 release computes, the way it does) and
-a large matrix product, in turns within one process; peak memory is that of a process which runs one case.
+The library is timed beside the plain formulation (what the TensorFlow 1 release computes, the way it does)
+and a large matrix product, in turns within one process; peak memory is that of a process which runs one case.
 Sections:
 
     operations  overlaps and suppression, against NumPy, TensorFlow and loops like the release's
