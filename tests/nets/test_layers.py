@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets.layers import Block, ChannelNorm, Conv, Dense, FrozenNormConv, Mlp, convolve
+from dsg.nets.layers import (
+    RELU_GAIN,
+    Block,
+    Conv,
+    Dense,
+    FrozenNormConv,
+    Mlp,
+    StandardisedConv,
+    convolve,
+)
 from tests.nets.cases import close
 
 
@@ -70,14 +79,22 @@ def test_nothing_of_a_frozen_norm_is_trainable_but_the_kernel() -> None:
     assert [name for name, value in layer.named_variables().items() if value.trainable] == ["kernel"]
 
 
-def test_channel_norm() -> None:
-    layer = shake(ChannelNorm(6))
-    x = noise(2, 3, 4, 6, seed=3) * 5 + 2
-    array = x.numpy().astype(np.float64)
-    normalised = (array - array.mean(-1, keepdims=True)) / np.sqrt(array.var(-1, keepdims=True) + 1e-5)
-    expected = normalised * np.asarray(layer.gamma) + np.asarray(layer.beta)
-    close(layer(x), expected)
-    assert np.isfinite(layer(tf.zeros([1, 1, 1, 6]))).all()
+def test_standardised_conv() -> None:
+    layer = shake(StandardisedConv(3, 5, 3, relu=True))
+    kernel, gain, bias = (np.asarray(value, np.float64) for value in layer.named_variables().values())
+    kernel = kernel - kernel.mean((0, 1, 2))
+    kernel *= gain / np.sqrt(np.square(kernel).sum((0, 1, 2)))
+    x = noise(2, 6, 7, 3, seed=3)
+    expected = tf.nn.conv2d(x, kernel.astype(np.float32), 1, "SAME") + bias.astype(np.float32)
+    close(layer(x), tf.nn.relu(expected) * RELU_GAIN, 1e-5)
+
+
+def test_standardised_conv_keeps_the_size_of_activations() -> None:
+    x = noise(4, 24, 24, 32, seed=1)
+    for _ in range(6):
+        x = StandardisedConv(32, 32, 3)(x)
+        x = x - tf.reduce_mean(x)
+    assert 0.4 < float(tf.math.reduce_std(x)) < 2.5
 
 
 def test_terms_of_a_dense_layer_add_up_to_the_concatenation() -> None:
@@ -106,7 +123,7 @@ def test_a_look_up_is_a_one_hot_product() -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_blocks_compute_in_the_type_of_their_input(dtype: str) -> None:
     x = tf.cast(noise(2, 4, 4, 6), dtype)
-    blocks = (Conv(6, 5, 3), FrozenNormConv(6, 5, 3), ChannelNorm(6), Dense(6, 5))
+    blocks = (Conv(6, 5, 3), FrozenNormConv(6, 5, 3), StandardisedConv(6, 5), Dense(6, 5))
     assert {shake(block)(x).dtype.name for block in blocks} == {dtype}
     mlp = shake(Mlp([6], [5, 5]))
     assert mlp(mlp.term(x, 0)).dtype.name == dtype

@@ -7,6 +7,7 @@ Every block computes in the type of its input: weights are cast to it, so bfloat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
@@ -119,26 +120,31 @@ class FrozenNormConv(Block):
         return tf.nn.relu(y) if self._relu else y
 
 
-class ChannelNorm(Block):
-    """Normalises over the channels of each position, then scales and shifts: [..., C] -> [..., C].
+# A ReLU of unit normal values has this inverse standard deviation: multiplied by it, activations keep unit size.
+RELU_GAIN = math.sqrt(2.0 / (1.0 - 1.0 / math.pi))
 
-    It needs neither large batches nor stored statistics, and a position's result does not depend on its neighbours, so the padding
-    of a batch cannot leak into an image.
+
+class StandardisedConv(Block):
+    """Convolution whose kernel is normalised: zero mean and unit norm for each output channel, times a trained gain.
+
+    It trains from random weights at any batch size. Nothing is computed from activations, so neither other images nor the padding of
+    a batch can leak into a result, brightness is not divided away, and at test time it is a plain convolution.
     """
 
-    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
+    def __init__(self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-6) -> None:
         super().__init__()
-        self.gamma = self.weight("gamma", (channels,), "ones")
-        self.beta = self.weight("beta", (channels,), "zeros")
-        self._epsilon = epsilon
+        self.kernel = self.weight("kernel", (size, size, cin, cout), "he_normal")
+        self.gain = self.weight("gain", (cout,), "ones")
+        self.bias = self.weight("bias", (cout,), "zeros")
+        self._fan_in = float(size * size * cin)
+        self._stride, self._relu, self._epsilon = stride, relu, epsilon
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x32 = tf.cast(x, tf.float32)
-        mean = tf.reduce_mean(x32, -1, keepdims=True)
-        centred = x32 - mean
-        variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
-        y = centred * (tf.math.rsqrt(variance + self._epsilon) * tf.convert_to_tensor(self.gamma))
-        return tf.cast(y + tf.convert_to_tensor(self.beta), x.dtype)
+        kernel = tf.convert_to_tensor(self.kernel)
+        mean, variance = tf.nn.moments(kernel, [0, 1, 2], keepdims=True)
+        scale = tf.math.rsqrt(variance * self._fan_in + self._epsilon) * tf.convert_to_tensor(self.gain)
+        y = tf.nn.bias_add(convolve(x, (kernel - mean) * scale, self._stride), tf.cast(self.bias, x.dtype))
+        return tf.nn.relu(y) * tf.cast(RELU_GAIN, y.dtype) if self._relu else y
 
 
 class Dense(Block):

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Optional
 
 import tensorflow as tf
@@ -18,6 +17,9 @@ from dsg.nets.layers import Block
 from dsg.nets.outputs import GraphFeatures, LabelLogits, Outputs, Predictions, Proposals
 from dsg.nets.parts import Parts
 from dsg.nets.rpn import ground_truth_proposals, propose
+
+# What frozen batch normalisation consists of.
+BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 class DSG(tf.keras.Model):
@@ -136,16 +138,15 @@ class DSG(tf.keras.Model):
 
     def trainable_names(self) -> list[str]:
         """Names of the variables that training changes, in the order of `named_variables`."""
-        frozen = ("gamma", "beta", "moving_mean", "moving_variance")
+        train = self.config.train
 
         def trained(name: str) -> bool:
             part, rest = name.split("/", 1)
-            if self.config.train.freeze_detector and part in ("trunk", "rpn"):
+            if train.freeze_detector and part in ("trunk", "rpn"):
                 return False
             if part == "trunk" and self.trunk.fixed(rest):
                 return False
-            owner, leaf = name.rsplit("/", 1)
-            return not (leaf in frozen and f"{owner}/moving_mean" in self._all_names())
+            return rest.split("/")[-1] not in BATCH_NORM
 
         return [name for name in self.named_variables() if trained(name)]
 
@@ -153,12 +154,7 @@ class DSG(tf.keras.Model):
         """Names of the kernels under weight decay: all but the two projections of the heads, frozen ones included."""
         leaves = ("kernel", "bias") if self.config.train.bias_decay else ("kernel",)
         exempt = ("regions/entity/project/", "regions/relation/project/")
-        return [n for n in self.named_variables() if n.rsplit("/", 1)[1] in leaves and not n.startswith(exempt)]
-
-    def _all_names(self) -> Mapping[str, Any]:
-        if not hasattr(self, "_names"):
-            self._names = frozenset(self.named_variables())
-        return self._names
+        return [n for n in self.named_variables() if n.split("/")[-1] in leaves and not n.startswith(exempt)]
 
     def _propose(self, rpn: Any, batch: Batch, training: bool) -> Proposals:
         train = self.config.train

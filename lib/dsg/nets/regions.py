@@ -12,7 +12,7 @@ from typing import Any, Optional
 import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
-from dsg.nets.layers import Block, ChannelNorm, Conv, Dense, Initializer
+from dsg.nets.layers import Block, Conv, Dense, StandardisedConv
 from dsg.nets.masks import cells
 from dsg.nets.outputs import RegionFeatures
 from dsg.nets.resnet import Block4
@@ -40,13 +40,12 @@ class SmallHead(Block):
         super().__init__()
         kernel = 3 if size > 1 else 1
         widths = [cin, *[channels] * convolutions]
-        self.convs = [Conv(a, b, kernel, init="he_normal") for a, b in zip(widths[:-1], widths[1:])]
-        self.norms = [ChannelNorm(channels) for _ in self.convs]
+        self.convs = [StandardisedConv(a, b, kernel) for a, b in zip(widths[:-1], widths[1:])]
         self.project = Dense(channels, dim)
 
     def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        for conv, norm in zip(self.convs, self.norms):
-            crops = tf.nn.relu(norm(conv(crops)))
+        for conv in self.convs:
+            crops = conv(crops)
         return crops, self.project(tf.reduce_mean(crops, [1, 2]))
 
 

@@ -1,4 +1,4 @@
-"""Small trunks of basic blocks: res18 (ImageNet weights, folded norm) and mini (random weights, trainable norm).
+"""Small trunks of basic blocks: res18 (ImageNet weights, folded norm) and mini (random weights, kernels normalised as it trains).
 
 Both run up to stride 16. With `feature_stride` 8 the stride-16 map is brought back to stride 8 and joined with the two blocks before,
 so that objects of 25 pixels cover more than one cell and keep their detail.
@@ -7,47 +7,34 @@ so that objects of 25 pixels cover more than one cell and keep their detail.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, Union
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block, ChannelNorm, Conv
+from dsg.nets.layers import Block, Conv, StandardisedConv
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
 # Channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map. `scale` brings pixels to unit
-# size where no ImageNet weights expect otherwise: the stem has no norm, because brightness tells brown from yellow.
+# size where no ImageNet weights expect otherwise.
 LAYOUTS = {
-    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "norm": False, "joined": 128, "scale": 1.0},
-    "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "norm": True, "joined": 128, "scale": 1 / 64},
+    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "imagenet": True, "joined": 128, "scale": 1.0},
+    "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "imagenet": False, "joined": 128, "scale": 1 / 64},
 }
 
 
-class NormConv(Block):
-    """3x3 or 1x1 convolution, optionally normalised, optionally with a ReLU."""
-
-    def __init__(self, cin: int, cout: int, size: int, stride: int = 1, relu: bool = True, norm: bool = True) -> None:
-        super().__init__()
-        self.conv = Conv(cin, cout, size, stride, init="he_normal")
-        if norm:
-            self.norm = ChannelNorm(cout)
-        self._norm, self._relu = norm, relu
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.conv(x)
-        x = self.norm(x) if self._norm else x
-        return tf.nn.relu(x) if self._relu else x
+ConvType = Union[type[Conv], type[StandardisedConv]]
 
 
 class BasicUnit(Block):
     """Two 3x3 convolutions around a shortcut; the first carries the stride."""
 
-    def __init__(self, cin: int, cout: int, stride: int, norm: bool) -> None:
+    def __init__(self, cin: int, cout: int, stride: int, conv: ConvType) -> None:
         super().__init__()
         if stride > 1 or cin != cout:
-            self.shortcut = NormConv(cin, cout, 1, stride, relu=False, norm=norm)
-        self.conv1 = NormConv(cin, cout, 3, stride, norm=norm)
-        self.conv2 = NormConv(cout, cout, 3, relu=False, norm=norm)
+            self.shortcut = conv(cin, cout, 1, stride, relu=False)
+        self.conv1 = conv(cin, cout, 3, stride, relu=True)
+        self.conv2 = conv(cout, cout, 3, relu=False)
         self._project = stride > 1 or cin != cout
 
     def call(self, x: tf.Tensor, image_size: Optional[tf.Tensor], at_stride: int) -> tf.Tensor:
@@ -65,24 +52,25 @@ class SmallTrunk(Block):
         layout = LAYOUTS[net]
         widths: Sequence[int] = layout["widths"]  # type: ignore[assignment]
         units: Sequence[int] = layout["units"]  # type: ignore[assignment]
-        norm = bool(layout["norm"])
+        # ImageNet kernels come with their norm folded in and are used as they are.
+        conv: ConvType = Conv if layout["imagenet"] else StandardisedConv
         joined = int(layout["joined"])  # type: ignore[call-overload]
         self._scale = float(layout["scale"])  # type: ignore[arg-type]
-        self.conv1 = NormConv(3, widths[0], int(layout["stem"]), 2, norm=False)  # type: ignore[call-overload]
-        self.block1 = self._stage(widths[0], widths[1], units[0], 1, norm)
-        self.block2 = self._stage(widths[1], widths[2], units[1], 2, norm)
-        self.block3 = self._stage(widths[2], widths[3], units[2], 2, norm)
+        self.conv1 = conv(3, widths[0], int(layout["stem"]), 2, relu=True)  # type: ignore[call-overload]
+        self.block1 = self._stage(widths[0], widths[1], units[0], 1, conv)
+        self.block2 = self._stage(widths[1], widths[2], units[1], 2, conv)
+        self.block3 = self._stage(widths[2], widths[3], units[2], 2, conv)
         self._feature_stride, self._fixed_blocks = feature_stride, fixed_blocks
         self.channels = joined if feature_stride == 8 else widths[3]
         if feature_stride == 8:
-            self.coarse = NormConv(widths[3], joined, 1, relu=False)
-            self.lateral = NormConv(widths[2], joined, 1, relu=False)
-            self.detail = NormConv(4 * widths[1], joined, 1, relu=False)
-            self.join = NormConv(joined, joined, 3)
+            self.coarse = StandardisedConv(widths[3], joined, 1, relu=False)
+            self.lateral = StandardisedConv(widths[2], joined, 1, relu=False)
+            self.detail = StandardisedConv(4 * widths[1], joined, 1, relu=False)
+            self.join = StandardisedConv(joined, joined, 3)
 
     @staticmethod
-    def _stage(cin: int, cout: int, units: int, stride: int, norm: bool) -> list[BasicUnit]:
-        return [BasicUnit(cin if n == 0 else cout, cout, stride if n == 0 else 1, norm) for n in range(units)]
+    def _stage(cin: int, cout: int, units: int, stride: int, conv: ConvType) -> list[BasicUnit]:
+        return [BasicUnit(cin if n == 0 else cout, cout, stride if n == 0 else 1, conv) for n in range(units)]
 
     def call(self, images: tf.Tensor, image_size: Optional[tf.Tensor] = None) -> TrunkFeatures:
         x = zero_padding(self.conv1(images * self._scale), image_size, 2)

@@ -61,13 +61,13 @@ def resnet18_name(name: str) -> str | None:
     """The name of our variable in the archive, or None for one that it does not have.
 
     Example:
-        >>> resnet18_name("trunk/block2/0/shortcut/conv/kernel")
+        >>> resnet18_name("trunk/block2/0/shortcut/kernel")
         'layer2.0.downsample.0.weight'
     """
     leaf = {"kernel": "weight", "bias": "bias"}.get(name.rsplit("/", 1)[-1])
-    if leaf and name.startswith("trunk/conv1/conv/"):
+    if leaf and name.startswith("trunk/conv1/"):
         return f"conv1.{leaf}"
-    unit = re.match(r"trunk/block(\d)/(\d+)/(conv\d|shortcut)/conv/", name)
+    unit = re.match(r"trunk/block(\d)/(\d+)/(conv\d|shortcut)/", name)
     if not leaf or unit is None:
         return None
     layer = "downsample.0" if unit[3] == "shortcut" else unit[3]
