@@ -155,35 +155,25 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
     assert done.returncode == 143, done.stderr[-3000:]
     folder = world.folder("twin")
     assert load_snapshot(folder / "twin_last.npz").meta.step == 12
-    # A copy whose file of the interruption is damaged goes on from its last whole epoch.
-    shutil.copytree(folder, world.folder("damaged"))
-    for path in world.folder("damaged").glob("twin_*.npz"):
-        path.rename(path.with_name(path.name.replace("twin", "damaged")))
-    last = world.folder("damaged") / "damaged_last.npz"
-    last.write_bytes(last.read_bytes()[:5000])
 
+    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", *PAIRS)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "going on from twin_last.npz: epoch 2, step 12" in done.stdout
     whole = load_snapshot(world.folder("whole") / "whole_iter_2.npz")
-    for name, message in (
-        ("twin", "going on from twin_last.npz: epoch 2, step 12"),
-        ("damaged", "damaged_last.npz: damaged, cut short"),
-    ):
-        done = world.script("train.sh", "cpu", "shapes", "mini", name, *PAIRS)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert message in done.stdout
-        resumed = load_snapshot(world.folder(name) / f"{name}_iter_2.npz")
-        for kind in ("variables", "slots"):
-            expected, found = getattr(whole, kind), getattr(resumed, kind)
-            assert list(expected) == list(found)
-            for key, value in expected.items():
-                np.testing.assert_array_equal(found[key], value, err_msg=key)
-        for entry, other in zip(whole.meta.history, resumed.meta.history):
-            assert (entry["total"], entry["losses"]) == (other["total"], other["losses"])
-            assert entry["validation"] == other["validation"]
-        assert (whole.meta.best_score, whole.meta.best_epoch) == (
-            resumed.meta.best_score,
-            resumed.meta.best_epoch,
-        )
-        assert not (world.folder(name) / f"{name}_last.npz").exists()
+    resumed = load_snapshot(folder / "twin_iter_2.npz")
+    for kind in ("variables", "slots"):
+        expected, found = getattr(whole, kind), getattr(resumed, kind)
+        assert list(expected) == list(found)
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value, err_msg=key)
+    for entry, other in zip(whole.meta.history, resumed.meta.history):
+        assert (entry["total"], entry["losses"]) == (other["total"], other["losses"])
+        assert entry["validation"] == other["validation"]
+    assert (whole.meta.best_score, whole.meta.best_epoch) == (
+        resumed.meta.best_score,
+        resumed.meta.best_epoch,
+    )
+    assert not (folder / "twin_last.npz").exists()
 
 
 def test_a_name_of_a_snapshot_only_tests(world, trained):
@@ -198,16 +188,29 @@ def test_other_options_do_not_go_on(world, trained):
     one_line(done, "whole", "TRAIN.GAMMA was 0.5, is 0.9", "another name")
 
 
-def test_a_full_disk_keeps_what_was_there(world, trained, tmp_path):
-    shutil.copytree(world.folder("whole"), world.folder("full"))
-    for path in world.folder("full").glob("whole_*.npz"):
+def test_a_half_written_snapshot_and_then_a_full_disk(world, trained):
+    folder = world.folder("full")
+    shutil.copytree(world.folder("whole"), folder)
+    for path in folder.glob("whole_*.npz"):
         path.rename(path.with_name(path.name.replace("whole", "full")))
-    before = {path.name: path.stat().st_size for path in world.folder("full").glob("*.npz")}
-    room = min(before.values()) // 2048  # KiB: half of what the smallest takes
-    done = world.script("train.sh", "cpu", "shapes", "mini", "full", *PAIRS, "TRAIN.EPOCHS", "3", limit=room)
+    half = folder / "full_iter_2.npz"
+    half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
+    before = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
+    room = min(map(len, before.values())) // 2048  # KiB: half of what the smallest takes
+    done = world.script("train.sh", "cpu", "shapes", "mini", "full", *PAIRS, limit=room)
+    assert "full_iter_2.npz: damaged, cut short" in done.stdout
+    assert "going on from full_iter_1.npz instead" in done.stdout
     one_line(done, "cannot save the snapshot", "earlier snapshots are intact", "make room")
-    assert {path.name: path.stat().st_size for path in world.folder("full").glob("*.npz")} == before
-    assert not list(world.folder("full").glob(".*.tmp"))
+    assert {path.name: path.read_bytes() for path in folder.glob("*.npz")} == before
+    assert not list(folder.glob(".*.tmp"))
+
+
+def test_losses_that_are_not_finite(world):
+    pairs = [*PAIRS, "TRAIN.LEARNING_RATE", "1e30", "TRAIN.OPTIMIZER", "momentum", "TRAIN.MAX_BAD_STEPS", "3"]
+    done = world.script("train.sh", "cpu", "shapes", "mini", "wild", *pairs, "TRAIN.CLIP_NORM", "0")
+    one_line(done, "stopped after 3 steps in a row", "images: shapes_train_", "TRAIN.LEARNING_RATE")
+    named = [line for line in done.stdout.splitlines() if "skipped, not finite: " in line]
+    assert len(named) == 3 and all("; images: shapes_train_" in line for line in named)
 
 
 def test_snapshots_that_do_not_fit(world, trained, tmp_path):
