@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,10 @@ class Golden(Mapping[str, np.ndarray]):
         if key not in self._arrays:
             raise UserError(f"{self.path}: lacks {key}; not a whole reference file of the kind {self.kind}")
         return self._arrays[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The array under `key`, or `default` where there is none."""
+        return self._arrays.get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self._arrays
