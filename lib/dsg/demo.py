@@ -138,7 +138,7 @@ def shown_queries(record: ImageRecord, count: int = 4) -> list[int]:
     picked: list[int] = []
     for kind, wanted in zip(kinds, (count // 2, count // 4, count // 4)):
         wanted = min(wanted, len(kind))
-        picked += [int(kind[index * len(kind) // wanted]) for index in range(wanted)]
+        picked += [int(kind[(2 * index + 1) * len(kind) // (2 * wanted)]) for index in range(wanted)]
     rest = [int(index) for kind in kinds for index in kind if index not in picked]
     return picked + rest[: count - len(picked)]
 

@@ -29,7 +29,7 @@ LARGEST_SNAPSHOT = 8_000_000  # bytes
 KEPT_BITS = 12  # of the 23 that a float32 has behind its point: what is rounded to zeros packs well
 
 
-def ship_images(folder: Path, count: int = 6, size: tuple[int, int] = (192, 128), seed: int = SEED) -> None:
+def ship_images(folder: Path, count: int = 6, size: tuple[int, int] = (384, 256), seed: int = SEED) -> None:
     """Write `count` pictures of the `shapes` kind with annotations, metadata and vocabulary into `folder`.
 
     Args:
