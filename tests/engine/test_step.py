@@ -45,8 +45,9 @@ print("equal after", len(one_reports), "steps with", [b["index"].shape[0] for b 
 """
 
 # Quicker to build; what several devices do to a step has nothing to do with it.
+OFF = ("RR", "BOX", "ENTITY", "PREDICATE", "GT_ENTITY", "GT_PREDICATE")
 NO_GRAPH = ["VARIANT", "no_dsg"]
-NO_GRAPH += [word for name in ("RR", "BOX", "ENTITY", "PREDICATE") for word in (f"LOSS.{name}", "0")]
+NO_GRAPH += [word for name in OFF for word in (f"LOSS.{name}", "0")]
 
 
 def setup(data_dir, strategy, *pairs):

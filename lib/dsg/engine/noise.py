@@ -1,8 +1,8 @@
 """Keeping lines of TensorFlow's off the screen that no setting of it hides and no user can act on.
 
 TensorFlow 2.15 prints a warning of a thousand characters for every graph that crops a number of boxes not
-known beforehand, newer ones a remark about oneDNN. What C++ writes to standard error goes through a filter;
-Python's own messages, the progress bar among them, go straight to the terminal.
+known beforehand, newer ones remarks about oneDNN and tf.data. What C++ writes to standard error goes through
+a filter; Python's own messages, the progress bar among them, go straight to the terminal.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ NOISE = (
     "op_level_cost_estimator",
     "All log messages before absl::InitializeLog",
     "oneDNN custom operations are on",
+    "oneDNN supports DT_INT32 only",
+    "NodeDef mentions attribute use_unbounded_threadpool",
 )
 
 
