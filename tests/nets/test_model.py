@@ -230,9 +230,11 @@ def test_biases_are_regularised_on_request() -> None:
     }
 
 
-def test_norms_of_small_nets_are_trained() -> None:
-    names = tiny_model(tiny_config("RESNET.FIXED_BLOCKS", "0")).trainable_names()
-    assert [name for name in names if name.startswith("trunk/") and name.endswith("/norm/gamma")]
+@pytest.mark.parametrize("net", ["mini", "res18"])
+def test_small_trunks_are_trained_whole(net: str) -> None:
+    model = tiny_model(tiny_config("RESNET.FIXED_BLOCKS", "0", "FEATURE_STRIDE", "8", net=net))
+    trunk = [name for name in model.named_variables() if name.startswith("trunk/")]
+    assert trunk and set(trunk) <= set(model.trainable_names())
 
 
 def test_building_is_repeatable_and_seeded() -> None:
