@@ -16,7 +16,7 @@ import pytest
 from dsg.ask import answer, load_trained
 from dsg.datasets import ambiguous, load_dataset
 from dsg.demo import Scene, compare, demo, shown_queries
-from dsg.demo_data import LARGEST_SNAPSHOT, rounded, ship_images, ship_snapshot
+from dsg.demo_data import LARGEST_SNAPSHOT, rounded, ship_images, ship_pictures, ship_snapshot
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from dsg.images import read_image
@@ -176,6 +176,12 @@ def test_too_large_a_snapshot_is_not_shipped(folder: Path, tmp_path: Path) -> No
     with pytest.raises(UserError, match="bytes packed; at most 1,000 are shipped"):
         ship_snapshot(folder / "small.npz", tmp_path / "mini.npz", largest=1000)
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_of_the_readme(folder: Path, tmp_path: Path) -> None:
+    written = ship_pictures(folder, folder / "small.npz", tmp_path / "images", scene=1)
+    assert [path.name for path in written] == ["answers.png", "graph.png"]
+    assert all(100 < read_image(path).shape[1] <= 800 for path in written)
 
 
 def test_rounding_of_weights() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -23,9 +22,12 @@ from dsg.datasets.shapes_scene import OBJECTS, PREDICATES
 from dsg.engine.files import write_text
 from dsg.engine.snapshots import load_snapshot, save_snapshot
 from dsg.errors import UserError
+from dsg.images import read_image
+from dsg.visualize.canvas import save_png
 
 SEED = 20200301  # not that of any data set that one would train on
 LARGEST_SNAPSHOT = 8_000_000  # bytes
+PICTURE_WIDTH = 800  # of the README's
 KEPT_BITS = 12  # of the 23 that a float32 has behind its point: what is rounded to zeros packs well
 
 
@@ -103,14 +105,20 @@ def rounded(values: np.ndarray, bits: int = KEPT_BITS) -> np.ndarray:
 
 
 def ship_pictures(data: Path, snapshot: Path, folder: Path, scene: int = 0) -> list[Path]:
-    """Write `answers.png` and `graph.png` of one of the shipped images into `folder`; the two paths."""
+    """Write `answers.png` and `graph.png` of one of the shipped images into `folder`, small; the two paths.
+
+    Raises:
+        UserError: there is no such image.
+    """
     from dsg.demo import demo
 
-    folder.mkdir(parents=True, exist_ok=True)
+    written = []
     with tempfile.TemporaryDirectory() as place:
         demo(data, snapshot, Path(place))
-        pairs = [
-            (Path(place) / f"demo_{scene}_{kind}.png", folder / f"{kind}.png")
-            for kind in ("answers", "graph")
-        ]
-        return [Path(shutil.copyfile(source, target)) for source, target in pairs]
+        for kind in ("answers", "graph"):
+            picture = read_image(Path(place) / f"demo_{scene}_{kind}.png")
+            scale = min(1.0, PICTURE_WIDTH / picture.shape[1])
+            smaller = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            written.append(folder / f"{kind}.png")
+            save_png(smaller[:, :, ::-1], written[-1])
+    return written
