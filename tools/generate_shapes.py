@@ -17,8 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path("data/shapes"), help="where the data set goes"
     )
-    parser.add_argument("--train", type=int, default=4000, help="number of train images")
-    parser.add_argument("--test", type=int, default=500, help="number of test images")
+    parser.add_argument("--train", type=int, default=3000, help="number of train images")
+    parser.add_argument("--test", type=int, default=400, help="number of test images")
     parser.add_argument(
         "--size", type=int, nargs=2, default=(192, 128), metavar=("WIDTH", "HEIGHT"), help="pixels"
     )

@@ -41,8 +41,8 @@ Task = tuple[str, int, dict[str, Any], str]  # split, number of the picture, set
 def generate_shapes(
     folder: str | os.PathLike[str],
     *,
-    train: int = 4000,
-    test: int = 500,
+    train: int = 3000,
+    test: int = 400,
     size: tuple[int, int] = (192, 128),
     seed: int = 0,
     workers: int | None = None,
