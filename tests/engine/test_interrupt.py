@@ -22,7 +22,17 @@ def test_first_signal_waits_for_the_check(number):
     assert signal.getsignal(number) is before
 
 
-def test_second_signal_acts_at_once():
-    with interruptible(), pytest.raises(KeyboardInterrupt):
+def test_the_same_request_may_come_twice():
+    with interruptible(clock=lambda: 0.0) as check:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted) as caught:
+            check()
+        assert caught.value.signal == signal.SIGINT
+
+
+def test_a_later_signal_acts_at_once():
+    times = iter([0.0, 5.0])
+    with interruptible(clock=lambda: next(times)), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+
+AT_ONCE_AFTER = 1.0  # seconds
 
 
 class Interrupted(KeyboardInterrupt):
@@ -17,26 +20,28 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Callable[[], None]]:
+def interruptible(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[], None]]:
     """Within it, SIGINT and SIGTERM are only noted; the function it gives raises `Interrupted` after one.
 
-    A second signal acts at once, for the impatient. Handlers are put back at the end.
+    A second signal acts at once, for the impatient, but not in the same second: Ctrl-C comes from the
+    terminal and, as SIGTERM, from the script that started the program. Handlers are put back at the end.
 
     Example:
         >>> with interruptible() as check:
         ...     for step in range(3):
         ...         check()
     """
-    noted: list[int] = []
+    noted: list[tuple[int, float]] = []  # the first signal and its time
 
     def note(number: int, frame: FrameType | None) -> None:
-        if noted:
+        if not noted:
+            noted.append((number, clock()))
+        elif clock() - noted[0][1] > AT_ONCE_AFTER:
             raise KeyboardInterrupt
-        noted.append(number)
 
     def check() -> None:
         if noted:
-            raise Interrupted(noted[0])
+            raise Interrupted(noted[0][0])
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -23,8 +23,14 @@ SCORES = (  # label and key of `EvaluationResults.summary`
 def progress_line(report: StepReport, state: TrainState) -> str:
     """The losses of a step and the speed of its epoch."""
     terms = " ".join(f"{name} {value:.3g}" for name, value in report.losses.items() if name != "total")
-    speed = state.current.images / max(state.current.seconds, 1e-9)
-    return f"epoch {state.epoch + 1} total {report.losses['total']:.4g} ({terms}) {speed:.2f} images/s"
+    speed = f" {state.current.speed:.2f} images/s" if state.current.speed else ""
+    return f"epoch {state.epoch + 1} total {report.losses['total']:.4g} ({terms}){speed}"
+
+
+def progress_brief(report: StepReport, state: TrainState) -> str:
+    """The same beside a progress bar."""
+    speed = f" {state.current.speed:.1f} images/s" if state.current.speed else ""
+    return f"epoch {state.epoch + 1} loss {report.losses['total']:.3g}{speed}"
 
 
 def bad_step_line(report: StepReport, images: Sequence[str]) -> str:

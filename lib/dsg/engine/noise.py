@@ -33,7 +33,7 @@ def without_noise() -> Iterator[None]:
     patterns = [part for text in NOISE for part in ("-e", text)]
     try:
         filter_ = subprocess.Popen(
-            ["grep", "--line-buffered", "-v", "-F", *patterns],
+            ["grep", "--line-buffered", "-a", "-v", "-F", *patterns],
             stdin=subprocess.PIPE,
             stdout=terminal,
             start_new_session=True,  # Ctrl-C is not for it

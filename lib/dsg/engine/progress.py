@@ -49,7 +49,9 @@ class Progress:
         self._bar: Any = None
         if terminal:
             layout = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}"
-            self._bar = tqdm(total=total, initial=done, desc=label, bar_format=layout, file=sys.stderr)
+            self._bar = tqdm(
+                total=total, initial=done, desc=label, bar_format=layout, leave=None, file=sys.stderr
+            )
 
     def __enter__(self) -> Progress:
         return self
@@ -67,11 +69,12 @@ class Progress:
         """Leave the time since the last step out of the account: something else was done meanwhile."""
         self._last = self._clock()
 
-    def advance(self, count: int = 1, text: str = "", *, also: float = 0.0) -> None:
+    def advance(self, count: int = 1, text: str = "", *, brief: str = "", also: float = 0.0) -> None:
         """`count` more steps are done.
 
         Args:
             text: what else to say.
+            brief: the same beside a bar, where there is less room; default `text`.
             also: seconds that the rest takes besides the steps, for the time left.
         """
         now = self._clock()
@@ -83,7 +86,7 @@ class Progress:
         self._made += count
         self._done += count
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{text} {self._left(also)}".strip(), refresh=False)
+            self._bar.set_postfix_str(f"{brief or text} {self._left(also)}".strip(), refresh=False)
             self._bar.update(count)
         elif self._due(now):
             self._spoken = now

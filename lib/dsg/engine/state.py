@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from dsg.engine.snapshots import Meta
@@ -15,20 +15,26 @@ class EpochState:
 
     position: int = 0  # the step of the epoch's order that comes next; steps without a usable image count
     steps: int = 0  # that were made
-    images: int = 0
+    timed_images: int = 0  # the first step of a process builds the graph, and would falsify the speed
     bad_steps: int = 0  # whose loss or gradient was not finite; they changed nothing
-    seconds: float = 0.0
+    seconds: float = 0.0  # that they took
     sums: dict[str, float] = field(default_factory=dict)  # of each loss over the good steps
 
-    def add(self, report: StepReport, images: int, position: int, seconds: float) -> None:
-        """Count a step."""
-        self.position, self.steps, self.images = position, self.steps + 1, self.images + images
-        self.seconds += seconds
+    def add(self, report: StepReport, images: int, position: int, seconds: float | None) -> None:
+        """Count a step; `seconds` None where its time tells nothing."""
+        self.position, self.steps = position, self.steps + 1
+        if seconds is not None:
+            self.timed_images, self.seconds = self.timed_images + images, self.seconds + seconds
         if report.finite:
             for name, value in report.losses.items():
                 self.sums[name] = self.sums.get(name, 0.0) + value
         else:
             self.bad_steps += 1
+
+    @property
+    def speed(self) -> float:
+        """Images a second; 0 before it is known."""
+        return self.timed_images / self.seconds if self.seconds else 0.0
 
     def means(self) -> dict[str, float]:
         """The mean of each loss over the good steps."""
@@ -48,8 +54,8 @@ class TrainState:
     history: list[dict[str, Any]] = field(default_factory=list)
     current: EpochState = field(default_factory=EpochState)
 
-    def add(self, report: StepReport, images: int, position: int, seconds: float) -> None:
-        """Count a step."""
+    def add(self, report: StepReport, images: int, position: int, seconds: float | None) -> None:
+        """Count a step; `seconds` None where its time tells nothing."""
         self.step += 1
         self.bad_in_row = 0 if report.finite else self.bad_in_row + 1
         self.current.add(report, images, position, seconds)
@@ -80,13 +86,14 @@ class TrainState:
     @staticmethod
     def from_meta(meta: Meta) -> TrainState:
         """What `to_meta` wrote."""
-        current = dict(meta.epoch_state)
+        saved = meta.epoch_state
+        known = {item.name for item in fields(EpochState)}
         return TrainState(
             epoch=meta.epoch,
             step=meta.step,
-            bad_in_row=current.pop("bad_in_row", 0),
+            bad_in_row=saved.get("bad_in_row", 0),
             best_score=meta.best_score,
             best_epoch=meta.best_epoch,
             history=list(meta.history),
-            current=EpochState(**current),
+            current=EpochState(**{name: value for name, value in saved.items() if name in known}),
         )

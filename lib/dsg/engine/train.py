@@ -24,7 +24,7 @@ from dsg.engine.evaluate import ImageAnswer, evaluate, prediction_function
 from dsg.engine.files import write_text
 from dsg.engine.interrupt import Interrupted, interruptible
 from dsg.engine.logs import log_file
-from dsg.engine.messages import bad_step_line, epoch_line, progress_line
+from dsg.engine.messages import bad_step_line, epoch_line, progress_brief, progress_line
 from dsg.engine.optimizers import build_optimizer
 from dsg.engine.pictures import answer_page, chosen_images
 from dsg.engine.progress import Progress
@@ -136,6 +136,7 @@ class Trainer:
             self._steps_per_epoch = min(self._steps_per_epoch, config.train.steps_per_epoch)
         self._unreadable = BadRecords()
         self._validation_seconds = 0.0
+        self._graph_built = False
         self._saved_at = time.monotonic()
 
     def train(self, check: Callable[[], None], after_step: AfterStep) -> None:
@@ -176,14 +177,19 @@ class Trainer:
             position = next_step(batch, self._training, self._feed, epoch)
             advanced = position - state.current.position
             images = int(batch["index"].shape[0])
-            state.add(report, images, position, now - started)
-            started = now
+            state.add(report, images, position, now - started if self._graph_built else None)
+            started, self._graph_built = now, True
             if not report.finite:
                 self._report_bad_step(batch, report)
             after_step(state.step)
             if options.summary_interval and state.step % options.summary_interval == 0:
-                summaries.add_step(state.step, report, rate, state.current.images / state.current.seconds)
-            progress.advance(advanced, progress_line(report, state), also=self._validations_left())
+                summaries.add_step(state.step, report, rate, state.current.speed)
+            progress.advance(
+                advanced,
+                progress_line(report, state),
+                brief=progress_brief(report, state),
+                also=self._validations_left(),
+            )
             check()
             if options.save_minutes and time.monotonic() - self._saved_at > 60 * options.save_minutes:
                 self._save(self._run.last)
@@ -248,7 +254,7 @@ class Trainer:
             "validation": results.summary(),
             "bad_steps": current.bad_steps,
             "unreadable_images": len(self._unreadable),
-            "images_per_second": round(current.images / max(current.seconds, 1e-9), 3),
+            "images_per_second": round(current.speed, 3),
             "seconds": round(current.seconds, 1),
         }
 
