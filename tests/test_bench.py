@@ -21,7 +21,7 @@ from dsg.bench.mini import mini
 from dsg.bench.network import Subject, inference, large_config, subject, training
 from dsg.bench.operations import count_gflop
 from dsg.bench.plain import Plain, Savings
-from dsg.bench.report import format_report, machine, ratios
+from dsg.bench.report import BY_PROCESSOR, format_report, machine, ratios
 from dsg.bench.run import benchmark
 from dsg.bench.settings import QUICK, Settings
 from dsg.bench.subjects import photograph_record, recipe_model, vocabulary
@@ -88,8 +88,9 @@ def test_turns_end_when_their_time_is_up_but_two_take_place() -> None:
 
 def test_a_case_tells_rates() -> None:
     timing = in_turns({"a": lambda: None}, 3)["a"]
-    timing.samples = [2.0, 1.0, 4.0]
+    timing.samples, timing.processor = [2.0, 1.0, 4.0], [1.5, 1.0, 3.0]
     case = timing.as_case(images=8, gflop=6)
+    assert (case["processor_seconds"], case["gflop_per_processor_second"]) == (1.5, 4.0)
     assert (case["seconds"], case["fastest"], case["slowest"], case["runs"]) == (2.0, 1.0, 4.0, 3)
     assert (case["images_per_second"], case["gflop_per_second"]) == (4.0, 3.0)
 
@@ -211,8 +212,8 @@ def test_photographs_have_what_was_asked_for() -> None:
 
 def test_ratios_say_how_many_times_faster() -> None:
     cases = {
-        "inference/plain": {"seconds": 3.0},
-        "inference/library": {"seconds": 1.5, "gflop_per_second": 60.0},
+        "inference/plain": {"seconds": 3.0, "processor_seconds": 6.0},
+        "inference/library": {"seconds": 1.5, "processor_seconds": 2.0, "gflop_per_second": 60.0},
         "matmul/float32": {"seconds": 1.0, "gflop_per_second": 80.0},
         "overlaps/10x3/library": {"seconds": 2.0},
         "overlaps/10x3/release": {"seconds": 1.0},
@@ -223,14 +224,15 @@ def test_ratios_say_how_many_times_faster() -> None:
     assert set(found) >= PROMISED
     assert (found["inference_fp32"], found["matmul_share_fp32"]) == (2.0, 0.75)
     assert (found["overlaps_over_release"], found["overlaps_over_release_worst"]) == (6.0, 0.5)
+    assert ratios(cases, BY_PROCESSOR)["inference_fp32"] == 3.0
     assert found["train_fp32"] is None and found["overlaps_over_numpy"] is None
 
 
 def test_the_table_shows_cases_and_ratios() -> None:
-    cases = {"inference/plain": {"seconds": 1.25, "images_per_second": 0.8, "peak_mib": 3500.0}}
     report = {
-        "cases": cases,
-        "ratios": {"nms_over_tf": 1.5},
+        "cases": {"inference/plain": {"seconds": 1.25, "images_per_second": 0.8, "peak_mib": 3500.0}},
+        "ratios": {"nms_over_tf": 1.5, "train_fp32": None},
+        "processor_ratios": {"nms_over_tf": 1.25, "train_fp32": None},
         "checks": {"agreement": 1e-6},
         "machine": machine(),
     }

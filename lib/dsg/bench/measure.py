@@ -20,13 +20,14 @@ FEWEST_TURNS = 2
 
 @dataclass
 class Timing:
-    """The seconds of every counted run."""
+    """The seconds of every counted run, by the clock and by what the processors worked."""
 
     samples: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
-        """Their median."""
+        """Their median, by the clock."""
         return statistics.median(self.samples)
 
     def as_case(self, images: float = 0.0, gflop: float = 0.0) -> dict[str, Any]:
@@ -36,12 +37,14 @@ class Timing:
             "fastest": min(self.samples),
             "slowest": max(self.samples),
             "runs": len(self.samples),
+            "processor_seconds": statistics.median(self.processor),
         }
         if images:
             case["images_per_second"] = images / self.seconds
         if gflop:
             case["gflop"] = gflop
             case["gflop_per_second"] = gflop / self.seconds
+            case["gflop_per_processor_second"] = gflop / max(case["processor_seconds"], 1e-9)
         return case
 
 
@@ -66,14 +69,16 @@ def in_turns(
     for name, contender in contenders.items():
         for _ in range(warm_up):
             contender()
-        number[name] = max(1, math.ceil(least / max(_time(contender, 1), 1e-9))) if least else 1
+        number[name] = max(1, math.ceil(least / max(_time(contender, 1)[0], 1e-9))) if least else 1
     timings = {name: Timing() for name in contenders}
     start = time.perf_counter()
     for turn in range(repeats):
         if turn >= FEWEST_TURNS and time.perf_counter() - start > seconds:
             break
         for name, contender in contenders.items():
-            timings[name].samples.append(_time(contender, number[name]))
+            seconds_taken, worked = _time(contender, number[name])
+            timings[name].samples.append(seconds_taken)
+            timings[name].processor.append(worked)
     return timings
 
 
@@ -89,8 +94,9 @@ def peak_memory() -> float:
     return peak / MIB if sys.platform == "darwin" else peak / 1024.0
 
 
-def _time(contender: Callable[[], object], number: int) -> float:
-    start = time.perf_counter()
+def _time(contender: Callable[[], object], number: int) -> tuple[float, float]:
+    """Seconds of one run by the clock, and those that all threads of this process together worked."""
+    start, busy = time.perf_counter(), time.process_time()
     for _ in range(number):
         contender()
-    return (time.perf_counter() - start) / number
+    return (time.perf_counter() - start) / number, (time.process_time() - busy) / number

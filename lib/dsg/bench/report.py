@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ OVERLAP_RATIOS = {
         "numpy", "library", "seconds", 1.0, "overlaps, against NumPy, at the size where it is least"
     ),
 }
+BY_PROCESSOR = {"seconds": "processor_seconds", "gflop_per_second": "gflop_per_processor_second"}
+FIELDS = ("seconds", "processor_seconds", "images_per_second", "gflop_per_second", "peak_mib")
+COLUMNS = (
+    ("clock", 10, "time"),
+    ("work", 10, "time"),
+    ("images/s", 10, ".2f"),
+    ("GFLOP/s", 9, ".0f"),
+    ("peak MiB", 10, ".0f"),
+)
 HEADINGS = {
     "matmul": "large matrix product",
     "inference": "answer to one image",
@@ -112,12 +121,19 @@ HEADINGS = {
 }
 
 
-def ratios(cases: Cases) -> dict[str, float | None]:
-    """Every ratio by name; None where one of its cases was not measured."""
-    found = {name: _ratio(ratio, cases) for name, ratio in RATIOS.items()}
+def ratios(cases: Cases, instead: Mapping[str, str] | None = None) -> dict[str, float | None]:
+    """Every ratio by name; None where one of its cases was not measured.
+
+    Args:
+        cases: what was measured.
+        instead: fields to read in place of others. `BY_PROCESSOR`, on a machine that is busy otherwise, where
+            the clock says little.
+    """
+    instead = instead or {}
+    found = {name: _ratio(_reading(ratio, instead), cases) for name, ratio in RATIOS.items()}
     groups = sorted({name.rpartition("/")[0] for name in cases if name.startswith("overlaps/")}, key=_pairs)
     for name, ratio in OVERLAP_RATIOS.items():
-        values = [_ratio(_within(ratio, group), cases) for group in groups]
+        values = [_ratio(_within(_reading(ratio, instead), group), cases) for group in groups]
         known = [value for value in values if value is not None]
         found[name] = (known[-1] if name == "overlaps_over_release" else min(known)) if known else None
     return found
@@ -142,15 +158,16 @@ def format_report(report: Mapping[str, Any]) -> str:
     for group, heading in HEADINGS.items():
         rows = {name: case for name, case in cases.items() if name.split("/")[0] == group}
         if rows:
-            lines += ["", f"{heading:<44}{'time':>11}{'images/s':>11}{'GFLOP/s':>10}{'peak MiB':>10}"]
+            titles = "".join(f"{title:>{width}}" for title, width, _ in COLUMNS)
+            lines += ["", f"{heading:<44}{titles}"]
             lines += [_row(name[len(group) + 1 :], case) for name, case in rows.items()]
     known = {name: value for name, value in report["ratios"].items() if value is not None}
     if known:
-        lines += ["", f"{'how many times':<44}{'measured':>11}{'aim':>11}"]
+        lines += ["", f"{'how many times':<44}{'by clock':>11}{'by work':>11}{'aim':>8}"]
         for name, value in known.items():
-            ratio = RATIOS.get(name) or OVERLAP_RATIOS[name]
+            ratio, work = RATIOS.get(name) or OVERLAP_RATIOS[name], report["processor_ratios"][name]
             aim = f"{ratio.aim:.2f}" if ratio.aim else ""
-            lines.append(f"  {name:<42}{value:>11.2f}{aim:>11}  {ratio.text}")
+            lines.append(f"  {name:<42}{value:>11.2f}{work:>11.2f}{aim:>8}  {ratio.text}")
     for name, value in report["checks"].items():
         lines += ["", f"{name}: largest relative difference {value:.1e}"]
     about = report["machine"]
@@ -163,16 +180,12 @@ def format_report(report: Mapping[str, Any]) -> str:
 
 
 def _row(name: str, case: Mapping[str, Any]) -> str:
-    seconds = _seconds(case["seconds"]) if "seconds" in case else ""
-    columns = [
-        (case.get("images_per_second"), 11, ".2f"),
-        (case.get("gflop_per_second"), 10, ".0f"),
-        (case.get("peak_mib"), 10, ".0f"),
-    ]
-    cells = [
-        f"{value:>{width}{form}}" if value is not None else " " * width for value, width, form in columns
-    ]
-    return f"  {name:<42}{seconds:>11}{''.join(cells)}".rstrip()
+    shown = []
+    for field, (_, width, form) in zip(FIELDS, COLUMNS):
+        value = case.get(field)
+        text = "" if value is None else _seconds(value) if form == "time" else f"{value:{form}}"
+        shown.append(f"{text:>{width}}")
+    return f"  {name:<42}{''.join(shown)}".rstrip()
 
 
 def _ratio(ratio: Ratio, cases: Cases) -> float | None:
@@ -180,8 +193,12 @@ def _ratio(ratio: Ratio, cases: Cases) -> float | None:
     return first / second if first is not None and second else None
 
 
+def _reading(ratio: Ratio, instead: Mapping[str, str]) -> Ratio:
+    return replace(ratio, field=instead.get(ratio.field, ratio.field))
+
+
 def _within(ratio: Ratio, group: str) -> Ratio:
-    return Ratio(f"{group}/{ratio.first}", f"{group}/{ratio.second}", ratio.field, ratio.aim, ratio.text)
+    return replace(ratio, first=f"{group}/{ratio.first}", second=f"{group}/{ratio.second}")
 
 
 def _pairs(group: str) -> int:
