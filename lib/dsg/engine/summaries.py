@@ -6,48 +6,75 @@ The entries are written with TensorFlow alone, because its newest versions come 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from dsg.engine.step import StepReport
 
+LOG = logging.getLogger("dsg")
+
 
 class Summaries:
     """Writes a run's TensorBoard files; a resumed run adds to them.
+
+    Where they cannot be written (full disk) this is said once, and training goes on without them.
 
     Args:
         folder: where they go.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._writer = tf.summary.create_file_writer(str(folder))
+        self._writer: Any = None
+        with self._forgiving():
+            self._writer = tf.summary.create_file_writer(str(folder))
 
     def add_step(self, step: int, report: StepReport, learning_rate: float, images_per_second: float) -> None:
         """What a training step reported."""
-        with self._writer.as_default(step=step):
-            for name, value in report.losses.items():
-                write_scalar(f"loss/{name}", value)
-            write_scalar("train/gradient_norm", report.gradient_norm)
-            write_scalar("train/learning_rate", learning_rate)
-            write_scalar("train/images_per_second", images_per_second)
+        scalars = {f"loss/{name}": value for name, value in report.losses.items()}
+        scalars["train/gradient_norm"] = report.gradient_norm
+        scalars["train/learning_rate"] = learning_rate
+        scalars["train/images_per_second"] = images_per_second
+        self._write(step, scalars, {})
 
     def add_validation(
         self, step: int, scores: Mapping[str, float], pictures: Mapping[str, np.ndarray]
     ) -> None:
         """Scores, and pictures (uint8 [H, W, 3] RGB by title)."""
-        with self._writer.as_default(step=step):
-            for name, value in scores.items():
-                write_scalar(f"validation/{name}", value)
-            for title, picture in pictures.items():
-                write_picture(title, picture)
-        self._writer.flush()
+        self._write(step, {f"validation/{name}": value for name, value in scores.items()}, pictures)
 
     def close(self) -> None:
         """Write out what is left."""
-        self._writer.close()
+        if self._writer is not None:
+            with self._forgiving():
+                self._writer.close()
+
+    def _write(self, step: int, scalars: Mapping[str, float], pictures: Mapping[str, np.ndarray]) -> None:
+        if self._writer is None:
+            return
+        with self._forgiving():
+            with self._writer.as_default(step=step):
+                for name, value in scalars.items():
+                    write_scalar(name, value)
+                for title, picture in pictures.items():
+                    write_picture(title, picture)
+            self._writer.flush()
+
+    @contextlib.contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            self._writer = None
+            LOG.warning(
+                "no more TensorBoard entries, they cannot be written: %s",
+                error.message.split("}} ")[-1].split("\n")[0],
+            )
 
 
 def write_scalar(tag: str, value: float) -> None:
