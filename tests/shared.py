@@ -1,4 +1,6 @@
-"""Real images, annotations and photographs that are not ours to publish; tests that need them skip where they are absent."""
+"""Real images, annotations and photographs that are not ours to publish; tests that need them skip where they
+are absent.
+"""
 
 from __future__ import annotations
 
@@ -19,4 +21,6 @@ def shared_path(*parts: str) -> Path:
 def needs_shared(*parts: str) -> pytest.MarkDecorator:
     """A mark that skips a test, saying what is missing, where the shared file is absent."""
     path = shared_path(*parts)
-    return pytest.mark.skipif(not path.exists(), reason=f"{'/'.join(('shared', *parts))} is not beside this checkout")
+    return pytest.mark.skipif(
+        not path.exists(), reason=f"{'/'.join(('shared', *parts))} is not beside this checkout"
+    )

@@ -1,8 +1,9 @@
 """What travels from the input pipeline to the model: the keys, shapes and types of a batch.
 
-Glossary, used everywhere: B images in the batch, H x W pixels of the padded images, h x w cells of the feature map, A anchors a cell,
-G ground-truth boxes, Q queries, N proposals, E entity categories, R predicates. Images smaller than H x W are padded with zeros at
-the bottom and at the right; lists shorter than G or Q are padded, too, and `*_valid` is False there.
+Glossary, used everywhere: B images in the batch, H x W pixels of the padded images, h x w cells of the
+feature map, A anchors a cell, G ground-truth boxes, Q queries, N proposals, E entity categories, R
+predicates. Images smaller than H x W are padded with zeros at the bottom and at the right; lists shorter than
+G or Q are padded, too, and `*_valid` is False there.
 """
 
 from __future__ import annotations
@@ -28,4 +29,4 @@ class Batch(TypedDict, total=False):
     gt_roles: Any  # int32 [B, Q, G]: 1 subject, 2 object, 3 other; 0 in the padding
     rpn_labels: Any  # int32 [B, h, w, A]: 1 object, 0 background, -1 not used (all of the padding)
     rpn_deltas: Any  # float32 [B, h, w, A, 4]: regression targets, zero where there is none
-    rpn_weights: Any  # float32 [B, h, w, A]: weight of each anchor in the box loss (the release's outside weights)
+    rpn_weights: Any  # float32 [B, h, w, A]: weight in the box loss (the release's outside weights)

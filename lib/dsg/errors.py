@@ -6,8 +6,9 @@ from __future__ import annotations
 class UserError(Exception):
     """A mistake in what the program was given: files, options, names.
 
-    The message is one line: what is wrong, where (file, image, record, key), and what to do about it. Programs print it without a
-    traceback and leave with status 2; any other exception is a bug of ours and keeps its traceback.
+    The message is one line: what is wrong, where (file, image, record, key), and what to do about it.
+    Programs print it without a traceback and leave with status 2; any other exception is a bug of ours and
+    keeps its traceback.
 
     Example:
         >>> raise UserError("data/vrd/objects.json: not a JSON list; fetch it again")

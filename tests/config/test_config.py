@@ -12,17 +12,28 @@ def test_later_files_and_pairs_win(tmp_path):
     first, second = tmp_path / "a.yml", tmp_path / "b.yml"
     first.write_text("TRAIN:\n  LEARNING_RATE: 0.5\n  GAMMA: 0.25\nNET: res50\n")
     second.write_text("TRAIN: {LEARNING_RATE: 1.5}\n")
-    config = load_config([first, second], ["TRAIN.GAMMA", "1e-3", "TRAIN.STEPSIZE", "[2, 4]", "TRAIN.SCALES", "300"])
+    config = load_config(
+        [first, second], ["TRAIN.GAMMA", "1e-3", "TRAIN.STEPSIZE", "[2, 4]", "TRAIN.SCALES", "300"]
+    )
     assert (config.net, config.train.learning_rate, config.train.gamma) == ("res50", 1.5, 0.001)
     assert (config.train.stepsize, config.train.scales) == ((2, 4), (300,))
 
 
 def test_dump_reads_back_to_the_same_values(tmp_path):
-    config = load_config(overrides=["VARIANT", "no_dsg", "TRAIN.LEARNING_RATE", "0.00001", "ANCHOR_SCALES", "[2, 3]"])
+    config = load_config(
+        overrides=["VARIANT", "no_dsg", "TRAIN.LEARNING_RATE", "0.00001", "ANCHOR_SCALES", "[2, 3]"]
+    )
     path = tmp_path / "resolved.yml"
     path.write_text(dump_yaml(config))
     assert load_config([path]) == config
     assert config.loss.rr_baseline == 0.2 and config.box_source == "rpn"
+
+
+def test_a_variant_beats_the_files_before_it_and_nothing_else(tmp_path):
+    path = tmp_path / "net.yml"
+    path.write_text("LOSS: {RR: 0.7, RR_BASELINE: 0.7}\nTRAIN: {EPOCHS: 3}\n")
+    config = load_config([path], ["VARIANT", "no_dsg", "LOSS.RR_BASELINE", "0.4"])
+    assert (config.loss.rr, config.loss.rr_baseline, config.train.epochs) == (0.0, 0.4, 3)
 
 
 def test_explicit_value_beats_the_variant():

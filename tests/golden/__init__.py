@@ -1,4 +1,4 @@
-"""Reference arrays measured on the TensorFlow 1 release, copied beside the tests so that they run anywhere."""
+"""Reference arrays measured on the TensorFlow 1 release, beside the tests so that they run anywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 FOLDER = Path(__file__).parent
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def golden(name: str) -> dict[str, np.ndarray]:
     """Every array of `tests/golden/<name>.npz`, by key."""
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as archive:

@@ -158,7 +158,7 @@ def test_absent_weights_are_a_mistake(tmp_path: Path, net: str) -> None:
     with pytest.raises(UserError) as caught:
         load_initial_weights(None, config, tmp_path / "d")
     message = str(caught.value)
-    assert message.startswith(f"{place}: ") and "fetch.sh imagenet_weights" in message and "\n" not in message
+    assert message.startswith(f"{place}: ") and "data/README.md" in message and "\n" not in message
 
 
 @pytest.mark.parametrize("net", ["mini", "res18", "res101"])

@@ -1,7 +1,8 @@
 """From YAML files and KEY VALUE pairs to a checked, frozen `Config`, and back to YAML.
 
-Values are merged in this order, a later one wins: the defaults of the schema, the variant's values, each YAML file, each pair.
-An unknown name is answered with the nearest valid one, a wrong type with the right one.
+Values are merged in this order, a later one wins: the defaults of the schema, each YAML file, the pairs.
+VARIANT sets its values where it is named, so what stands beside it or comes later beats them. An unknown name
+is answered with the nearest valid one, a wrong type with the right one.
 """
 
 from __future__ import annotations
@@ -22,23 +23,28 @@ KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "
 
 
 def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = ()) -> Config:
-    """The configuration of YAML `files` (later ones win) and of `overrides`, a flat list KEY VALUE KEY VALUE ...
+    """The configuration of YAML `files` (later ones win) and of `overrides`, a flat list KEY VALUE KEY VALUE
+    ...
 
-    Raises `UserError` for an unknown key, a value of the wrong type or outside its choices, and for unreadable YAML.
+    Raises `UserError` for an unknown key, a value of the wrong type or outside its choices, and for
+    unreadable YAML.
 
     Example:
         >>> load_config(overrides=["TRAIN.LEARNING_RATE", "0.002"]).train.learning_rate
         0.002
     """
     given: dict[str, Any] = {}
-    for file in files:
-        given.update(read_yaml(Path(file)))
-    given.update(parse_pairs(overrides))
+    for values in (*(read_yaml(Path(file)) for file in files), parse_pairs(overrides)):
+        variant = values.get("VARIANT")
+        given.update(VARIANTS.get(variant, {}) if isinstance(variant, str) else {})
+        given.update(values)
     return from_values(given)
 
 
 def from_values(given: Mapping[str, Any]) -> Config:
-    """A `Config` from values by upper-case name, all of them checked; what is not given is the variant's or the default."""
+    """A `Config` from values by upper-case name, all of them checked; what is not given is the variant's or
+    the default.
+    """
     known = options()
     checked = {name: check(name, value, known) for name, value in given.items()}
     variant = checked.get("VARIANT", known["VARIANT"].default)
@@ -99,7 +105,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
-    """Values by name from KEY VALUE KEY VALUE ...; values are read as YAML (`0.1`, `True`, `[1, 2]`, `res50`)."""
+    """Values by name from KEY VALUE KEY VALUE ...; values are read as YAML (`0.1`, `True`, `[1, 2]`,
+    `res50`).
+    """
     if len(pairs) % 2:
         raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
     values: dict[str, Any] = {}
@@ -107,7 +115,9 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
         if key not in options():
             check(key, None, options())
         try:
-            values[key] = yaml.safe_load(text.replace("(", "[").replace(")", "]") if text.startswith("(") else text)
+            values[key] = yaml.safe_load(
+                text.replace("(", "[").replace(")", "]") if text.startswith("(") else text
+            )
         except yaml.YAMLError:
             raise UserError(f"{key}: cannot read the value {text!r}") from None
         if isinstance(values[key], str) and options()[key].type != "str":
@@ -211,7 +221,11 @@ def _convert(kind: Any, value: Any) -> Any:
         value = _number(value) if isinstance(value, str) else value
         return float(value) if isinstance(value, (int, float)) else None
     if kind is int:
-        return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
+        return (
+            int(value)
+            if isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+            else None
+        )
     return value if isinstance(value, str) else None
 
 

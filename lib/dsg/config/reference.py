@@ -15,10 +15,12 @@ HEAD = """# Configuration
 Every option has a default, and the defaults are the values of the TensorFlow 1 release, but for
 `DATA.SPLIT_RULE`. Options are set, a later one winning, by
 
-1. `VARIANT`, which stands for a set of values ([below](#variants));
-2. `experiments/cfgs/<dataset>.yml`, then `<net>.yml`, then `<net>_<dataset>.yml`, those that exist;
-3. `KEY VALUE` pairs at the end of `train.sh` and `test.sh`, or after `--set` of the programs in `tools/`:
+1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml`, then `<net>_<dataset>.yml`, those that exist;
+2. `KEY VALUE` pairs at the end of `train.sh` and `test.sh`, or after `--set` of the programs in `tools/`:
    `TRAIN.LEARNING_RATE 0.002`, `TRAIN.STEPSIZE "[2,4]"`, `TRAIN.USE_FLIPPED False`.
+
+`VARIANT` stands for a set of values ([below](#variants)), which apply where it is named: they beat the files
+before it; what stands beside it or comes later beats them.
 
 Values are YAML; a list may also stand in round brackets, and one value may stand for a list of one. An
 unknown key is answered with the nearest known one, a value of the wrong type with the right type, both with

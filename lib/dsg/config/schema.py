@@ -1,8 +1,9 @@
 """Every option of the system: its name, type, default and meaning.
 
-`Config` is a tree of frozen dataclasses. The option `TRAIN.LEARNING_RATE` of a YAML file or of the command line is the attribute
-`config.train.learning_rate`. Defaults reproduce the TensorFlow 1 release; where the paper's text differs, the option's
-description says so and `experiments/cfgs/res101_paper.yml` holds the paper's values.
+`Config` is a tree of frozen dataclasses. The option `TRAIN.LEARNING_RATE` of a YAML file or of the command
+line is the attribute `config.train.learning_rate`. Defaults reproduce the TensorFlow 1 release; where the
+paper's text differs, the option's description says so and `experiments/cfgs/res101_paper.yml` holds the
+paper's values.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ NETS = ("res18", "res50", "res101", "res152", "mini")
 
 
 def option(default: Any, text: str, choices: tuple[Any, ...] | None = None) -> Any:
-    """A dataclass field with a default, a sentence for the documentation and, optionally, the only values it may take."""
+    """A dataclass field with a default, a sentence for the documentation and, optionally, the only values it
+    may take.
+    """
     return field(default=default, metadata={"text": text, "choices": choices})
 
 
@@ -24,7 +27,9 @@ class DataConfig:
 
     dir: str = option("data", "Folder that holds the data sets, or one data set's own folder.")
     split_rule: str = option(
-        "rr", "Validation cut: last tenth of the sorted image names (rr), or the release's shuffled cut (dsg).", ("rr", "dsg")
+        "rr",
+        "Validation cut: last tenth of the sorted image names (rr), or the release's shuffled cut (dsg).",
+        ("rr", "dsg"),
     )
     multi_predicate: str = option(
         "sample_once",
@@ -43,10 +48,14 @@ class TrainConfig:
     optimizer: str = option("momentum", "SGD with momentum as in the release, or Adam.", ("momentum", "adam"))
     learning_rate: float = option(0.001, "Initial learning rate.")
     momentum: float = option(0.9, "Momentum of SGD.")
-    weight_decay: float = option(0.0001, "L2 regularisation: times half the squared norm of each regularised kernel.")
+    weight_decay: float = option(
+        0.0001, "L2 regularisation: times half the squared norm of each regularised kernel."
+    )
     gamma: float = option(0.5, "The learning rate is multiplied by this after each epoch named in STEPSIZE.")
     stepsize: tuple[int, ...] = option((4, 8, 12, 16), "Epochs after which the learning rate drops.")
-    schedule: str = option("steps", "Learning rate drops at STEPSIZE, or falls along a cosine to zero.", ("steps", "cosine"))
+    schedule: str = option(
+        "steps", "Learning rate drops at STEPSIZE, or falls along a cosine to zero.", ("steps", "cosine")
+    )
     warmup_steps: int = option(0, "Steps over which the learning rate rises linearly from zero.")
     clip_norm: float = option(0.0, "Gradients are scaled down to this global norm (0: never).")
     double_bias: bool = option(False, "Double the gradient of biases.")
@@ -55,37 +64,61 @@ class TrainConfig:
     freeze_detector: bool = option(False, "Train neither the trunk nor the region proposal network.")
     use_gt: bool = option(False, "Use the ground-truth boxes in place of proposals.")
     ims_per_batch: int = option(1, "Images a step on each GPU; the release takes one.")
-    scales: tuple[int, ...] = option((600,), "Length of the shorter image side in pixels; one is drawn for each image.")
+    scales: tuple[int, ...] = option(
+        (600,), "Length of the shorter image side in pixels; one is drawn for each image."
+    )
     max_size: int = option(1000, "Longest allowed image side in pixels.")
     use_flipped: bool = option(True, "Add the mirror image of every training image.")
-    flip_predicates: bool = option(False, "Mirroring exchanges predicates such as left and right (release: it does not).")
+    flip_predicates: bool = option(
+        False, "Mirroring exchanges predicates such as left and right (release: it does not)."
+    )
     max_queries: int = option(0, "Queries drawn for each training image at random (0: all of them).")
     display: int = option(20, "Steps between two progress lines where the output is no terminal.")
     summary_interval: int = option(100, "Steps between two TensorBoard entries.")
     snapshot_iters: int = option(1, "Epochs between two snapshots.")
     snapshot_kept: int = option(3, "Snapshots kept besides the best one.")
-    save_minutes: int = option(30, "Minutes between two savings inside an epoch, so that a crash costs no more (0: none).")
+    save_minutes: int = option(
+        30, "Minutes between two savings inside an epoch, so that a crash costs no more (0: none)."
+    )
     steps_per_epoch: int = option(0, "End an epoch after so many steps (0: after all images).")
     validate_images: int = option(0, "Validate on the first images only (0: on all).")
     max_bad_steps: int = option(10, "Stop after so many steps in a row whose loss is not finite.")
-    deterministic: bool = option(False, "Use deterministic operations, so that equal runs end with equal weights.")
+    deterministic: bool = option(
+        False, "Use deterministic operations, so that equal runs end with equal weights."
+    )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
     fg_thresh: float = option(0.5, "IoU from which a proposal takes the label of a ground-truth box.")
-    bg_thresh: float = option(0.3, "IoU below which a proposal is background; between the two it is not used.")
-    assign: str = option(
-        "released", "Subject and object labels need FG_THRESH (released), or only the best overlap (paper).", ("released", "paper")
+    bg_thresh: float = option(
+        0.3, "IoU below which a proposal is background; between the two it is not used."
     )
-    bbox_normalize_stds: tuple[float, ...] = option((0.1, 0.1, 0.2, 0.2), "Unit of the refiner's four deltas.")
+    assign: str = option(
+        "released",
+        "Subject and object labels need FG_THRESH (released), or only the best overlap (paper).",
+        ("released", "paper"),
+    )
+    bbox_normalize_stds: tuple[float, ...] = option(
+        (0.1, 0.1, 0.2, 0.2), "Unit of the refiner's four deltas."
+    )
     rpn_batchsize: int = option(256, "Anchors an image that the region proposal network learns from.")
     rpn_fg_fraction: float = option(0.5, "Largest share of positive anchors among them.")
     rpn_positive_overlap: float = option(0.8, "IoU from which an anchor is positive.")
     rpn_negative_overlap: float = option(0.3, "IoU below which an anchor is negative.")
-    rpn_clobber_positives: bool = option(False, "An anchor that is both positive and negative becomes negative.")
-    rpn_positive_weight: float = option(-1.0, "Weight share of positive anchors in the box loss (-1: all alike).")
-    rpn_nms_thresh: float = option(0.5, "IoU of non-maximum suppression, in training and testing as in the release.")
-    rpn_pre_nms_top_n: int = option(12000, "Proposals before suppression; only where USE_E2E_TF is off, as in the release.")
+    rpn_clobber_positives: bool = option(
+        False, "An anchor that is both positive and negative becomes negative."
+    )
+    rpn_positive_weight: float = option(
+        -1.0, "Weight share of positive anchors in the box loss (-1: all alike)."
+    )
+    rpn_nms_thresh: float = option(
+        0.5, "IoU of non-maximum suppression, in training and testing as in the release."
+    )
+    rpn_pre_nms_top_n: int = option(
+        12000, "Proposals before suppression; only where USE_E2E_TF is off, as in the release."
+    )
     rpn_post_nms_top_n: int = option(32, "Proposals after suppression, in training and testing.")
-    rpn_nms_min_score: float = option(0.8, "Proposals below this score, or 0.01 below the best if that is less, are dropped.")
+    rpn_nms_min_score: float = option(
+        0.8, "Proposals below this score, or 0.01 below the best if that is less, are dropped."
+    )
 
 
 @dataclass(frozen=True)
@@ -110,8 +143,12 @@ class ResnetConfig:
 
     fixed_blocks: int = option(1, "Blocks, besides conv1, that are never trained.", (0, 1, 2, 3))
     max_pool: bool = option(False, "Crop at twice the size and max-pool.")
-    rgb_weights: bool = option(False, "Reverse conv1's input channels when ImageNet weights are loaded (release: it does not).")
-    init_heads: bool = option(False, "Start both copies of block 4 from ImageNet (release: from random weights).")
+    rgb_weights: bool = option(
+        False, "Reverse conv1's input channels when ImageNet weights are loaded (release: it does not)."
+    )
+    init_heads: bool = option(
+        False, "Start both copies of block 4 from ImageNet (release: from random weights)."
+    )
 
 
 @dataclass(frozen=True)
@@ -129,7 +166,7 @@ class GpiConfig:
 
     aggregation: str = option(
         "feature_attention",
-        "How neighbours are summed: attention for every feature, one weight for every neighbour, or a plain sum.",
+        "How neighbours are summed: attention per feature, one weight per neighbour, or a plain sum.",
         ("feature_attention", "neighbour_attention", "sum"),
     )
     hidden: int = option(516, "Width of the two hidden layers (paper: 512).")
@@ -140,7 +177,8 @@ class GpiConfig:
     rho_neighbours: bool = option(True, "rho sees the sum over neighbours, too (paper: node and graph only).")
     rho_relation: bool = option(False, "Refine relation features as well (paper: yes).")
     unused_gate: bool = option(
-        True, "Keep the weights of the release's forget gate, which nothing reads: its checkpoint and its weight decay hold them."
+        True,
+        "Keep the release's forget gate, which nothing reads: its checkpoint and weight decay hold it.",
     )
 
 
@@ -149,10 +187,14 @@ class RrConfig:
     """The referring-relationship classifier."""
 
     hidden: tuple[int, ...] = option((500,), "Hidden layers (paper: two of 512).")
-    loss: str = option("released", "Reweighted and normalised cross-entropy (released), or its plain sum.", ("released", "sum"))
+    loss: str = option(
+        "released",
+        "Reweighted and normalised cross-entropy (released), or its plain sum.",
+        ("released", "sum"),
+    )
     matching: bool = option(
         False,
-        "Add the query-conditioned read-out of the edges: how well a box, its best partner and their relation fit the query.",
+        "Add how well a box, its best partner and their relation fit the query (a read-out of the edges).",
     )
 
 
@@ -164,13 +206,17 @@ class LossConfig:
     rpn_box: float = option(1.0, "Region proposal network: boxes.")
     box: float = option(1.0, "Box refiner.")
     rr: float = option(0.1, "Referring-relationship classifier on the graph.")
-    rr_baseline: float = option(0.1, "Referring-relationship classifier on the unrefined features (itself halved).")
+    rr_baseline: float = option(
+        0.1, "Referring-relationship classifier on the unrefined features (itself halved)."
+    )
     entity: float = option(0.01, "Entity labels of the proposals.")
     predicate: float = option(0.01, "Relation labels of pairs of proposals.")
     gt_entity: float = option(0.01, "Entity labels of the ground-truth boxes.")
     gt_predicate: float = option(0.01, "Relation labels of pairs of ground-truth boxes.")
     regularization: float = option(0.01, "Weight decay, on top of TRAIN.WEIGHT_DECAY.")
-    labels: str = option("sum", "Label losses are summed over boxes and pairs (release) or averaged.", ("sum", "mean"))
+    labels: str = option(
+        "sum", "Label losses are summed over boxes and pairs (release) or averaged.", ("sum", "mean")
+    )
 
 
 @dataclass(frozen=True)
@@ -180,19 +226,36 @@ class Config:
     net: str = option("res101", "Backbone.", NETS)
     variant: str = option("dsg", "Full model, or detector and classifier without a graph.", ("dsg", "no_dsg"))
     weights: str = option(
-        "", "File of trunk weights to start from; empty: where data/README.md says they lie; none: random weights."
+        "",
+        "Trunk weights to start from; empty: where data/README.md says they lie; none: random weights.",
     )
     rng_seed: int = option(3, "Seed of every random draw.")
-    pixel_means: tuple[float, ...] = option((102.9801, 115.9465, 122.7717), "Subtracted from the B, G and R values.")
-    feature_stride: int = option(16, "Pixels between two cells of the feature map (8: res18 and mini only).", (8, 16))
-    anchor_scales: tuple[float, ...] = option((4.0, 8.0, 16.0, 32.0), "Anchor sides, in units of FEATURE_STRIDE.")
+    pixel_means: tuple[float, ...] = option(
+        (102.9801, 115.9465, 122.7717), "Subtracted from the B, G and R values."
+    )
+    feature_stride: int = option(
+        16, "Pixels between two cells of the feature map (8: res18 and mini only).", (8, 16)
+    )
+    anchor_scales: tuple[float, ...] = option(
+        (4.0, 8.0, 16.0, 32.0), "Anchor sides, in units of FEATURE_STRIDE."
+    )
     anchor_ratios: tuple[float, ...] = option((0.5, 1.0, 2.0), "Anchor heights over widths.")
     rpn_channels: int = option(512, "Channels of the region proposal network.")
     pooling_size: int = option(7, "Cells a side of an entity's crop.")
-    relation_pooling_size: int = option(1, "Cells a side of a relation's crop; 1: the union box's centre (paper: 7).")
-    use_e2e_tf: bool = option(True, "Suppress proposals with TensorFlow's operation (on) or the compiled one (off).")
-    box_source: str = option("dsg", "Boxes come from the graph, from the features, or from the detector.", ("dsg", "feature", "rpn"))
-    rr_source: str = option("dsg", "Roles come from the graph's classifier or from that on the features.", ("dsg", "feature"))
+    relation_pooling_size: int = option(
+        1, "Cells a side of a relation's crop; 1: the union box's centre (paper: 7)."
+    )
+    use_e2e_tf: bool = option(
+        True, "Suppress proposals with TensorFlow's operation (on) or the compiled one (off)."
+    )
+    box_source: str = option(
+        "dsg",
+        "Boxes come from the graph, from the features, or from the detector.",
+        ("dsg", "feature", "rpn"),
+    )
+    rr_source: str = option(
+        "dsg", "Roles come from the graph's classifier or from that on the features.", ("dsg", "feature")
+    )
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     test: TestConfig = field(default_factory=TestConfig)
@@ -221,7 +284,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def options(node: type | Any = Config, prefix: str = "") -> dict[str, Any]:
-    """Every option by its upper-case name: `{"TRAIN.LEARNING_RATE": <dataclass field>, ...}` in the order of definition."""
+    """Every option by its upper-case name: `{"TRAIN.LEARNING_RATE": <dataclass field>, ...}` in the order of
+    definition.
+    """
     found: dict[str, Any] = {}
     for item in fields(node):
         name = prefix + item.name.upper()

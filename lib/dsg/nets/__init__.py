@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
-    """The model that `config` describes, with all its variables at their initial values (drawn from RNG_SEED).
+    """The model that `config` describes, with all its variables at their initial values (drawn from
+    RNG_SEED).
 
     Args:
         config: the configuration.

@@ -1,13 +1,14 @@
-"""What is read off the features: the role of each box for a query, its refinement, and the labels of the scene graph.
+"""What is read off the features: the role of each box for a query, its refinement, and the labels of the
+scene graph.
 
-A query is three ids (subject category, predicate, object category). The release feeds it as a one-hot vector behind the node
-feature; looking up rows of the first kernel gives the same sums, and neither nodes nor queries are ever repeated.
+A query is three ids (subject category, predicate, object category). The release feeds it as a one-hot vector
+behind the node feature; looking up rows of the first kernel gives the same sums, and neither nodes nor
+queries are ever repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 import tensorflow as tf
 
@@ -20,7 +21,9 @@ ROLES = 4  # background, subject, object, other
 class RoleClassifier(Block):
     """Referring-relationship classifier: nodes [B, N, D] and queries [B, Q, 3] -> logits [B, Q, N, 4]."""
 
-    def __init__(self, node_dim: int, num_entities: int, num_predicates: int, hidden: Sequence[int], init: Initializer) -> None:
+    def __init__(
+        self, node_dim: int, num_entities: int, num_predicates: int, hidden: Sequence[int], init: Initializer
+    ) -> None:
         super().__init__()
         parts = [node_dim, num_entities, num_predicates, num_entities]
         self.mlp = Mlp(parts, [*hidden, ROLES], init=init)
@@ -31,10 +34,12 @@ class RoleClassifier(Block):
 
 
 class MatchingHead(Block):
-    """Query-conditioned read-out of the labelled graph: labels and queries -> logits [B, Q, N, 4] to add to the classifier's.
+    """Query-conditioned read-out of the labelled graph: labels and queries -> logits [B, Q, N, 4] to add to
+    the classifier's.
 
-    Box i is a good subject if it looks like s and some other box j looks like o and stands in relation r to it:
-    log p(s | i) + max_{j != i} [log p(r | i, j) + log p(o | j)]; objects likewise. Two learned numbers scale and shift each score.
+    Box i is a good subject if it looks like s and some other box j looks like o and stands in relation r to
+    it: log p(s | i) + max_{j != i} [log p(r | i, j) + log p(o | j)]; objects likewise. Two learned numbers
+    scale and shift each score.
     """
 
     def __init__(self) -> None:
@@ -48,9 +53,13 @@ class MatchingHead(Block):
         by_class = tf.transpose(entity, [0, 2, 1])
         subject = tf.gather(by_class, queries[..., 0], batch_dims=1)  # [B, Q, N]
         object_ = tf.gather(by_class, queries[..., 2], batch_dims=1)
-        relation = tf.gather(tf.transpose(predicate, [0, 3, 1, 2]), queries[..., 1], batch_dims=1)  # [B, Q, N, N]
+        relation = tf.gather(
+            tf.transpose(predicate, [0, 3, 1, 2]), queries[..., 1], batch_dims=1
+        )  # [B, Q, N, N]
         exists = valid[:, None, :] & valid[:, :, None] & ~tf.eye(tf.shape(valid)[1], dtype=tf.bool)
-        relation = tf.where(exists[:, None], relation, -30.0)  # a box without a partner: as unlikely as can be, yet finite
+        relation = tf.where(
+            exists[:, None], relation, -30.0
+        )  # a box without a partner: as unlikely as can be, yet finite
         as_subject = subject + tf.reduce_max(relation + object_[:, :, None, :], 3)
         as_object = object_ + tf.reduce_max(relation + subject[:, :, :, None], 2)
         scores = tf.stack([as_subject, as_object], -1)
@@ -70,9 +79,11 @@ class BoxRefiner(Block):
 
 
 class GraphLabels(Block):
-    """Labels decoded from the graph: entities from refined nodes, predicates from both nodes, their pair and the graph vector.
+    """Labels decoded from the graph: entities from refined nodes, predicates from both nodes, their pair and
+    the graph vector.
 
-    Where the graph layer refines edges (GPI.RHO_RELATION) predicates are read off these instead, as in the paper.
+    Where the graph layer refines edges (GPI.RHO_RELATION) predicates are read off these instead, as in the
+    paper.
     """
 
     def __init__(
@@ -97,19 +108,26 @@ class GraphLabels(Block):
         pair_index: tf.Tensor,
         refined: tf.Tensor,
         graph: tf.Tensor,
-        edges: Optional[tf.Tensor],
+        edges: tf.Tensor | None,
     ) -> LabelLogits:
         entities = tf.cast(self.entities(refined), tf.float32)
         mlp = self.predicates
         if edges is not None:
             return LabelLogits(entities, tf.cast(mlp(mlp.term(edges, 0)), tf.float32))
         pair = tf.gather(mlp.term(pairs, 2), pair_index)
-        first = mlp.term(nodes, 0)[:, None] + mlp.term(nodes, 1)[:, :, None] + pair + mlp.term(graph, 3)[:, None, None]
+        first = (
+            mlp.term(nodes, 0)[:, None]
+            + mlp.term(nodes, 1)[:, :, None]
+            + pair
+            + mlp.term(graph, 3)[:, None, None]
+        )
         return LabelLogits(entities, tf.cast(mlp(first), tf.float32))
 
 
 class GroundTruthLabels(Block):
-    """Labels of the ground-truth boxes, from their features without coordinates and without a graph; training only."""
+    """Labels of the ground-truth boxes, from their features without coordinates and without a graph; training
+    only.
+    """
 
     def __init__(self, dim: int, num_entities: int, num_predicates: int) -> None:
         super().__init__()

@@ -1,16 +1,17 @@
 """The graph-permutation-invariant layer (paper, equations 1 and 2).
 
-    aggregated_i = sum_j w_ij phi(z_j, z_i, z_ij)        w: softmax over j of an attention network with the same input
-    g            = sum_i v_i alpha(z_i, aggregated_i)    v: softmax over i
+    aggregated_i = sum_j w_ij phi(z_j, z_i, z_ij)      w: softmax over j of a network of the same input
+    g            = sum_i v_i alpha(z_i, aggregated_i)  v: softmax over i
     z'_i         = rho(z_i, g, aggregated_i)
 
-Permuting the boxes permutes nodes and edges and changes nothing else. The first layers act on concatenations, so each of their
-terms is computed once for a node, or once for an unordered pair, and added up where the pairs [i, j] need it.
+Permuting the boxes permutes nodes and edges and changes nothing else. The first layers act on concatenations,
+so each of their terms is computed once for a node, or once for an unordered pair, and added up where the
+pairs [i, j] need it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -61,8 +62,12 @@ class GraphLayer(Block):
         if rho_relation:
             self.edge_mlp = Mlp([edge_dim, alpha], [hidden, hidden, rho])
 
-    def call(self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor, valid: tf.Tensor) -> GraphFeatures:
-        """`pairs` [P, F] holds each unordered pair once, `pair_index` [B, N, N] its row, `valid` [B, N] which nodes exist."""
+    def call(
+        self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor, valid: tf.Tensor
+    ) -> GraphFeatures:
+        """`pairs` [P, F] holds each unordered pair once, `pair_index` [B, N, N] its row, `valid` [B, N] which
+        nodes exist.
+        """
         neighbour = valid[:, None, :]
         if not self._self_edge:
             neighbour &= ~tf.eye(tf.shape(nodes)[1], dtype=tf.bool)[None]
@@ -92,10 +97,19 @@ class GraphLayer(Block):
             pair_term = tf.gather(self.edge_mlp.term(pairs, 0), pair_index)
             edges = self.edge_mlp(pair_term + self.edge_mlp.term(graph[:, None, None], 1))
         return GraphFeatures(
-            phi, phi_logits, phi_weights, aggregated, alpha, alpha_logits, alpha_weights, graph, mlp(out), edges
+            phi,
+            phi_logits,
+            phi_weights,
+            aggregated,
+            alpha,
+            alpha_logits,
+            alpha_weights,
+            graph,
+            mlp(out),
+            edges,
         )
 
-    def _logits(self, name: str, first_layer: Any) -> Optional[tf.Tensor]:
+    def _logits(self, name: str, first_layer: Any) -> tf.Tensor | None:
         if self._aggregation == "sum":
             return None
         mlp = getattr(self, name)
@@ -103,9 +117,11 @@ class GraphLayer(Block):
 
 
 def _aggregate(
-    values: tf.Tensor, logits: Optional[tf.Tensor], exists: tf.Tensor, axis: int
-) -> tuple[Optional[tf.Tensor], tf.Tensor]:
-    """Attention weights and the weighted sum of `values` over `axis`; a plain sum over SUM_DIVISOR where there are no logits."""
+    values: tf.Tensor, logits: tf.Tensor | None, exists: tf.Tensor, axis: int
+) -> tuple[tf.Tensor | None, tf.Tensor]:
+    """Attention weights and the weighted sum of `values` over `axis`; a plain sum over SUM_DIVISOR where
+    there are no logits.
+    """
     if logits is None:
         return None, tf.reduce_sum(tf.where(exists, values, 0), axis) / tf.cast(SUM_DIVISOR, values.dtype)
     weights = tf.nn.softmax(tf.where(exists, tf.cast(logits, tf.float32), -1e9), axis)

@@ -1,15 +1,17 @@
-"""The building blocks of every net: convolutions, dense layers and normalisation, with weights under stable names.
+"""The building blocks of every net: convolutions, dense layers and normalisation, with weights under stable
+names.
 
-A `Block` is a Keras layer whose weights are addressed by the path of attributes that leads to them (`gpi/neighbour_mlp/0/kernel`).
-Keras 2 and Keras 3 name variables differently; these paths are the same on both, so snapshots move between them.
-Every block computes in the type of its input: weights are cast to it, so bfloat16 in gives bfloat16 out.
+A `Block` is a Keras layer whose weights are addressed by the path of attributes that leads to them
+(`gpi/neighbour_mlp/0/kernel`). Keras 2 and Keras 3 name variables differently; these paths are the same on
+both, so snapshots move between them. Every block computes in the type of its input: weights are cast to it,
+so bfloat16 in gives bfloat16 out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -26,8 +28,8 @@ def normal(stddev: float, truncated: bool = False) -> Initializer:
 class Block(tf.keras.layers.Layer):
     """A Keras layer whose weights have stable names and exist as soon as it does.
 
-    Calling a block is calling its `call`: there is nothing to build later, and Keras' own road (input checks, casts, and in Keras 3
-    the demand that arguments be tensors) would only be in the way.
+    Calling a block is calling its `call`: there is nothing to build later, and Keras' own road (input checks,
+    casts, and in Keras 3 the demand that arguments be tensors) would only be in the way.
     """
 
     def __init__(self) -> None:
@@ -37,7 +39,9 @@ class Block(tf.keras.layers.Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
 
-    def weight(self, name: str, shape: Sequence[int], initializer: Initializer, trainable: bool = True) -> Any:
+    def weight(
+        self, name: str, shape: Sequence[int], initializer: Initializer, trainable: bool = True
+    ) -> Any:
         """A new float32 variable; assign it to the attribute `name`."""
         if isinstance(initializer, tf.keras.initializers.Initializer):
             # one that has been used draws the same values again
@@ -47,7 +51,9 @@ class Block(tf.keras.layers.Layer):
         )
 
     def named_variables(self, prefix: str = "") -> dict[str, tf.Variable]:
-        """All variables below this block by the path of attributes that leads to each, in order of definition."""
+        """All variables below this block by the path of attributes that leads to each, in order of
+        definition.
+        """
         return dict(_walk(self, prefix))
 
 
@@ -57,7 +63,9 @@ def _walk(node: Any, prefix: str) -> Iterator[tuple[str, tf.Variable]]:
     else:
         items = [(str(number), value) for number, value in enumerate(node)]
     for key, value in items:
-        if isinstance(value, Block) or (isinstance(value, (list, tuple)) and any(isinstance(v, Block) for v in value)):
+        if isinstance(value, Block) or (
+            isinstance(value, (list, tuple)) and any(isinstance(v, Block) for v in value)
+        ):
             yield from _walk(value, prefix if key == "layers" else f"{prefix}{key}/")
         elif isinstance(value, tf.Variable):
             yield f"{prefix}{key}", value
@@ -68,7 +76,8 @@ def _walk(node: Any, prefix: str) -> Iterator[tuple[str, tf.Variable]]:
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """[B, H, W, C] -> [B, ceil(H / stride), ceil(W / stride), C'], padded by half the kernel on both sides.
 
-    With a stride this differs from TensorFlow's SAME, which would pad unevenly; it is what slim's ResNet does.
+    With a stride this differs from TensorFlow's SAME, which would pad unevenly; it is what slim's ResNet
+    does.
     """
     kernel = tf.cast(kernel, x.dtype)
     half = int(kernel.shape[0]) // 2
@@ -81,7 +90,13 @@ class Conv(Block):
     """Convolution with a bias, [B, H, W, Cin] -> [B, H', W', Cout], optionally followed by a ReLU."""
 
     def __init__(
-        self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = False, init: Initializer = "glorot_uniform"
+        self,
+        cin: int,
+        cout: int,
+        size: int = 1,
+        stride: int = 1,
+        relu: bool = False,
+        init: Initializer = "glorot_uniform",
     ) -> None:
         super().__init__()
         self.kernel = self.weight("kernel", (size, size, cin, cout), init)
@@ -96,11 +111,14 @@ class Conv(Block):
 class FrozenNormConv(Block):
     """Convolution and batch normalisation with stored statistics, folded into one convolution with a bias.
 
-    Neither scale, shift nor statistics are trained; gradients reach the kernel through the fold, and no normalised activation is
-    ever stored. On a 1x1 map a 3x3 kernel sees its centre tap only: `centre_tap=True` runs it as a 1x1 convolution.
+    Neither scale, shift nor statistics are trained; gradients reach the kernel through the fold, and no
+    normalised activation is ever stored. On a 1x1 map a 3x3 kernel sees its centre tap only:
+    `centre_tap=True` runs it as a 1x1 convolution.
     """
 
-    def __init__(self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-5) -> None:
+    def __init__(
+        self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-5
+    ) -> None:
         super().__init__()
         self.kernel = self.weight("kernel", (size, size, cin, cout), HE)
         self.gamma = self.weight("gamma", (cout,), "ones", trainable=False)
@@ -114,24 +132,31 @@ class FrozenNormConv(Block):
         if centre_tap and kernel.shape[0] > 1:
             middle = int(kernel.shape[0]) // 2
             kernel = kernel[middle : middle + 1, middle : middle + 1]
-        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(tf.convert_to_tensor(self.moving_variance) + self._epsilon)
+        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(
+            tf.convert_to_tensor(self.moving_variance) + self._epsilon
+        )
         shift = tf.convert_to_tensor(self.beta) - tf.convert_to_tensor(self.moving_mean) * scale
         y = tf.nn.bias_add(convolve(x, kernel * scale, self._stride), tf.cast(shift, x.dtype))
         return tf.nn.relu(y) if self._relu else y
 
 
-# A ReLU of unit normal values has this inverse standard deviation: multiplied by it, activations keep unit size.
+# A ReLU of unit normal values has this inverse standard deviation: multiplied by it, activations keep unit
+# size.
 RELU_GAIN = math.sqrt(2.0 / (1.0 - 1.0 / math.pi))
 
 
 class StandardisedConv(Block):
-    """Convolution whose kernel is normalised: zero mean and unit norm for each output channel, times a trained gain.
+    """Convolution whose kernel is normalised: zero mean and unit norm for each output channel, times a
+    trained gain.
 
-    It trains from random weights at any batch size. Nothing is computed from activations, so neither other images nor the padding of
-    a batch can leak into a result, brightness is not divided away, and at test time it is a plain convolution.
+    It trains from random weights at any batch size. Nothing is computed from activations, so neither other
+    images nor the padding of a batch can leak into a result, brightness is not divided away, and at test time
+    it is a plain convolution.
     """
 
-    def __init__(self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-6) -> None:
+    def __init__(
+        self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-6
+    ) -> None:
         super().__init__()
         self.kernel = self.weight("kernel", (size, size, cin, cout), "he_normal")
         self.gain = self.weight("gain", (cout,), "ones")
@@ -150,8 +175,8 @@ class StandardisedConv(Block):
 class Dense(Block):
     """x W + b on the last axis, with the parts of W's rows usable one by one.
 
-    A dense layer on a concatenation [a ; b] is A a + B b. `apply_rows(a, 0, len(a))` gives one such term without the bias, so that a
-    term which many pairs share is computed once.
+    A dense layer on a concatenation [a ; b] is A a + B b. `apply_rows(a, 0, len(a))` gives one such term
+    without the bias, so that a term which many pairs share is computed once.
     """
 
     def __init__(self, din: int, dout: int, init: Initializer = "glorot_uniform") -> None:
@@ -162,24 +187,33 @@ class Dense(Block):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.apply_rows(x, 0, None) + tf.cast(self.bias, x.dtype)
 
-    def apply_rows(self, x: tf.Tensor, start: int, stop: Optional[int]) -> tf.Tensor:
+    def apply_rows(self, x: tf.Tensor, start: int, stop: int | None) -> tf.Tensor:
         """x times rows start..stop of the kernel, without the bias: [..., stop - start] -> [..., dout]."""
         kernel = tf.cast(self.kernel, x.dtype)[start:stop]
         flat = tf.reshape(x, [-1, kernel.shape[0]])
         return tf.reshape(tf.matmul(flat, kernel), tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], 0))
 
     def look_up(self, ids: tf.Tensor, start: int, dtype: tf.DType) -> tf.Tensor:
-        """Rows `start + ids` of the kernel: what a one-hot input times these rows would give, [...] -> [..., dout]."""
+        """Rows `start + ids` of the kernel: what a one-hot input times these rows would give, [...] -> [...,
+        dout].
+        """
         return tf.cast(tf.gather(tf.convert_to_tensor(self.kernel), start + ids), dtype)
 
 
 class Mlp(Block):
     """Dense layers with ReLUs between them; the last is linear unless `relu_last`.
 
-    The first layer reads a concatenation of parts of widths `parts`; hand `first_layer` the sum of its `term`s.
+    The first layer reads a concatenation of parts of widths `parts`; hand `first_layer` the sum of its
+    `term`s.
     """
 
-    def __init__(self, parts: Sequence[int], widths: Sequence[int], relu_last: bool = False, init: Initializer = "glorot_uniform") -> None:
+    def __init__(
+        self,
+        parts: Sequence[int],
+        widths: Sequence[int],
+        relu_last: bool = False,
+        init: Initializer = "glorot_uniform",
+    ) -> None:
         super().__init__()
         sizes = [sum(parts), *widths]
         self.layers = [Dense(din, dout, init) for din, dout in zip(sizes[:-1], sizes[1:])]

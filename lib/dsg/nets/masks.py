@@ -1,22 +1,23 @@
 """Masks that keep the padding of a batch out of an image's result.
 
-Images of different sizes are padded at the bottom and at the right. A 3x3 convolution or a pooling at an image's border must see
-zeros there, as it does when the image is alone: what earlier layers left in the padding is set to zero before it.
+Images of different sizes are padded at the bottom and at the right. A 3x3 convolution or a pooling at an
+image's border must see zeros there, as it does when the image is alone: what earlier layers left in the
+padding is set to zero before it.
 """
 
 from __future__ import annotations
-
-from typing import Optional
 
 import tensorflow as tf
 
 
 def cells(size: tf.Tensor, stride: int) -> tf.Tensor:
-    """Cells of a map whose every halving rounds up: float32 pixels [..., 2] -> int32 [..., 2], ceil(size / stride)."""
+    """Cells of a map whose every halving rounds up: float32 pixels [..., 2] -> int32 [..., 2], ceil(size /
+    stride).
+    """
     return tf.cast(tf.math.ceil(size / float(stride)), tf.int32)
 
 
-def zero_padding(x: tf.Tensor, image_size: Optional[tf.Tensor], stride: int) -> tf.Tensor:
+def zero_padding(x: tf.Tensor, image_size: tf.Tensor | None, stride: int) -> tf.Tensor:
     """`x` [B, h, w, C] with zeros outside each image's own cells; unchanged where `image_size` is None."""
     if image_size is None:
         return x

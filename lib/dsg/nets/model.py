@@ -1,12 +1,12 @@
 """The whole model: from images and queries to boxes and roles, read like the paper's figure.
 
-    images -> trunk -> region proposal network -> proposals -> entity and relation features
-           -> graph layer (the differentiable scene graph) -> role classifier, box refiner, labels
+images -> trunk -> region proposal network -> proposals -> entity and relation features
+       -> graph layer (the differentiable scene graph) -> role classifier, box refiner, labels
 """
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -43,10 +43,10 @@ class DSG(tf.keras.Model):
         self._with_graph = parts.gpi is not None
         if parts.gpi is not None:
             self.gpi = parts.gpi
-            self.role_classifier = parts.role_classifier
-            self.box_refiner = parts.box_refiner
-            self.labels = parts.labels
-            self.gt_labels = parts.gt_labels
+            self.role_classifier: Any = parts.role_classifier
+            self.box_refiner: Any = parts.box_refiner
+            self.labels: Any = parts.labels
+            self.gt_labels: Any = parts.gt_labels
         self._with_matching = parts.matching is not None
         if parts.matching is not None:
             self.matching = parts.matching
@@ -69,8 +69,8 @@ class DSG(tf.keras.Model):
         boxes, valid = proposals.boxes, proposals.valid
         regions = self.regions(trunk.features, boxes, valid, image_size, padded=padded)
 
-        graph: Optional[GraphFeatures] = None
-        labels: Optional[LabelLogits] = None
+        graph: GraphFeatures | None = None
+        labels: LabelLogits | None = None
         role_logits = box_deltas = gt_regions = gt_labels = None
         if self._with_graph:
             graph = self.gpi(regions.nodes, regions.pairs, regions.pair_index, valid)
@@ -84,7 +84,12 @@ class DSG(tf.keras.Model):
             weights = self.config.loss
             if training and (weights.gt_entity or weights.gt_predicate):
                 gt_regions = self.regions(
-                    trunk.features, batch["gt_boxes"], batch["gt_valid"], image_size, padded=padded, coordinates=False
+                    trunk.features,
+                    batch["gt_boxes"],
+                    batch["gt_valid"],
+                    image_size,
+                    padded=padded,
+                    coordinates=False,
                 )
                 gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
         return Outputs(
@@ -128,7 +133,17 @@ class DSG(tf.keras.Model):
 
     def named_variables(self) -> dict[str, tf.Variable]:
         """Every variable by its stable name, trained or not, in the order of the data flow."""
-        names = ("trunk", "rpn", "regions", "gpi", "role_classifier", "box_refiner", "labels", "gt_labels", "matching")
+        names = (
+            "trunk",
+            "rpn",
+            "regions",
+            "gpi",
+            "role_classifier",
+            "box_refiner",
+            "labels",
+            "gt_labels",
+            "matching",
+        )
         found: dict[str, tf.Variable] = {}
         for name in (*names, "role_baseline", "box_baseline"):
             part = getattr(self, name, None)
@@ -151,7 +166,9 @@ class DSG(tf.keras.Model):
         return [name for name in self.named_variables() if trained(name)]
 
     def regularised_names(self) -> list[str]:
-        """Names of the kernels under weight decay: all but the two projections of the heads, frozen ones included."""
+        """Names of the kernels under weight decay: all but the two projections of the heads, frozen ones
+        included.
+        """
         leaves = ("kernel", "bias") if self.config.train.bias_decay else ("kernel",)
         exempt = ("regions/entity/project/", "regions/relation/project/")
         return [n for n in self.named_variables() if n.split("/")[-1] in leaves and not n.startswith(exempt)]

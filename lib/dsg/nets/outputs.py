@@ -1,13 +1,14 @@
 """What each stage of the model returns: named tensors, made once and never written into from afar.
 
-Shapes use the glossary of `dsg.batch`; D is the width of node features, F that of edge features, both with their four coordinates.
-Boxes are x1 y1 x2 y2 in pixels of the network's input. Entries of proposals that only pad the batch are False in `Proposals.valid`;
-what stands in the other tensors there is finite and means nothing.
+Shapes use the glossary of `dsg.batch`; D is the width of node features, F that of edge features, both with
+their four coordinates. Boxes are x1 y1 x2 y2 in pixels of the network's input. Entries of proposals that only
+pad the batch are False in `Proposals.valid`; what stands in the other tensors there is finite and means
+nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 
 class TrunkFeatures(NamedTuple):
@@ -80,14 +81,14 @@ class Outputs(NamedTuple):
     rpn: RpnOutputs
     proposals: Proposals
     regions: RegionFeatures
-    graph: Optional[GraphFeatures]
-    labels: Optional[LabelLogits]
+    graph: GraphFeatures | None
+    labels: LabelLogits | None
     role_logits: Any  # [B, Q, N, 4] of the graph's classifier; None without a graph
     box_deltas: Any  # [B, N, 4] of the refiner, in units of TRAIN.BBOX_NORMALIZE_STDS; None without a graph
     baseline_role_logits: Any  # [B, Q, N, 4] of the classifier on unrefined features
     baseline_box_deltas: Any  # [B, N, 4]
-    gt_regions: Optional[RegionFeatures]  # features of the ground-truth boxes, without coordinates; training only
-    gt_labels: Optional[LabelLogits]
+    gt_regions: RegionFeatures | None  # of the ground-truth boxes, without coordinates; training only
+    gt_labels: LabelLogits | None
 
 
 class Predictions(NamedTuple):
@@ -99,4 +100,6 @@ class Predictions(NamedTuple):
     proposals: Any  # [B, N, 4]: before refinement
     entity_probabilities: Any  # [B, N, E]; None without label heads
     predicate_probabilities: Any  # [B, N, N, R]; None without label heads
-    node_weights: Any  # [B, N]: attention of the graph to each node, averaged over features; None without attention
+    node_weights: (
+        Any  # [B, N]: attention of the graph to each node, averaged over features; None without attention
+    )

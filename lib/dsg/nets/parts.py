@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from dsg.config import Config
 from dsg.nets.classifiers import BoxRefiner, GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
@@ -24,12 +24,12 @@ class Parts(NamedTuple):
     regions: RegionEncoder
     role_baseline: RoleClassifier
     box_baseline: BoxRefiner
-    gpi: Optional[GraphLayer]
-    role_classifier: Optional[RoleClassifier]
-    box_refiner: Optional[BoxRefiner]
-    labels: Optional[GraphLabels]
-    gt_labels: Optional[GroundTruthLabels]
-    matching: Optional[MatchingHead]
+    gpi: GraphLayer | None
+    role_classifier: RoleClassifier | None
+    box_refiner: BoxRefiner | None
+    labels: GraphLabels | None
+    gt_labels: GroundTruthLabels | None
+    matching: MatchingHead | None
 
 
 def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
@@ -40,13 +40,16 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     trunk = _trunk(config)
     regions = RegionEncoder(
         _head(config, trunk.channels, config.pooling_size, config.head.channels),
-        _head(config, trunk.channels, config.relation_pooling_size, config.head.relation_channels) if with_graph else None,
+        _head(config, trunk.channels, config.relation_pooling_size, config.head.relation_channels)
+        if with_graph
+        else None,
         stride=config.feature_stride,
         size=config.pooling_size,
         relation_size=config.relation_pooling_size,
         max_pool=config.resnet.max_pool,
     )
-    # The release's initial values suit its ImageNet features; nets that learn from random weights need signals of unit size.
+    # The release's initial values suit its ImageNet features; nets that learn from random weights need
+    # signals of unit size.
     role_init = "glorot_uniform" if small else _normal(config, 0.01)
     box_init = _normal(config, 0.001)
 
@@ -84,7 +87,9 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
         gpi=gpi,
         role_classifier=role_classifier(options.rho) if with_graph else None,
         box_refiner=BoxRefiner(options.rho, box_init) if with_graph else None,
-        labels=GraphLabels(options.rho, dim, dim, options.alpha, num_entities, num_predicates, options.rho_relation)
+        labels=GraphLabels(
+            options.rho, dim, dim, options.alpha, num_entities, num_predicates, options.rho_relation
+        )
         if with_graph
         else None,
         gt_labels=GroundTruthLabels(config.head.dim, num_entities, num_predicates) if with_graph else None,

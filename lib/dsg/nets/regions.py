@@ -1,13 +1,15 @@
-"""From boxes to entity and relation features: crops of the feature map, a head on each crop, coordinates behind.
+"""From boxes to entity and relation features: crops of the feature map, a head on each crop, coordinates
+behind.
 
-Only valid boxes are cropped (packed into one list over the batch), and of the pairs only i <= j: the union of boxes i and j is that of
-j and i, so 528 crops of 1,024 do. Crop coordinates are divided by (cells - 1) * stride as in the release, not by the image's size;
-the same numbers, of the box or of the union box, are the four coordinate features.
+Only valid boxes are cropped (packed into one list over the batch), and of the pairs only i <= j: the union of
+boxes i and j is that of j and i, so 528 crops of 1,024 do. Crop coordinates are divided by (cells - 1) *
+stride as in the release, not by the image's size; the same numbers, of the box or of the union box, are the
+four coordinate features.
 """
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,7 +21,9 @@ from dsg.nets.resnet import Block4
 
 
 class ResnetHead(Block):
-    """Crops [M, s, s, 1024] -> block 4 [M, s, s, 2048] and features [M, dim]: a linear map, averaged over the crop."""
+    """Crops [M, s, s, 1024] -> block 4 [M, s, s, 2048] and features [M, dim]: a linear map, averaged over the
+    crop.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -34,7 +38,9 @@ class ResnetHead(Block):
 
 
 class SmallHead(Block):
-    """Crops [M, s, s, C] -> maps [M, s, s, channels] and features [M, dim], for nets without an ImageNet block 4."""
+    """Crops [M, s, s, C] -> maps [M, s, s, channels] and features [M, dim], for nets without an ImageNet
+    block 4.
+    """
 
     def __init__(self, cin: int, channels: int, dim: int, size: int, convolutions: int = 2) -> None:
         super().__init__()
@@ -50,7 +56,9 @@ class SmallHead(Block):
 
 
 def normalise(boxes: tf.Tensor, image_size: tf.Tensor, stride: int) -> tf.Tensor:
-    """Boxes [B, ..., 4] over (cells - 1) * stride of each image; 1 is the centre of the last cell, so values can exceed 1."""
+    """Boxes [B, ..., 4] over (cells - 1) * stride of each image; 1 is the centre of the last cell, so values
+    can exceed 1.
+    """
     extent = tf.cast(cells(image_size, stride) - 1, tf.float32) * float(stride)
     extent = tf.maximum(extent, 1.0)  # an image of one cell has no extent to divide by
     scale = tf.stack([extent[:, 1], extent[:, 0], extent[:, 1], extent[:, 0]], -1)
@@ -68,10 +76,12 @@ def crop(
     max_pool: bool = False,
     padded: bool = False,
 ) -> tf.Tensor:
-    """Bilinear samples of `features` [B, h, w, C] in boxes [M, 4] of images [M]: [M, size, size, C], zero beyond the last cell.
+    """Bilinear samples of `features` [B, h, w, C] in boxes [M, 4] of images [M]: [M, size, size, C], zero
+    beyond the last cell.
 
-    `boxes` are pixels of the network's input. `padded` says that some image may be smaller than the map, and makes its samples end
-    where they would end alone. With `max_pool` twice as many samples are taken and pooled.
+    `boxes` are pixels of the network's input. `padded` says that some image may be smaller than the map, and
+    makes its samples end where they would end alone. With `max_pool` twice as many samples are taken and
+    pooled.
     """
     samples = 2 * size if max_pool else size
     extent = tf.cast(tf.shape(features)[1:3] - 1, tf.float32) * float(stride)
@@ -103,7 +113,7 @@ class RegionEncoder(Block):
     def __init__(
         self,
         entity_head: Any,
-        relation_head: Optional[Any],
+        relation_head: Any | None,
         *,
         stride: int,
         size: int,
@@ -149,7 +159,8 @@ class RegionEncoder(Block):
         half = tf.linalg.band_part(tf.ones_like(pair_boxes[..., 0]), 0, -1) > 0
         pairs, pair_row = _pack(pair_valid & half)
         pair_row = tf.where(half, pair_row, tf.linalg.matrix_transpose(pair_row))
-        # With one cell the union box's centre is sampled; the release takes no larger crop there to max-pool from.
+        # With one cell the union box's centre is sampled; the release takes no larger crop there to max-pool
+        # from.
         pair_pool = self._max_pool and self._relation_size > 1
         pair_crops = crop(
             features,
@@ -167,6 +178,8 @@ class RegionEncoder(Block):
 
 
 def _pack(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Places of the True entries int64 [M, rank], and for every entry its row in that list (0 where it is False)."""
+    """Places of the True entries int64 [M, rank], and for every entry its row in that list (0 where it is
+    False).
+    """
     row = tf.cumsum(tf.reshape(tf.cast(valid, tf.int32), [-1])) - 1
     return tf.where(valid), tf.reshape(tf.maximum(row, 0), tf.shape(valid))

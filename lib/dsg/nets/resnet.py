@@ -1,12 +1,11 @@
 """ResNet-v1 50, 101 and 152 up to stride 16 (C4), and the fourth block that runs on crops.
 
-The layout is slim's: the stride of a block sits in its *last* unit, block1 and block2 halve the map, block3 and block4 do not, so that
-the map after block3 has stride 16. Batch normalisation is frozen and folded (`FrozenNormConv`).
+The layout is slim's: the stride of a block sits in its *last* unit, block1 and block2 halve the map, block3
+and block4 do not, so that the map after block3 has stride 16. Batch normalisation is frozen and folded
+(`FrozenNormConv`).
 """
 
 from __future__ import annotations
-
-from typing import Optional
 
 import tensorflow as tf
 
@@ -31,7 +30,13 @@ class Bottleneck(Block):
         self.conv3 = FrozenNormConv(inner, cout, relu=False)
         self._identity, self._stride = cin == cout, stride
 
-    def call(self, x: tf.Tensor, image_size: Optional[tf.Tensor] = None, at_stride: int = 16, centre_tap: bool = False) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        image_size: tf.Tensor | None = None,
+        at_stride: int = 16,
+        centre_tap: bool = False,
+    ) -> tf.Tensor:
         if self._identity:
             shortcut = x if self._stride == 1 else x[:, :: self._stride, :: self._stride]
         else:
@@ -43,7 +48,8 @@ class Bottleneck(Block):
 def stage(cin: int, cout: int, units: int, stride: int) -> list[Bottleneck]:
     """The units of one block, the last of them with the stride."""
     return [
-        Bottleneck(cin if number == 0 else cout, cout, stride if number == units - 1 else 1) for number in range(units)
+        Bottleneck(cin if number == 0 else cout, cout, stride if number == units - 1 else 1)
+        for number in range(units)
     ]
 
 
@@ -61,7 +67,7 @@ class ResnetTrunk(Block):
         self.block3 = stage(512, 1024, units[2], 1)
         self._fixed_blocks = fixed_blocks
 
-    def call(self, images: tf.Tensor, image_size: Optional[tf.Tensor] = None) -> TrunkFeatures:
+    def call(self, images: tf.Tensor, image_size: tf.Tensor | None = None) -> TrunkFeatures:
         x = zero_padding(self.conv1(images), image_size, 2)
         # The release pads with zeros, then pools; after a ReLU that equals padding which never wins.
         base = tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]])

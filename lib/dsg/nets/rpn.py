@@ -1,9 +1,8 @@
-"""The region proposal network: from the feature map to scored boxes, and from these to at most 32 proposals."""
+"""The region proposal network: from the feature map to scored boxes, and from these to at most 32."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -41,7 +40,9 @@ class RegionProposalNetwork(Block):
         shape = tf.shape(features)
         count, height, width = shape[0], shape[1], shape[2]
         # Channels hold all backgrounds, then all objects: anchor a pairs channel a with channel A + a.
-        logits = tf.reshape(tf.cast(self.classes(hidden), tf.float32), [count, height, width, 2, self._anchors])
+        logits = tf.reshape(
+            tf.cast(self.classes(hidden), tf.float32), [count, height, width, 2, self._anchors]
+        )
         logits = tf.transpose(logits, [0, 1, 2, 4, 3])
         deltas = tf.reshape(tf.cast(self.boxes(hidden), tf.float32), [count, height, width, self._anchors, 4])
         anchors = anchor_grid_tf(height, width, self._stride, self._scales, self._ratios)
@@ -58,9 +59,10 @@ def propose(
 ) -> Proposals:
     """The best boxes of each image after non-maximum suppression, padded to the largest number in the batch.
 
-    At most `post_nms` boxes survive suppression; of these, boxes scoring below `min_score` are dropped, or below 0.01 less than the
-    best score where that is smaller, so that there is always one. With `in_graph` TensorFlow's suppression runs (widths without +1,
-    no limit before it); otherwise the compiled one (+1 widths) on the `pre_nms` best boxes. No gradient flows into boxes.
+    At most `post_nms` boxes survive suppression; of these, boxes scoring below `min_score` are dropped, or
+    below 0.01 less than the best score where that is smaller, so that there is always one. With `in_graph`
+    TensorFlow's suppression runs (widths without +1, no limit before it); otherwise the compiled one (+1
+    widths) on the `pre_nms` best boxes. No gradient flows into boxes.
     """
     # A network that diverged proposes something nevertheless, so that its losses can say so.
     boxes, scores = (tf.stop_gradient(_without_nan(found)) for found in (rpn.boxes, rpn.scores))
@@ -69,10 +71,14 @@ def propose(
         image_boxes, image_scores = one
         if in_graph:
             # The op compares overlaps only, so x and y may change places.
-            kept = tf.image.non_max_suppression(image_boxes, image_scores, post_nms, iou, score_threshold=-0.5)
+            kept = tf.image.non_max_suppression(
+                image_boxes, image_scores, post_nms, iou, score_threshold=-0.5
+            )
         else:
             kept = tf.numpy_function(
-                lambda b, s: _compiled_nms(b, s, iou, post_nms, pre_nms), [image_boxes, image_scores], tf.int32
+                lambda b, s: _compiled_nms(b, s, iou, post_nms, pre_nms),
+                [image_boxes, image_scores],
+                tf.int32,
             )
             kept.set_shape([None])
         best = tf.gather(image_scores, kept)
@@ -102,8 +108,10 @@ def _without_nan(x: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_nan(x), 0.0, x)
 
 
-def _compiled_nms(boxes: np.ndarray, scores: np.ndarray, iou: float, post_nms: int, pre_nms: int) -> np.ndarray:
-    order: Optional[np.ndarray] = np.argsort(-scores, kind="stable")
+def _compiled_nms(
+    boxes: np.ndarray, scores: np.ndarray, iou: float, post_nms: int, pre_nms: int
+) -> np.ndarray:
+    order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= 0]
     if pre_nms > 0:
         order = order[:pre_nms]

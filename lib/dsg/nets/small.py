@@ -1,13 +1,14 @@
-"""Small trunks of basic blocks: res18 (ImageNet weights, folded norm) and mini (random weights, kernels normalised as it trains).
+"""Small trunks of basic blocks: res18 (ImageNet weights, folded norm) and mini (random weights, kernels
+normalised as it trains).
 
-Both run up to stride 16. With `feature_stride` 8 the stride-16 map is brought back to stride 8 and joined with the two blocks before,
-so that objects of 25 pixels cover more than one cell and keep their detail.
+Both run up to stride 16. With `feature_stride` 8 the stride-16 map is brought back to stride 8 and joined
+with the two blocks before, so that objects of 25 pixels cover more than one cell and keep their detail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional, Union
+from typing import Union
 
 import tensorflow as tf
 
@@ -15,11 +16,25 @@ from dsg.nets.layers import Block, Conv, StandardisedConv
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
-# Channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map. `scale` brings pixels to unit
-# size where no ImageNet weights expect otherwise.
+# Channels of the stem and of the three blocks, units a block, kernel of the stem, width of the joined map.
+# `scale` brings pixels to unit size where no ImageNet weights expect otherwise.
 LAYOUTS = {
-    "res18": {"widths": (64, 64, 128, 256), "units": (2, 2, 2), "stem": 7, "imagenet": True, "joined": 128, "scale": 1.0},
-    "mini": {"widths": (24, 48, 96, 160), "units": (1, 2, 2), "stem": 5, "imagenet": False, "joined": 128, "scale": 1 / 64},
+    "res18": {
+        "widths": (64, 64, 128, 256),
+        "units": (2, 2, 2),
+        "stem": 7,
+        "imagenet": True,
+        "joined": 128,
+        "scale": 1.0,
+    },
+    "mini": {
+        "widths": (24, 48, 96, 160),
+        "units": (1, 2, 2),
+        "stem": 5,
+        "imagenet": False,
+        "joined": 128,
+        "scale": 1 / 64,
+    },
 }
 
 
@@ -37,7 +52,7 @@ class BasicUnit(Block):
         self.conv2 = conv(cout, cout, 3, relu=False)
         self._project = stride > 1 or cin != cout
 
-    def call(self, x: tf.Tensor, image_size: Optional[tf.Tensor], at_stride: int) -> tf.Tensor:
+    def call(self, x: tf.Tensor, image_size: tf.Tensor | None, at_stride: int) -> tf.Tensor:
         """`x` is zero in the padding, and so is the result, which has stride `at_stride`."""
         shortcut = self.shortcut(x) if self._project else x
         inner = zero_padding(self.conv1(x), image_size, at_stride)
@@ -72,7 +87,7 @@ class SmallTrunk(Block):
     def _stage(cin: int, cout: int, units: int, stride: int, conv: ConvType) -> list[BasicUnit]:
         return [BasicUnit(cin if n == 0 else cout, cout, stride if n == 0 else 1, conv) for n in range(units)]
 
-    def call(self, images: tf.Tensor, image_size: Optional[tf.Tensor] = None) -> TrunkFeatures:
+    def call(self, images: tf.Tensor, image_size: tf.Tensor | None = None) -> TrunkFeatures:
         x = zero_padding(self.conv1(images * self._scale), image_size, 2)
         base = zero_padding(tf.nn.max_pool2d(x, 3, 2, [[0, 0], [1, 1], [1, 1], [0, 0]]), image_size, 4)
         maps, x, stride = [], base, 4
@@ -88,14 +103,18 @@ class SmallTrunk(Block):
             features = tf.stop_gradient(features)
         if self._feature_stride == 8:
             fine = tf.shape(maps[1])
-            coarse = tf.repeat(tf.repeat(self.coarse(features), 2, axis=1), 2, axis=2)[:, : fine[1], : fine[2]]
+            coarse = tf.repeat(tf.repeat(self.coarse(features), 2, axis=1), 2, axis=2)[
+                :, : fine[1], : fine[2]
+            ]
             detail = self.detail(_quarters(maps[0]))
             joined = zero_padding(tf.nn.relu(self.lateral(maps[1]) + coarse + detail), image_size, 8)
             features = zero_padding(self.join(joined), image_size, 8)
         return TrunkFeatures(base, maps[0], maps[1], features)
 
     def fixed(self, name: str) -> bool:
-        """Whether the variable called `name` below this trunk is never trained; FIXED_BLOCKS 0 trains all, conv1 included."""
+        """Whether the variable called `name` below this trunk is never trained; FIXED_BLOCKS 0 trains all,
+        conv1 included.
+        """
         first = name.split("/")[0]
         if not self._fixed_blocks:
             return False

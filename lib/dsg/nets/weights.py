@@ -88,8 +88,8 @@ def _kept_weights(config: Config, folder: Path) -> Path:
         if path.is_file() or Path(f"{path}.index").is_file():
             return path
     raise UserError(
-        f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; fetch them with "
-        "./experiments/scripts/fetch.sh imagenet_weights, or put the file there, or name it with WEIGHTS FILE"
+        f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; put the file there "
+        "(data/README.md says where to get it), or name it with WEIGHTS FILE"
         f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
     )
 
