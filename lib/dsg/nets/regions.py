@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
+from dsg.nets.bilinear import sample
 from dsg.nets.layers import Block, Conv, Dense, StandardisedConv
 from dsg.nets.masks import cells
 from dsg.nets.outputs import RegionFeatures
@@ -88,8 +89,8 @@ def crop(
     extent = tf.maximum(extent, 1.0)
     x1, y1, x2, y2 = tf.unstack(boxes, axis=-1)
     relative = tf.stack([y1 / extent[0], x1 / extent[1], y2 / extent[0], x2 / extent[1]], -1)
-    # crop_and_resize has float32 kernels only
-    crops = tf.image.crop_and_resize(tf.cast(features, tf.float32), relative, image, [samples, samples])
+    # there are float32 kernels only
+    crops = sample(tf.cast(features, tf.float32), relative, image, samples)
     if padded:
         last = tf.cast(tf.gather(cells(image_size, stride), image) - 1, tf.float32)
         inside_y = _sample_positions(y1, y2, samples, stride) <= last[:, :1] + 1e-4
