@@ -333,13 +333,10 @@ def test_files_without_anything_to_compare_do_not_hold() -> None:
 
 
 def test_tolerances_are_shown_as_written() -> None:
-    shown = [
-        str(Tolerance("relative", 2e-5)),
-        str(Tolerance("absolute", 1e-4)),
-        str(Tolerance("l2", 1e-3)),
-        str(EXACT),
-    ]
-    assert shown == ["2e-05", "1e-04 abs", "1e-03 l2", "exact"]
+    given = [Tolerance("relative", 2e-5), Tolerance("absolute", 1e-4), Tolerance("l2", 1e-3), EXACT]
+    given.append(Tolerance("relative", 2e-5, absolute=1e-3))
+    expected = ["2e-05", "1e-04 abs", "1e-03 l2", "exact", "2e-05 or 1e-03 abs"]
+    assert [str(one) for one in given] == expected
 
 
 def test_the_golden_files_beside_the_tests_are_the_reference() -> None:

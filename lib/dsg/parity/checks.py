@@ -31,7 +31,8 @@ class Tolerance:
     def __str__(self) -> str:
         if self.kind == "exact":
             return "exact"
-        return f"{self.limit:.0e}{ {'relative': '', 'absolute': ' abs', 'l2': ' l2'}[self.kind] }"
+        text = f"{self.limit:.0e}" + {"relative": "", "absolute": " abs", "l2": " l2"}[self.kind]
+        return text if self.absolute < 0 else f"{text} or {self.absolute:.0e} abs"
 
 
 EXACT = Tolerance("exact")

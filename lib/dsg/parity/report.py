@@ -73,7 +73,7 @@ def _row_line(label: str, rows: Sequence[Row]) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     name, *numbers, verdict = cells
-    return f"{name:<58} {numbers[0]:>9} {numbers[1]:>9}  {numbers[2]:<9}  {verdict}".rstrip()
+    return f"{name:<58} {numbers[0]:>9} {numbers[1]:>9}  {numbers[2]:<18}  {verdict}".rstrip()
 
 
 def _number(value: float) -> str:

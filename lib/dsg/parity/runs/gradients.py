@@ -26,9 +26,14 @@ from dsg.tf1.names import release_name
 
 TRUNK = re.compile(r"resnet_v1_\d+/block[123]/")
 # A bias before the softmax over nodes has gradient zero; what is stored is rounding.
-ROUNDING_ONLY = re.compile(r"gpi/nn_phi2?_atten/\d+/biases")
+ROUNDING_ONLY = re.compile(r"gpi/nn_phi2?_atten/2/biases")
 STEP = Tolerance("relative", 1e-6)
 LOSS = Tolerance("relative", 2e-5)
+# The second step's gradient is taken where rounding has led the first: one flipped ReLU (see below) moves the
+# loss there by up to 2e-4 and gradients by per cents, so that values may be off by a share of the way they
+# went.
+LATER_LOSS = Tolerance("relative", 1e-3)
+SECOND_STEP_SHARE = 3e-2
 # Trunk gradients are loose: a ReLU input within rounding of zero flips, and one flip moves the gradient at
 # one position.
 TIGHT, LOOSE, RPN_LOOSE, NORMS = 1e-3, 3e-2, 1e-2, 5e-3
@@ -77,12 +82,12 @@ def run(
     _check_moves(checks, variables, before, after)
     if any(key.startswith("after2/") or key == "total_loss_step2" for key in golden):
         second = _differentiate(model, case, variables, trained, False)
-        checks.compare("total_loss_step2", second.total, LOSS)
+        checks.compare("total_loss_step2", second.total, LATER_LOSS)
         optimizer.apply({name: tf.constant(value) for name, value in second.gradients.items()}, rate)
-        _check_values(checks, "after2", _values(golden, variables), STEP)
+        _check_values(checks, "after2", _values(golden, variables), STEP, SECOND_STEP_SHARE)
     if "total_loss_step3" in golden:
         losses = training_losses(model, model(case.batch, training=True), case.batch, case.config)
-        checks.compare("total_loss_step3", losses["total"], LOSS)
+        checks.compare("total_loss_step3", losses["total"], LATER_LOSS)
     checks.skip(
         r"(grad|grad_norm)/" + ROUNDING_ONLY.pattern, "a bias before a softmax: zero but for rounding"
     )
@@ -187,12 +192,18 @@ def _values(golden: Golden, variables: Mapping[str, tf.Variable]) -> dict[str, n
     return {name: variables[name].numpy() for name in _names(golden, "before") if name in variables}
 
 
-def _check_values(checks: Checks, kind: str, values: Mapping[str, np.ndarray], allowed: Tolerance) -> None:
-    for name in _names(checks.golden, kind):
+def _check_values(
+    checks: Checks, kind: str, values: Mapping[str, np.ndarray], allowed: Tolerance, share: float = 0.0
+) -> None:
+    """Values of variables; with `share` an error of that share of the way they went is allowed, too."""
+    golden = checks.golden
+    for name in _names(golden, kind):
         if name in values:
-            checks.compare(
-                f"{kind}/{name}", _stored(checks.golden, name, values[name]), allowed, f"{kind}: values"
-            )
+            if share:
+                way = np.abs(golden[f"{kind}/{name}"] - golden[f"before/{name}"]).max(initial=0.0)
+                allowed = Tolerance(allowed.kind, allowed.limit, absolute=share * float(way))
+            ours = _stored(golden, name, values[name])
+            checks.compare(f"{kind}/{name}", ours, allowed, f"{kind}: values")
 
 
 def _check_moves(
