@@ -20,6 +20,7 @@ from dsg.parity.command import main
 from dsg.parity.golden import Golden, open_golden
 from dsg.parity.report import as_dict, format_table
 from dsg.parity.runs import forward, gpi_methods, iou_metric, layers, roidb
+from dsg.parity.runs.case import read_case
 from tests.golden import FOLDER, golden
 from tests.nets.cases import golden_checks
 from tests.shared import ROOT, needs_shared, shared_path
@@ -345,3 +346,30 @@ def test_the_golden_files_beside_the_tests_are_the_reference() -> None:
         if original.exists():
             assert original.read_bytes() == path.read_bytes(), path.name
         assert open_golden(path).kind == path.stem.split("_res")[0]
+
+
+def test_cases_of_any_size_and_vocabulary() -> None:
+    """Nothing of a case is taken for granted: other numbers of categories, predicates, queries and boxes."""
+    entities, predicates = 3, 2
+    one = np.eye(5, dtype=np.float32)
+    arrays = {
+        "input/image_bgr_u8": np.full((60, 20, 3), 9, np.uint8),
+        "input/boxes_orig": np.array([[1, 2, 9, 30], [4, 5, 19, 50]], np.float32),
+        "input/gt_boxes": 2 * np.array([[1, 2, 9, 30], [4, 5, 19, 50]], np.float32),
+        "input/gt_labels": np.array([[[1], [2]]], np.float32),
+        "input/partial_entity_class": np.stack([one[2, :entities], np.zeros(entities, np.float32)]),
+        "input/partial_relation_class": np.zeros((2, 2, predicates), np.float32),
+        "input/query": np.concatenate([one[2, :entities], one[1, :predicates], one[0, :entities]])[None],
+        "input/target_size": np.array(40),
+        "input/max_size": np.array(200),
+        "input/num_layers": np.array(152),
+        "input/np_random_seed": np.array(1),
+    }
+    arrays["input/partial_relation_class"][0, 1, 1] = 1
+    case = read_case(Golden(Path("x.npz"), arrays))
+    assert (case.config.net, case.num_entities, case.num_predicates) == ("res152", 3, 2)
+    assert case.arrays["image"].shape == (120, 40, 3) and case.arrays["rpn_labels"].shape == (8, 3, 12)
+    assert case.record.queries.tolist() == [[2, 1, 0]]
+    assert case.record.entities.tolist() == [2, -1]
+    assert case.record.predicates.tolist() == [[-1, 1], [-1, -1]]
+    assert case.batch["gt_roles"].numpy().tolist() == [[[1, 2]]]
