@@ -88,6 +88,7 @@ find_python() {
     python=$(make -s python)
   fi
   export PYTHONPATH=$root/lib${PYTHONPATH:+:$PYTHONPATH}
+  export PYTHONFAULTHANDLER=1 # a crash in compiled code says where it was called
 }
 
 generate_if_absent() { # the data set `shapes` can be made on the spot
