@@ -113,15 +113,23 @@ class FrozenNormConv(Block):
 
     Neither scale, shift nor statistics are trained; gradients reach the kernel through the fold, and no
     normalised activation is ever stored. On a 1x1 map a 3x3 kernel sees its centre tap only:
-    `centre_tap=True` runs it as a 1x1 convolution.
+    `centre_tap=True` runs it as a 1x1 convolution. `gamma` is the scale that a net without weights starts
+    from.
     """
 
     def __init__(
-        self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-5
+        self,
+        cin: int,
+        cout: int,
+        size: int = 1,
+        stride: int = 1,
+        relu: bool = True,
+        epsilon: float = 1e-5,
+        gamma: float = 1.0,
     ) -> None:
         super().__init__()
         self.kernel = self.weight("kernel", (size, size, cin, cout), HE)
-        self.gamma = self.weight("gamma", (cout,), "ones", trainable=False)
+        self.gamma = self.weight("gamma", (cout,), tf.keras.initializers.Constant(gamma), trainable=False)
         self.beta = self.weight("beta", (cout,), "zeros", trainable=False)
         self.moving_mean = self.weight("moving_mean", (cout,), "zeros", trainable=False)
         self.moving_variance = self.weight("moving_variance", (cout,), "ones", trainable=False)

@@ -15,19 +15,23 @@ from dsg.nets.outputs import TrunkFeatures
 
 UNITS = {"res50": (3, 4, 6), "res101": (3, 4, 23), "res152": (3, 8, 36)}
 BLOCK4_UNITS = 3
+# Scales of a trunk without weights (ImageNet's replace them). Frozen statistics of 0 and 1 normalise nothing:
+# at scale 1 raw pixels and dozens of residual units would grow until the loss is no number.
+PIXEL_GAMMA = 1 / 64
+RESIDUAL_GAMMA = 0.25
 
 
 class Bottleneck(Block):
     """1x1, 3x3 and 1x1 convolutions around a shortcut; the 3x3 one carries the stride."""
 
-    def __init__(self, cin: int, cout: int, stride: int = 1) -> None:
+    def __init__(self, cin: int, cout: int, stride: int = 1, gamma: float = 1.0) -> None:
         super().__init__()
         inner = cout // 4
         if cin != cout:
             self.shortcut = FrozenNormConv(cin, cout, 1, stride, relu=False)
         self.conv1 = FrozenNormConv(cin, inner)
         self.conv2 = FrozenNormConv(inner, inner, 3, stride)
-        self.conv3 = FrozenNormConv(inner, cout, relu=False)
+        self.conv3 = FrozenNormConv(inner, cout, relu=False, gamma=gamma)
         self._identity, self._stride = cin == cout, stride
 
     def call(
@@ -45,10 +49,10 @@ class Bottleneck(Block):
         return tf.nn.relu(shortcut + self.conv3(self.conv2(inner, centre_tap=centre_tap)))
 
 
-def stage(cin: int, cout: int, units: int, stride: int) -> list[Bottleneck]:
+def stage(cin: int, cout: int, units: int, stride: int, gamma: float = 1.0) -> list[Bottleneck]:
     """The units of one block, the last of them with the stride."""
     return [
-        Bottleneck(cin if number == 0 else cout, cout, stride if number == units - 1 else 1)
+        Bottleneck(cin if number == 0 else cout, cout, stride if number == units - 1 else 1, gamma)
         for number in range(units)
     ]
 
@@ -61,10 +65,10 @@ class ResnetTrunk(Block):
     def __init__(self, net: str, fixed_blocks: int = 1) -> None:
         super().__init__()
         units = UNITS[net]
-        self.conv1 = FrozenNormConv(3, 64, 7, 2)
-        self.block1 = stage(64, 256, units[0], 2)
-        self.block2 = stage(256, 512, units[1], 2)
-        self.block3 = stage(512, 1024, units[2], 1)
+        self.conv1 = FrozenNormConv(3, 64, 7, 2, gamma=PIXEL_GAMMA)
+        self.block1 = stage(64, 256, units[0], 2, RESIDUAL_GAMMA)
+        self.block2 = stage(256, 512, units[1], 2, RESIDUAL_GAMMA)
+        self.block3 = stage(512, 1024, units[2], 1, RESIDUAL_GAMMA)
         self._fixed_blocks = fixed_blocks
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor | None = None) -> TrunkFeatures:
