@@ -37,7 +37,7 @@ def test_a_variant_beats_the_files_before_it_and_nothing_else(tmp_path):
 
 
 def test_explicit_value_beats_the_variant():
-    assert from_values({"VARIANT": "no_dsg", "LOSS.BOX": 0.5}).loss.box == 0.5
+    assert from_values({"VARIANT": "no_dsg", "LOSS.RR_BASELINE": 0.5}).loss.rr_baseline == 0.5
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,8 @@ def test_explicit_value_beats_the_variant():
         (["NET", "res50", "FEATURE_STRIDE", "8"], ["res18"]),
         (["TRAIN.SCALES", "4"], ["16 pixels"]),
         (["TRAIN.EPOCHS", "{"], ["cannot read"]),
+        (["BOX_SOURCE", "rpn", "RR_SOURCE", "feature"], ["LOSS.RR", "VARIANT no_dsg"]),
+        (["VARIANT", "no_dsg", "LOSS.BOX", "0.5"], ["LOSS.BOX", "the graph"]),
     ],
 )
 def test_mistakes_are_answered_in_one_line(pairs, words):

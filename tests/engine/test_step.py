@@ -119,3 +119,30 @@ def test_replicas_divide_a_batch(images, replicas, parts, shares):
     found = [replica_part(batch, replica, replicas) for replica in range(replicas)]
     assert [part["index"].numpy().tolist() for part, _ in found] == parts
     assert [float(share) for _, share in found] == pytest.approx(shares)
+
+
+def test_float16_scales_losses_in_the_backward_pass_only(data_dir):
+    """Where unscaled gradients are below float16's smallest number (6e-8), scaled ones still arrive, in
+    float32's size."""
+    small = [word for name in ("RPN_CLASS", "RPN_BOX", "RR_BASELINE") for word in (f"LOSS.{name}", "1e-3")]
+    changed = {}
+    for precision, scale in (("float32", "1024"), ("float16", "1"), ("float16", "1024")):
+        tf.keras.utils.set_random_seed(4)
+        options = [
+            "TRAIN.PRECISION",
+            precision,
+            "TRAIN.LOSS_SCALE",
+            scale,
+            "LOSS.REGULARIZATION",
+            "0",
+            *small,
+        ]
+        model, optimizer, step, batches = setup(data_dir, tf.distribute.get_strategy(), *NO_GRAPH, *options)
+        before = state(model, optimizer)
+        assert step(batches[0], 1.0).finite
+        after = state(model, optimizer)
+        changed[precision, scale] = after["trunk/conv1/kernel"] - before["trunk/conv1/kernel"]
+    expected = changed["float32", "1024"]
+    size = np.linalg.norm(expected)
+    assert np.linalg.norm(changed["float16", "1024"] - expected) < 0.3 * size
+    assert np.linalg.norm(changed["float16", "1"] - expected) > 0.9 * size

@@ -9,7 +9,9 @@ import pytest
 import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
+from dsg.config import load_config
 from dsg.nets.layers import Conv
+from dsg.nets.parts import make_parts
 from dsg.nets.regions import RegionEncoder, ResnetHead, SmallHead, crop, normalise
 from tests.golden import golden
 from tests.nets.cases import close
@@ -154,6 +156,16 @@ def test_relation_crops_of_several_cells() -> None:
     union = union_boxes(boxes)[0, 0, 1][None]
     options: dict[str, Any] = {"image_size": inputs[3], "stride": STRIDE, "max_pool": True}
     close(found.pair_crops[found.pair_index[0, 0, 1]], crop(features, union, [0], 3, **options)[0])
+
+
+@pytest.mark.parametrize(("asked", "cells"), [(1, 4), (2, 2)])
+def test_max_pooled_relation_crops_are_as_large_as_the_entities_unless_asked(asked: int, cells: int) -> None:
+    pairs = ["RESNET.MAX_POOL", "True", "POOLING_SIZE", "4", "RELATION_POOLING_SIZE", str(asked)]
+    regions = make_parts(load_config(overrides=["NET", "mini", *pairs]), 3, 2).regions
+    boxes = tf.constant([[[0.0, 0.0, 30.0, 40.0]]])
+    features = tf.ones([1, 6, 6, regions.entity.convs[0].kernel.shape[2]])
+    found = regions(features, boxes, tf.constant([[True]]), tf.constant([[96.0, 96.0]]), padded=False)
+    assert found.crops.shape[1] == 4 and found.pair_crops.shape[1:3] == (cells, cells)
 
 
 def test_crops_keep_the_type_of_the_features() -> None:

@@ -166,6 +166,15 @@ def _check_together(config: Config) -> None:
     for name, scales in (("TRAIN.SCALES", config.train.scales), ("TEST.SCALES", config.test.scales)):
         if not scales or min(scales) < 16:
             raise UserError(f"{name} needs sides of at least 16 pixels, not {list(scales)}")
+    if "dsg" not in (config.rr_source, config.box_source):
+        graph = ["rr", "entity", "predicate", "gt_entity", "gt_predicate"]
+        graph += ["box"] if config.box_source == "rpn" else []
+        asked = [f"LOSS.{name.upper()}" for name in graph if getattr(config.loss, name)]
+        if asked:
+            raise UserError(
+                f"{asked[0]} needs the graph, which RR_SOURCE {config.rr_source} and BOX_SOURCE "
+                f"{config.box_source} leave out: set VARIANT no_dsg, which sets all of this, or the loss to 0"
+            )
     if len(config.pixel_means) != 3 or len(config.train.bbox_normalize_stds) != 4:
         raise UserError("PIXEL_MEANS takes three numbers, TRAIN.BBOX_NORMALIZE_STDS four")
 

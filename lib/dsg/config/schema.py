@@ -87,6 +87,10 @@ class TrainConfig:
         False, "Use deterministic operations, so that equal runs end with equal weights."
     )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
+    loss_scale: float = option(
+        1024.0,
+        "With PRECISION float16: losses times this in the backward pass, so that small gradients survive.",
+    )
     fg_thresh: float = option(0.5, "IoU from which a proposal takes the label of a ground-truth box.")
     bg_thresh: float = option(
         0.3, "IoU below which a proposal is background; between the two it is not used."
@@ -142,7 +146,11 @@ class ResnetConfig:
     """The ResNet trunk and the two copies of its fourth block."""
 
     fixed_blocks: int = option(1, "Blocks, besides conv1, that are never trained.", (0, 1, 2, 3))
-    max_pool: bool = option(False, "Crop at twice the size and max-pool.")
+    max_pool: bool = option(
+        False,
+        "Crop at twice the size and max-pool; as in the release, RELATION_POOLING_SIZE 1 then means "
+        "POOLING_SIZE.",
+    )
     rgb_weights: bool = option(
         False, "Reverse conv1's input channels when ImageNet weights are loaded (release: it does not)."
     )

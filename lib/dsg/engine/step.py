@@ -47,6 +47,8 @@ def build_train_step(
         spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype, key) for key, one in spec.items()}
     all_variables = model.named_variables()
     trained = {name: all_variables[name] for name in model.trainable_names()}
+    # A power of two changes no float32 result but for the smallest numbers; float16 has fewer of these.
+    loss_scale = config.train.loss_scale if config.train.precision == "float16" else 1.0
     names: list[str] = []  # of the losses, known once the graph is built
 
     def replica_step(batch: Batch, learning_rate: tf.Tensor) -> tf.Tensor:
@@ -55,9 +57,11 @@ def build_train_step(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(list(trained.values()))
             losses = training_losses(model, model(part, training=True), part, config)
-            total = losses["total"] * share
+            total = losses["total"] * share * loss_scale
         found = zip(trained, tape.gradient(total, list(trained.values())))
-        gradients = {name: tf.convert_to_tensor(value) for name, value in found if value is not None}
+        gradients = {
+            name: tf.convert_to_tensor(value) / loss_scale for name, value in found if value is not None
+        }
         names[:] = losses
         values = tf.stack(list(losses.values())) * share
         if replicas > 1:

@@ -38,14 +38,15 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     with_graph = "dsg" in (config.rr_source, config.box_source)
     dim = config.head.dim + COORDINATES
     trunk = _trunk(config)
+    relation_size = config.relation_pooling_size
+    if config.resnet.max_pool and relation_size == 1:
+        relation_size = config.pooling_size  # the release takes a single cell only where it does not max-pool
     regions = RegionEncoder(
         _head(config, trunk.channels, config.pooling_size, config.head.channels),
-        _head(config, trunk.channels, config.relation_pooling_size, config.head.relation_channels)
-        if with_graph
-        else None,
+        _head(config, trunk.channels, relation_size, config.head.relation_channels) if with_graph else None,
         stride=config.feature_stride,
         size=config.pooling_size,
-        relation_size=config.relation_pooling_size,
+        relation_size=relation_size,
         max_pool=config.resnet.max_pool,
     )
     # The release's initial values suit its ImageNet features; nets that learn from random weights need

@@ -160,15 +160,12 @@ class RegionEncoder(Block):
         half = tf.linalg.band_part(tf.ones_like(pair_boxes[..., 0]), 0, -1) > 0
         pairs, pair_row = _pack(pair_valid & half)
         pair_row = tf.where(half, pair_row, tf.linalg.matrix_transpose(pair_row))
-        # With one cell the union box's centre is sampled; the release takes no larger crop there to max-pool
-        # from.
-        pair_pool = self._max_pool and self._relation_size > 1
         pair_crops = crop(
             features,
             tf.gather_nd(pair_boxes, pairs),
             tf.cast(pairs[:, 0], tf.int32),
             self._relation_size,
-            max_pool=pair_pool,
+            max_pool=self._max_pool,
             **shared,
         )
         pair_maps, pair_vectors = self.relation(pair_crops)
