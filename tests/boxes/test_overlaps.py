@@ -102,8 +102,45 @@ def test_other_layouts_are_read_too():
     np.testing.assert_array_equal(overlaps(frozen, query), expected)
 
 
-def test_wrong_arguments():
+@pytest.mark.parametrize("dtype", ["float32", "float64", np.dtype("<f4"), np.dtype("float64"), float])
+def test_the_type_may_be_named_in_every_way(dtype):
+    rng = np.random.default_rng(3)
+    boxes, query = random_boxes(rng, 9), random_boxes(rng, 4)
+    found = overlaps(boxes, query, dtype)
+    assert found.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(found, overlaps_np(boxes, query, dtype), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 500])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_of_every_length_are_those_of_numpy_to_the_bit(count, dtype):
+    rng = np.random.default_rng(count)
+    boxes, query = random_boxes(rng, count), random_boxes(rng, 13)
+    np.testing.assert_array_equal(overlaps(boxes, query, dtype), overlaps_np(boxes, query, dtype))
+
+
+def test_what_is_not_plain_float32_is_converted():
+    rng = np.random.default_rng(4)
+    boxes, query = np.round(random_boxes(rng, 10)), np.round(random_boxes(rng, 4))
+    expected = overlaps(boxes, query)
+    for other in (
+        boxes.tolist(),
+        boxes.astype(np.int16),
+        boxes.astype(">f4"),
+        np.repeat(boxes, 2, 1)[:, ::2],
+    ):
+        np.testing.assert_array_equal(overlaps(other, query), expected)
+    np.testing.assert_array_equal(overlaps(boxes[3:4], query[::-1]), expected[3:4, ::-1])
+    packed = np.zeros(10, [("box", np.float32, 4), ("score", np.float32)])
+    packed["box"] = boxes
+    np.testing.assert_array_equal(overlaps(packed["box"], query), expected)
+
+
+@pytest.mark.parametrize("version", [overlaps, overlaps_np])
+def test_wrong_arguments(version):
     with pytest.raises(ValueError, match=r"query must be \[\*, 4\], not \[3, 5\]"):
-        overlaps(np.zeros((2, 4)), np.zeros((3, 5)))
+        version(np.zeros((2, 4)), np.zeros((3, 5)))
+    with pytest.raises(ValueError, match=r"boxes must be \[\*, 4\], not \[4\]"):
+        version(np.zeros(4, np.float32), np.zeros((3, 4), np.float32))
     with pytest.raises(ValueError, match="int32"):
-        overlaps(np.zeros((2, 4)), np.zeros((3, 4)), np.int32)
+        version(np.zeros((2, 4)), np.zeros((3, 4)), np.int32)

@@ -70,9 +70,9 @@ def test_wrong_build(unbuilt, overlap, threshold, words):
     boxes = unbuilt / "dsg" / "boxes"
     (boxes / "_overlaps.py").write_text(
         "from dsg.boxes.overlaps import overlaps_np\n"
-        "def fill_overlaps(boxes, query, out):\n"
-        "    iou = overlaps_np(boxes, query, out.dtype)\n"
-        f"    out[:] = {overlap}\n"
+        "def overlaps(boxes, query, dtype):\n"
+        "    iou = overlaps_np(boxes, query, dtype)\n"
+        f"    return ({overlap}).astype(dtype)\n"
     )
     (boxes / "_nms.py").write_text(
         "from dsg.boxes.nms import nms_np\n"

@@ -1,56 +1,100 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The compiled loop of `overlaps.py`; without NumPy's headers, so that one build serves every NumPy.
+# cython: language_level=3
+"""The compiled side of `overlaps.py`: checks, the result's array, and the loops of `_overlaps_loops.h`.
 
-Boxes are taken in blocks, laid out coordinate by coordinate, and one query box is compared with a whole
-block: a loop without branches that becomes vector instructions however few query boxes there are.
+Few boxes take less time to compare than to hand over, so the arrays are read through the buffer protocol
+directly: a typed argument costs more than the loops do on ten boxes. Without NumPy's headers, so that one
+build serves every NumPy.
 """
 
+import numpy as np
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+
+cdef extern from "_overlaps_loops.h":
+    void dsg_overlaps_f32(const float *, Py_ssize_t, const float *, Py_ssize_t, float *) noexcept nogil
+    void dsg_overlaps_f64(const float *, Py_ssize_t, const float *, Py_ssize_t, double *) noexcept nogil
+
+cdef object empty = np.empty
+cdef object contiguous = np.ascontiguousarray
+cdef object single_type = np.float32
+cdef object double_type = np.float64
+cdef object single = np.dtype(np.float32)
+cdef object double = np.dtype(np.float64)
 cdef enum:
-    BLOCK = 64
-
-ctypedef fused real:
-    float
-    double
+    LONG = 4096  # pairs from which other threads may run meanwhile
 
 
-cdef inline real smaller(real a, real b) noexcept nogil:
-    return a if a < b else b
+def overlaps(boxes, query, dtype):
+    """`dsg.boxes.overlaps.overlaps`, which see."""
+    cdef Py_buffer first, second, result
+    cdef Py_ssize_t count, targets
+    cdef bint wide = False
+    if dtype is double_type:
+        wide = True
+    elif dtype is not single_type:
+        dtype = np.dtype(dtype)
+        wide = dtype == double
+        if not wide and dtype != single:
+            raise ValueError(f"overlaps are float32 or float64, not {dtype}")
+    take(boxes, "boxes", &first)
+    try:
+        take(query, "query", &second)
+        try:
+            count, targets = first.shape[0], second.shape[0]
+            out = empty((count, targets), double if wide else single)
+            PyObject_GetBuffer(out, &result, PyBUF_WRITABLE)
+            if count * targets < LONG:
+                fill(first.buf, count, second.buf, targets, result.buf, wide)
+            else:
+                with nogil:
+                    fill(first.buf, count, second.buf, targets, result.buf, wide)
+            PyBuffer_Release(&result)
+            return out
+        finally:
+            PyBuffer_Release(&second)
+    finally:
+        PyBuffer_Release(&first)
 
 
-cdef inline real larger(real a, real b) noexcept nogil:
-    return a if a > b else b
+cdef inline void fill(
+    const void *boxes, Py_ssize_t count, const void *query, Py_ssize_t targets, void *out, bint wide
+) noexcept nogil:
+    if wide:
+        dsg_overlaps_f64(<const float *> boxes, count, <const float *> query, targets, <double *> out)
+    else:
+        dsg_overlaps_f32(<const float *> boxes, count, <const float *> query, targets, <float *> out)
 
 
-def fill_overlaps(const float[:, ::1] boxes, const float[:, ::1] query, real[:, ::1] out):
-    """Write the IoU (+1) of boxes [N, 4] and query [K, 4] into out [N, K], computed as `out` is stored."""
-    cdef Py_ssize_t count = boxes.shape[0], targets = query.shape[0], start = 0, used, n, k
-    cdef real x1, y1, x2, y2, area, width, height, intersection, union
-    cdef real one = 1, zero = 0
-    cdef real left[BLOCK]
-    cdef real top[BLOCK]
-    cdef real right[BLOCK]
-    cdef real bottom[BLOCK]
-    cdef real size[BLOCK]
-    cdef real overlap[BLOCK]
-    cdef real *column
-    with nogil:
-        while start < count:
-            used = count - start if count - start < BLOCK else BLOCK
-            for n in range(used):
-                left[n], top[n] = boxes[start + n, 0], boxes[start + n, 1]
-                right[n], bottom[n] = boxes[start + n, 2], boxes[start + n, 3]
-                size[n] = (right[n] - left[n] + one) * (bottom[n] - top[n] + one)
-            for k in range(targets):
-                x1, y1, x2, y2 = query[k, 0], query[k, 1], query[k, 2], query[k, 3]
-                area = (x2 - x1 + one) * (y2 - y1 + one)
-                for n in range(used):
-                    width = larger(smaller(right[n], x2) - larger(left[n], x1) + one, zero)
-                    height = larger(smaller(bottom[n], y2) - larger(top[n], y1) + one, zero)
-                    intersection = width * height
-                    union = size[n] + area - intersection
-                    # Boxes without area may have a union of 0 or less; they touch nothing, so divide by any.
-                    overlap[n] = intersection / (union if union > zero else one)
-                column = &out[start, k]
-                for n in range(used):
-                    column[n * targets] = overlap[n]
-            start += BLOCK
+cdef int take(object boxes, str name, Py_buffer *view) except -1:
+    """The buffer of contiguous float32 [*, 4] that `boxes` is, or is converted to."""
+    if lends(boxes, view):
+        if is_plain(view):
+            return 0
+        PyBuffer_Release(view)
+    converted = contiguous(boxes, single)
+    if converted.ndim != 2 or converted.shape[1] != 4:
+        raise ValueError(f"{name} must be [*, 4], not {list(converted.shape)}")
+    PyObject_GetBuffer(converted, view, PyBUF_STRIDES | PyBUF_FORMAT)
+    return 0
+
+
+cdef inline bint lends(object boxes, Py_buffer *view):
+    """Whether the object lends its buffer, which is then to be released; lists and the like do not."""
+    try:
+        PyObject_GetBuffer(boxes, view, PyBUF_STRIDES | PyBUF_FORMAT)
+    except (TypeError, BufferError, ValueError):
+        return False
+    return True
+
+
+cdef inline bint is_plain(const Py_buffer *view) noexcept:
+    """Whether a buffer is C-contiguous float32 [*, 4] in the machine's own byte order."""
+    return (
+        view.ndim == 2
+        and view.shape[1] == 4
+        and view.format != NULL
+        and view.format[0] == c"f"
+        and view.format[1] == 0
+        and view.strides[1] == sizeof(float)
+        and (view.strides[0] == 4 * sizeof(float) or view.shape[0] < 2)
+    )

@@ -27,20 +27,17 @@ def overlaps(boxes: np.ndarray, query: np.ndarray, dtype: DTypeLike = np.float32
     Raises:
         ValueError: an argument is not [*, 4], or `dtype` is neither float32 nor float64.
     """
-    boxes, query = _as_boxes(boxes, "boxes"), _as_boxes(query, "query")
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"overlaps are float32 or float64, not {dtype}")
     compiled = kernel("_overlaps")
     if compiled is None:
         return overlaps_np(boxes, query, dtype)
-    out = np.empty((len(boxes), len(query)), dtype)
-    compiled.fill_overlaps(boxes, query, out)
-    return out
+    return compiled.overlaps(boxes, query, dtype)
 
 
 def overlaps_np(boxes: np.ndarray, query: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
     """`overlaps` in NumPy: the fallback, and the reference that a build is checked against."""
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"overlaps are float32 or float64, not {dtype}")
     first = _as_boxes(boxes, "boxes").astype(dtype, copy=False)[:, None]
     second = _as_boxes(query, "query").astype(dtype, copy=False)[None]
     width = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0]) + 1
