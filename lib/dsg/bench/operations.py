@@ -9,7 +9,7 @@ beside these.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,15 +20,34 @@ def count_gflop(function: Callable[..., Any], *args: Any) -> float:
 
     Only that part of it is computed which the sizes depend on.
     """
+    return sum(count_gflop_by(lambda graph, found: [""] * len(found), function, *args).values())
 
-    @tf.function
+
+def count_gflop_by(
+    labels: Callable[[Any, Sequence[Any]], Sequence[str]], function: Callable[..., Any], *args: Any
+) -> dict[str, float]:
+    """The same, shared out by labels: {label: thousand million operations}.
+
+    Args:
+        labels: takes the graph and its convolutions and matrix products, returns a label for each.
+        function: is traced anew, and called once.
+        args: of the function.
+    """
+    names: list[str] = []
+
+    @tf.function(autograph=False)
     def sizes(*args: Any) -> tf.Tensor:
         function(*args)
         graph = tf.compat.v1.get_default_graph()
-        terms = [_operations(op) for op in graph.get_operations() if op.type in _COUNTED]
-        return tf.stack([tf.cast(0, tf.float64), *terms])
+        found = [op for op in graph.get_operations() if op.type in _COUNTED]
+        names[:] = labels(graph, found)
+        return tf.stack([tf.cast(0, tf.float64), *(_operations(op) for op in found)])
 
-    return float(tf.reduce_sum(sizes.get_concrete_function(*args)(*args))) / 1e9
+    numbers = sizes.get_concrete_function(*args)(*args).numpy()[1:]
+    total: dict[str, float] = {}
+    for name, number in zip(names, numbers):
+        total[name] = total.get(name, 0.0) + float(number)
+    return {name: number / 1e9 for name, number in total.items()}
 
 
 def _convolution(op: Any) -> tf.Tensor:

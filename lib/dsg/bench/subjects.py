@@ -109,13 +109,19 @@ def photograph_dataset(
 
 
 def photograph_batch(
-    config: Config, size: tuple[int, int], vocabulary: Vocabulary, objects: int, queries: int
+    config: Config,
+    size: tuple[int, int],
+    vocabulary: Vocabulary,
+    objects: int,
+    queries: int,
+    *,
+    training: bool = True,
 ) -> Batch:
-    """One image as it comes out of the input pipeline, ground truth and anchor targets included."""
+    """One image as it comes out of the input pipeline, of training (anchor targets included) or of a test."""
     rng = np.random.default_rng(0)
     image = photograph(rng, size[1], size[0])
     record = photograph_record(rng, Path("generated"), size, vocabulary, objects, queries)
-    arrays: Any = to_batch([preprocess(Example(image, record), config, rng)])
+    arrays: Any = to_batch([preprocess(Example(image, record), config, rng if training else None)])
     return Batch(**{key: tf.convert_to_tensor(value) for key, value in arrays.items()})  # type: ignore[typeddict-item]
 
 

@@ -105,7 +105,7 @@ def training_curves(history: Sequence[Mapping[str, Any]] | str | Path, out_png: 
         _draw_panel(axes, title, {name: series[name] for name in names}, log)
     if not panels:
         figure.text(0.5, 0.5, "no epoch finished yet", ha="center", va="center")
-    _save(canvas, Path(out_png))
+    save_figure(canvas, Path(out_png))
     return [title for title, _, _ in panels]
 
 
@@ -195,7 +195,12 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
             yield f"{prefix}{key}", float(value)
 
 
-def _save(canvas: Any, path: Path) -> None:
+def save_figure(canvas: Any, path: Path) -> None:
+    """Write a matplotlib canvas (Agg) as a PNG, in one step; folders are made.
+
+    Raises:
+        UserError: when it cannot be written.
+    """
     temporary = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,149 @@
+"""What the graph costs: every parameter and operation is counted once and belongs to a part; the command
+writes what it promises. No test looks at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+import tensorflow as tf
+
+from dsg.bench.cost import WITH, WITHOUT, build_pair, measure_cost, plainly_convolving, times
+from dsg.bench.cost_report import format_cost, totals
+from dsg.bench.operations import count_gflop
+from dsg.bench.owners import OTHER, PARTS, parameters_by_part, part_of
+from dsg.bench.settings import CostSettings
+from dsg.config import load_config
+from dsg.nets import build_model
+from tests.tiny import CONFIGS, PAIRS, ROOT
+
+SETTINGS = CostSettings(width=96, height=64, objects=3, queries=2, entities=7, predicates=5, repeats=0)
+N, Q, E, R = 6, 2, 7, 5
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return build_pair(load_config(CONFIGS, PAIRS), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def report(pair):
+    return measure_cost(pair, SETTINGS)
+
+
+def test_parts_of_variables():
+    assert part_of("trunk/conv1/kernel") == "trunk"
+    assert part_of("gpi/node_mlp/0/bias") == "graph layer (GPI)"
+    assert part_of("gpi/forget_gate/0/bias") == "unused gate"
+    assert part_of("gt_labels/entities/kernel") == "label heads, ground truth"
+    assert part_of("unheard/of") == OTHER
+
+
+def test_every_variable_belongs_to_a_part(pair, report):
+    for name, model in pair.models.items():
+        variables = model.named_variables()
+        assert {part_of(variable) for variable in variables} <= set(PARTS)
+        assert sum(report["parameters"][name].values()) == sum(
+            variable.shape.num_elements() for variable in variables.values()
+        )
+    assert report["trained"] == report["parameters"]  # mini trains all of them
+
+
+def test_parts_add_up_to_the_whole(pair, report):
+    model = plainly_convolving(pair.models[WITH], E, R)
+    found = report["inference_gflop"][WITH]
+    assert OTHER not in found
+    assert sum(found.values()) == pytest.approx(count_gflop(model.predict_roles, pair.test))
+    assert all(OTHER not in found for found in report["training_gflop"].values())
+
+
+def test_operations_of_a_part_are_those_of_its_formula(report):
+    found = {part: 1e9 * value for part, value in report["inference_gflop"][WITH].items()}
+    dim, hidden, pairs = 12 + 4, 16, N * (N + 1) // 2
+    # phi and its attention: two node terms and a pair term, then two dense layers for each of the N^2 pairs
+    first = 2 * (2 * N * dim * hidden + pairs * dim * hidden + N * N * 2 * hidden * hidden)
+    second = 2 * (N * dim * hidden + N * hidden * hidden + N * 2 * hidden * hidden)
+    refined = N * dim * hidden + hidden * hidden + N * hidden * hidden + N * 2 * hidden * hidden
+    assert found["graph layer (GPI)"] == 2 * (first + second + refined)
+    assert found["role classifier"] == 2 * (N * 16 * 16 + Q * N * 16 * 4)
+    assert found["box refiner"] == 2 * N * 16 * 4
+    assert found["label heads"] == 2 * (N * 16 * E + 2 * N * dim * R + pairs * dim * R + 16 * R)
+
+
+def test_backward_pass_is_counted_with_its_part(report):
+    for part in ("graph layer (GPI)", "role classifier", "box refiner"):
+        forward, step = (report[kind][WITH][part] for kind in ("inference_gflop", "training_gflop"))
+        assert step == pytest.approx(3 * forward), part
+    for name in (WITH, WITHOUT):
+        forward, step = (report[kind][name]["trunk"] for kind in ("inference_gflop", "training_gflop"))
+        assert 2 * forward < step <= 3 * forward
+
+
+def test_without_the_graph_nothing_of_it_is_left(report):
+    expected = {"trunk", "region proposal network", "entity head"}
+    expected |= {"role classifier without graph", "box refiner without graph"}
+    assert set(report["parameters"][WITHOUT]) == expected
+    for part in expected:
+        assert report["inference_gflop"][WITHOUT][part] == report["inference_gflop"][WITH][part]
+
+
+def test_the_released_generator_is_larger_than_the_published_one():
+    config = load_config(overrides=["NET", "mini"])  # of res101 all but the trunk and the heads
+    parameters = parameters_by_part(build_model(config, 100, 70).named_variables())
+    assert parameters["graph layer (GPI)"] == 8_493_320
+    assert parameters["unused gate"] == 2_119_720
+
+
+def test_times_are_taken_where_they_are_asked_for(pair, report):
+    tf.config.run_functions_eagerly(True)  # the same operations, and no time spent on graphs that run once
+    try:
+        timed = {**report, **times(pair, replace(SETTINGS, repeats=2, warm_up=0))}
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert timed["seconds"].keys() == timed["processor_seconds"].keys() == {"inference", "training"}
+    assert all(value > 0 for both in timed["seconds"].values() for value in both.values())
+    assert "seconds of a training step" in format_cost(timed, "tiny")
+    assert "seconds of a" not in format_cost(report, "tiny")
+    assert totals(report)["parameters"][WITH] == sum(report["parameters"][WITH].values())
+
+
+def cost(*words: str) -> subprocess.CompletedProcess:
+    program = [sys.executable, str(ROOT / "tools/cost.py"), *words]
+    return subprocess.run(program, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_the_command_writes_table_numbers_and_picture(tmp_path: Path):
+    cfgs = [word for path in CONFIGS for word in ("--cfg", str(path))]
+    sizes = ["--width", "96", "--height", "64", "--no-times", "--tag", "tiny"]
+    done = cost(*cfgs, *sizes, "--output", str(tmp_path), "--set", *PAIRS)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "mini" / "cost" / "tiny"
+    report = json.loads((folder / "cost.json").read_text())
+    text = (folder / "cost.md").read_text()
+    assert report["about"]["proposals"] == N and text in done.stdout
+    for published in ("< 4 M", "< 1.5", "> 40 M", "> 15"):
+        assert published in text
+    assert cv2.imread(str(folder / "cost.png")).shape[1] > 900
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "VARIANT", "no_dsg"], "no graph"),
+        (["--queries", "0"], "at least 1"),
+        (["--height", "3"], "at least 16"),
+        (["--gpu", "0,1"], "one GPU"),
+        (["--tag", "a/b"], "plain name"),
+        (["--set", "NET", "vgg"], "vgg"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(words, message, tmp_path: Path):
+    done = cost("--output", str(tmp_path), *words)
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
