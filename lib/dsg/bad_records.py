@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dsg.datasets import Dataset
-from dsg.datasets.catalogue import CATALOGUE
+from dsg.datasets.catalogue import CATALOGUE, advice
 from dsg.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -113,9 +113,10 @@ def check_images(dataset: Dataset, samples: int = 200) -> int:
     if 2 * missing <= len(sample):
         return missing
     lost = [record.path for record in records if not record.path.is_file()]
-    entry = CATALOGUE.get(dataset.name)
-    advice = entry.obtain_images if entry else "put them there, or into images/ of the data set's folder"
+    todo = "put them there, or into images/ of the data set's folder"
+    if dataset.name in CATALOGUE:
+        todo = advice(dataset.name, dataset.folder, images=True)
     raise UserError(
         f"{lost[0].parent}: {len(lost)} of {len(records)} images of {dataset.name} {dataset.split}"
-        f" are missing, such as {lost[0].name}: {advice} (data/README.md)"
+        f" are missing, such as {lost[0].name}: {todo} (data/README.md)"
     )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.datasets.annotations import annotation_file
 from dsg.errors import UserError
+from dsg.fetch.hint import fetch_command
 
-RELEASE = "https://cs.stanford.edu/people/ranjaykrishna/referringrelationships"
 FILES = (
     "annotations_train.json",
     "annotations_test.json",
@@ -36,50 +37,30 @@ class Entry:
     test_images: tuple[str, ...]
     objects: int  # how many names the vocabulary has
     predicates: int
-    obtain: str  # what to do when it is missing
-    obtain_images: str  # what to do when only the images are missing
 
 
 _VG_IMAGES = ("JPEGImages/VG_100K", "JPEGImages/VG_100K_2")
-_UNPACK = "fetch {release}/{archive} and unpack it in the data folder"
 CATALOGUE = {
-    "visualgenome": Entry(
-        "VisualGenome",
-        _VG_IMAGES,
-        _VG_IMAGES,
-        100,
-        70,
-        _UNPACK.format(release=RELEASE, archive="visualgenome.zip"),
-        "fetch images.zip and images2.zip from https://visualgenome.org",
-    ),
-    "vrd": Entry(
-        "VRD",
-        ("sg_dataset/sg_train_images",),
-        ("sg_dataset/sg_test_images",),
-        100,
-        70,
-        _UNPACK.format(release=RELEASE, archive="vrd.zip"),
-        "fetch sg_dataset.zip from https://cs.stanford.edu/people/ranjaykrishna/vrd/",
-    ),
-    "clevr": Entry(
-        "clevr",
-        ("CLEVR_v1.0/images/train",),
-        ("CLEVR_v1.0/images/val",),
-        48,
-        4,
-        _UNPACK.format(release=RELEASE, archive="clevr.zip"),
-        "fetch https://dl.fbaipublicfiles.com/clevr/CLEVR_v1.0.zip",
-    ),
-    "shapes": Entry(
-        "shapes",
-        ("CLEVR_v1.0/images/train",),
-        ("CLEVR_v1.0/images/val",),
-        48,
-        4,
-        "generate it with `python tools/generate_shapes.py`",
-        "generate it again with `python tools/generate_shapes.py --force`",
-    ),
+    "visualgenome": Entry("VisualGenome", _VG_IMAGES, _VG_IMAGES, 100, 70),
+    "vrd": Entry("VRD", ("sg_dataset/sg_train_images",), ("sg_dataset/sg_test_images",), 100, 70),
+    "clevr": Entry("clevr", ("CLEVR_v1.0/images/train",), ("CLEVR_v1.0/images/val",), 48, 4),
+    "shapes": Entry("shapes", ("CLEVR_v1.0/images/train",), ("CLEVR_v1.0/images/val",), 48, 4),
 }
+
+
+def advice(name: str, folder: Path, images: bool = False) -> str:
+    """The command that makes a data set of the catalogue, or only its images, appear.
+
+    Args:
+        folder: the data folder, or the data set's own.
+    """
+    entry = CATALOGUE[name]
+    own = folder.name.lower() == entry.folder.lower() and holds_annotations(folder)
+    place = folder.parent if own else folder
+    if name == "shapes":
+        force = " --force" if images else ""
+        return f"`python tools/generate_shapes.py {shlex.quote(str(place / name))}{force}` generates it"
+    return f"`{fetch_command(name, place)}` fetches {'them' if images else 'it'}"
 
 
 def find_dataset(name: str | os.PathLike[str], data_dir: Path) -> tuple[str, Path, Entry | None]:
@@ -169,7 +150,8 @@ def _known_folder(name: str, data_dir: Path) -> Path:
     if folder is None:
         files = ", ".join(FILES)
         raise UserError(
-            f"data set {name!r} is not there: {exact} should hold {files}; {entry.obtain} (data/README.md)"
+            f"data set {name!r} is not there: {exact} should hold {files}; {advice(name, data_dir)}"
+            " (data/README.md)"
         )
     return folder
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dsg.engine.snapshots import Snapshot, load_meta, load_snapshot
 from dsg.errors import UserError
+from dsg.fetch.hint import fetch_command
 
 LOG = logging.getLogger("dsg")
 PRETRAINED = "dsg_pretrained"
@@ -165,8 +166,8 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
             return place
     if text == PRETRAINED:
         raise UserError(
-            f"the released checkpoint is not there: put {PRETRAINED}.ckpt.index and .data-00000-of-00001 "
-            f"into {places[0].parent} (data/README.md)"
+            f"the released checkpoint is not there: {places[0]}.index and .data-00000-of-00001; "
+            f"`{fetch_command(PRETRAINED, data_dir)}` fetches them (data/README.md)"
         )
     known = available(folder)
     there = f"there are {', '.join(known)}" if known else "there is none yet: train first"

@@ -17,6 +17,7 @@ import numpy as np
 
 from dsg.config import Config
 from dsg.errors import UserError
+from dsg.fetch.hint import fetch_command
 from dsg.tf1.checkpoint import LFS_HEADER, LoadReport, load_imagenet_checkpoint
 
 NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
@@ -87,9 +88,12 @@ def _kept_weights(config: Config, folder: Path) -> Path:
     for path in (root / name for root in roots for name in names):
         if path.is_file() or Path(f"{path}.index").is_file():
             return path
+    todo = "put the file there (data/README.md)"
+    if config.net != "res18":
+        todo = f"`{fetch_command('imagenet_weights', folder, config.net)}` fetches them (data/README.md)"
     raise UserError(
-        f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; put the file there "
-        "(data/README.md says where to get it), or name it with WEIGHTS FILE"
+        f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; {todo}, "
+        "or name them with WEIGHTS FILE"
         f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
     )
 

@@ -1,0 +1,1 @@
+"""Data sets and weights: from where they were published to where the loaders look for them."""

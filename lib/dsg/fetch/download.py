@@ -1,0 +1,108 @@
+"""A file from the first mirror that gives it: several tries of each, verified before it gets its name."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dsg.engine.progress import Progress
+from dsg.errors import UserError
+from dsg.fetch.catalogue import Part
+from dsg.fetch.content import problem
+from dsg.fetch.http import OnBytes, Refused, Transient, forget, receive
+from dsg.fetch.tools import Tools, explained
+
+LOG = logging.getLogger("dsg")
+MEGABYTE = 1_000_000
+
+
+def download(part: Part, urls: Sequence[str], target: Path, tools: Tools) -> None:
+    """Puts `part` into `target`, which appears whole and verified or not at all.
+
+    Args:
+        urls: mirrors in the order in which they are tried.
+        target: the file; while it is incomplete it is called `<target>.part`.
+
+    Raises:
+        UserError: no mirror gave it, with the reason of each; or there is no disk for it.
+    """
+    part_file = target.with_name(target.name + ".part")
+    with explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for url in urls:
+        LOG.info("fetching %s", url)
+        try:
+            with _progress(part) as on_bytes:
+                _from_mirror(url, part_file, part, tools, on_bytes)
+        except (Refused, Transient) as error:
+            LOG.info("  %s", error)
+            failures.append(f"{url}: {error}")
+            continue
+        with explained(target):
+            os.replace(part_file, target)
+        forget(part_file)
+        return
+    kept = f"; {part_file} is kept, the same command goes on from there" if part_file.is_file() else ""
+    page = f" (look at {part.page})" if part.page else ""
+    raise UserError(
+        f"{part.file}: no mirror gave it: {'; '.join(failures)}{kept}; "
+        f"get it in another way{page} and give the same command with --from FOLDER"
+    )
+
+
+def _from_mirror(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: OnBytes) -> None:
+    """Tries one mirror until it has given the whole file, or has failed too often without progress.
+
+    Raises:
+        Refused: it has no such file, or a wrong one, which is removed.
+        Transient: too many failures; what has arrived is kept.
+    """
+    failed, restarted = 0, False
+    while True:
+        before = _size(part_file)
+        try:
+            receive(url, part_file, part, tools, on_bytes)
+        except Transient as error:
+            failed = 1 if _size(part_file) > before else failed + 1
+            if failed >= tools.attempts:
+                raise
+            wait = max(error.wait, tools.backoff * 2 ** (failed - 1))
+            LOG.info("  %s; again in %.0f s", error, wait)
+            tools.sleep(wait)
+            continue
+        reason = problem(part_file, part)
+        if not reason:
+            return
+        forget(part_file)
+        if not before or restarted:
+            raise Refused(f"{reason}; it was removed")
+        restarted = True  # two halves of different files, maybe
+        LOG.info("  %s; once more from the beginning", reason)
+
+
+@contextlib.contextmanager
+def _progress(part: Part) -> Iterator[OnBytes]:
+    """Shows megabytes, if there are several."""
+    with contextlib.ExitStack() as stack:
+        shown: list[Progress] = []
+        told = [0]
+
+        def on_bytes(done: int, total: int) -> None:
+            total = total or part.size_guess
+            if not shown and total >= 5 * MEGABYTE:
+                told[0] = done // MEGABYTE
+                label = f"{part.file}, MB"
+                shown.append(stack.enter_context(Progress(label, -(-total // MEGABYTE), done=told[0])))
+            if shown and done // MEGABYTE > told[0]:
+                shown[0].advance(done // MEGABYTE - told[0])
+                told[0] = done // MEGABYTE
+
+        yield on_bytes
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

@@ -1,0 +1,309 @@
+"""`fetch` as a whole: what lands where, what is not fetched twice, folders in place of mirrors, messages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsg.datasets import load_dataset
+from dsg.datasets.catalogue import CATALOGUE, advice
+from dsg.errors import UserError
+from dsg.fetch.catalogue import Part, catalogue
+from dsg.fetch.command import fetch
+from dsg.fetch.hint import fetch_command
+from dsg.fetch.tools import Tools
+from tests.datasets.files import write_dataset
+from tests.fetch.files import tar_of, zip_of
+from tests.fetch.server import POINTER, running
+
+ROOT = Path(__file__).resolve().parents[2]
+INDEX, DATA = b"index" * 100, b"weights" * 5000
+IMAGES = {"x/sg_train_images/a.jpg": b"a" * 900, "x/sg_test_images/b.jpg": b"b", "x/readme": b"-"}
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """The files of a small release, by name."""
+    folder = write_dataset(tmp_path_factory.mktemp("source") / "VRD")
+    objects = json.loads((folder / "objects.json").read_text())
+    predicates = json.loads((folder / "predicates.json").read_text())
+    (folder / "objects.json").write_text(json.dumps(objects + [f"o{n}" for n in range(100 - len(objects))]))
+    more = [f"p{n}" for n in range(70 - len(predicates))]
+    (folder / "predicates.json").write_text(json.dumps(predicates + more))
+    return {
+        "vrd.zip": zip_of({f"VRD/{path.name}": path.read_bytes() for path in folder.iterdir()}),
+        "sg_dataset.zip": zip_of(IMAGES),
+        "resnet.tar.gz": tar_of({"./resnet_v1_50.ckpt": DATA}),
+        "m.ckpt.index": INDEX,
+        "m.ckpt.data": DATA,
+    }
+
+
+@pytest.fixture(scope="module")
+def server(archives):
+    with running(archives) as site:
+        yield site
+
+
+@pytest.fixture
+def site(server):
+    server.requests.clear()
+    return server
+
+
+def listing(site, behaviour="good"):
+    """A catalogue like the real one."""
+
+    def part(file: str, into: str, **fields) -> Part:
+        return Part(file, (site.url(behaviour, file),), into, **fields)
+
+    real = catalogue()["vrd"]
+    six, two = real["annotations"], real["images"]
+    return {
+        "vrd": {
+            "annotations": part("vrd.zip", six.into, anchor=six.anchor, there=six.there),
+            "images": part(
+                "sg_dataset.zip", two.into, anchor=two.anchor, only=two.only, there={"sg_train_images/*": 1}
+            ),
+        },
+        "imagenet_weights": {
+            "res50": part(
+                "resnet.tar.gz",
+                "imagenet_weights",
+                anchor="resnet_v1_50.ckpt",
+                there={"resnet_v1_50.ckpt": 1},
+                instead=("res50.ckpt",),
+            )
+        },
+        "dsg_pretrained": {
+            "index": part("m.ckpt.index", "pretrained", bytes=len(INDEX), sha256=sha(INDEX)),
+            "data": part("m.ckpt.data", "pretrained", bytes=len(DATA), sha256=sha(DATA)),
+        },
+    }
+
+
+class Fetcher:
+    def __init__(self, site, data, caplog):
+        self.site, self.data, self.caplog = site, data, caplog
+        self.tools = Tools(sleep=lambda _: None, free=lambda _: 10**12, attempts=2, timeout=10)
+
+    def __call__(self, name, behaviour="good", **options):
+        """The lines that were logged."""
+        self.caplog.clear()
+        tools = options.pop("tools", self.tools)
+        fetch(name, self.data, tools=tools, listed=listing(self.site, behaviour), **options)
+        return [record.getMessage() for record in self.caplog.records]
+
+    def files(self):
+        found = (path for path in self.data.rglob("*") if path.is_file() and ".fetch" not in path.parts)
+        return {str(path.relative_to(self.data)) for path in found}
+
+    def left_over(self):
+        """What is on its way: neither receipts nor the lock."""
+        found = (self.data / ".fetch").rglob("*")
+        return [
+            path.name for path in found if path.is_file() and path.suffix != ".txt" and path.name != "lock"
+        ]
+
+
+@pytest.fixture
+def get(site, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("dsg"), "propagate", True)
+    caplog.set_level(logging.INFO, logger="dsg")
+    return Fetcher(site, tmp_path / "data", caplog)
+
+
+def test_a_data_set_lands_where_the_loader_looks(get):
+    get("vrd")
+    images = {"VRD/sg_dataset/sg_train_images/a.jpg", "VRD/sg_dataset/sg_test_images/b.jpg"}
+    assert images < get.files() and len(get.files()) == 8
+    assert len(load_dataset("vrd", "train", data_dir=get.data)) == 18
+    assert get.left_over() == []
+
+
+@pytest.mark.parametrize("behaviour", ["cut", "norange", "redirect", "unsized"])
+def test_in_spite_of_the_network(get, behaviour):
+    get("VRD", behaviour, only=["annotations"])
+    assert "VRD/annotations_train.json" in get.files()
+
+
+def test_what_is_there_is_not_fetched_again(get):
+    for name in ("vrd", "imagenet_weights", "dsg_pretrained"):
+        get(name)
+        get.site.requests.clear()
+        lines = get(name)
+        assert get.site.requests == []
+        assert all("there already" in line for line in lines), lines
+    assert "sha256 as expected" in lines[0]
+
+
+def test_what_is_damaged_is_fetched_again(get):
+    get("vrd")
+    image = get.data / "VRD/sg_dataset/sg_train_images/a.jpg"
+    image.write_bytes(b"short")
+    lines = get("vrd")
+    assert image.read_bytes() == b"a" * 900 and "annotations: there already" in lines[0]
+    image.write_bytes(b"c" * 900)  # only a checksum tells
+    assert "there already" in get("vrd")[1]
+    get("vrd", thorough=True)
+    assert image.read_bytes() == b"a" * 900
+    get("dsg_pretrained")
+    (get.data / "pretrained/m.ckpt.data").write_bytes(POINTER)
+    get("dsg_pretrained")
+    assert (get.data / "pretrained/m.ckpt.data").read_bytes() == DATA
+
+
+def test_files_put_there_by_hand_are_found(get):
+    (get.data / "imagenet_weights").mkdir(parents=True)
+    (get.data / "imagenet_weights/res50.ckpt").write_bytes(DATA)
+    assert "there already" in get("imagenet_weights")[0]
+    images = get.data / "vrd/sg_dataset/sg_train_images"  # the folder in lower case
+    images.mkdir(parents=True)
+    (images / "a.jpg").write_bytes(b"a")
+    assert "counted, not compared" in get("vrd", only=["images"])[0]
+    assert get.site.requests == []
+
+
+def test_the_data_folder_may_be_the_data_sets_own(get):
+    get("vrd", only=["annotations"])
+    get.data = get.data / "VRD"
+    get("vrd")
+    assert "sg_dataset/sg_train_images/a.jpg" in get.files()
+
+
+def test_from_a_folder(get, tmp_path, archives):
+    source = tmp_path / "Downloads"
+    source.mkdir()
+    for name, content in archives.items():
+        (source / name).write_bytes(content)
+    for name in ("vrd", "imagenet_weights", "dsg_pretrained"):
+        get(name, "missing", source=str(source))
+    assert get.site.requests == [] and len(get.files()) == 11
+    assert {path.name for path in source.iterdir()} == set(archives)  # the user's files stay
+
+
+def test_from_a_folder_without_it(get, tmp_path, archives):
+    (tmp_path / "m.ckpt.index").write_bytes(POINTER)
+    with pytest.raises(UserError, match="m.ckpt.index: it is a Git LFS pointer.*git lfs pull"):
+        get("dsg_pretrained", source=str(tmp_path))
+    with pytest.raises(UserError, match="has no vrd.zip"):
+        get("vrd", source=str(tmp_path))
+    with pytest.raises(UserError, match="no such folder"):
+        get("vrd", source=str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="ftp://host/x: a folder, or an address"):
+        get("vrd", source="ftp://host/x")
+    write_dataset(tmp_path / "VRD")
+    with pytest.raises(UserError, match="what it unpacks to: .*--data DIR"):
+        get("vrd", source=str(tmp_path))
+
+
+def test_from_an_address(get):
+    get("vrd", "missing", source=get.site.address + "/good/")
+    get("imagenet_weights", "missing", source=get.site.url("good", "resnet.tar.gz"))
+    assert len(get.files()) == 9
+
+
+def test_archives_can_be_kept(get):
+    get("vrd", keep=True)
+    assert sorted(get.left_over()) == ["sg_dataset.zip", "vrd.zip"]
+
+
+def test_no_room_is_said_before_anything_is_fetched(get):
+    with pytest.raises(
+        UserError, match="m.ckpt.data needs 35 kB, and 20 kB of the disk are free.*--data DIR"
+    ):
+        get("dsg_pretrained", only=["data"], tools=Tools(free=lambda _: 20_000, spare=100))
+    assert get.site.requests == []
+
+
+def test_a_damaged_archive_is_removed(get, archives):
+    content = bytearray(archives["vrd.zip"])
+    content[200] ^= 255
+    get.site.files["broken.zip"] = bytes(content)
+    parts = {"annotations": Part("broken.zip", (get.site.url("good", "broken.zip"),), "VRD")}
+    with pytest.raises(UserError, match="broken.zip: damaged .*it was removed"):
+        fetch("vrd", get.data, tools=get.tools, listed={"vrd": parts})
+    assert get.left_over() == []
+
+
+def test_two_at_once(get, tmp_path):
+    import fcntl
+
+    get("vrd")
+    with open(get.data / ".fetch/vrd/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another fetch of the same is running"):
+            get("vrd")
+
+
+def test_unknown_names(get):
+    with pytest.raises(UserError, match="nothing is known of 'coco'.*visualgenome"):
+        fetch("coco", get.data)
+    with pytest.raises(UserError, match="generate_shapes.py"):
+        fetch("shapes", get.data)
+    with pytest.raises(UserError, match="vrd has no part 'picture': there are annotations, images"):
+        get("vrd", only=["picture"])
+
+
+def test_the_catalogue_makes_sense():
+    assert set(catalogue()) == {"visualgenome", "vrd", "clevr", "imagenet_weights", "dsg_pretrained"}
+    for name, parts in catalogue().items():
+        if name in CATALOGUE:
+            assert {part.into.split("/")[0] for part in parts.values()} == {CATALOGUE[name].folder}
+            folders = [f"{part.into}/{top}" for part in parts.values() for top in part.only]
+            entry = CATALOGUE[name]
+            for image_folder in entry.train_images + entry.test_images:
+                assert f"{entry.folder}/{image_folder}/" in folders
+        for part in parts.values():
+            assert (
+                part.urls and part.page and all(url.startswith(("https://", "http://")) for url in part.urls)
+            )
+            assert not part.is_archive or (part.anchor and part.there)
+            assert part.sha256 is None or len(part.sha256) == 64
+            assert part.md5 is None or len(part.md5) == 32
+            assert not (part.digest or part.bytes) or part.checked
+
+
+def test_the_command_in_messages(tmp_path):
+    assert fetch_command("vrd") == "./experiments/scripts/fetch.sh vrd"
+    assert advice("clevr", Path("data")) == "`./experiments/scripts/fetch.sh clevr` fetches it"
+    with pytest.raises(UserError, match=f"`./experiments/scripts/fetch.sh vrd --data {tmp_path}` fetches it"):
+        load_dataset("vrd", "train", data_dir=tmp_path)
+    own = write_dataset(tmp_path / "VRD")
+    assert f"--data {tmp_path}`" in advice("vrd", own, images=True)
+
+
+def test_the_script(tmp_path, site):
+    """Through the shell, without TensorFlow: a relative folder, an address, a mistake."""
+    environment = {**os.environ, "DSG_PYTHON": sys.executable, "PYTHONPATH": ""}
+    script = str(ROOT / "experiments/scripts/fetch.sh")
+    (tmp_path / "resnet_v1_50_2016_08_28.tar.gz").write_bytes(site.files["resnet.tar.gz"])
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([script, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    words = ["imagenet_weights", "--only", "res50", "--from", ".", "--data", "d"]
+    done = call(*words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "d/imagenet_weights/resnet_v1_50.ckpt").read_bytes() == DATA
+    assert "there already" in call(*words).stdout
+    wrong = call("vrd", f"--from={site.address}/missing", "--data=d")
+    assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and "HTTP 404" in wrong.stderr
+    assert call().returncode == call("vrd", "--bogus").returncode == call("vrd", "--from").returncode == 2
+    assert call("--help").stdout.startswith("usage: fetch.sh visualgenome|vrd|clevr")
+    loaded = "import sys; sys.argv[1:] = ['vrd', '--from', '/nowhere', '--data', 'd']; import runpy, atexit; "
+    loaded += "atexit.register(lambda: print('tensorflow' in sys.modules)); "
+    loaded += f"runpy.run_path({str(ROOT / 'tools/fetch.py')!r}, run_name='__main__')"
+    seen = subprocess.run([sys.executable, "-c", loaded], cwd=tmp_path, capture_output=True, text=True)
+    assert seen.stdout.split() == ["False"] and seen.returncode == 2
