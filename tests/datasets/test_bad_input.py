@@ -26,7 +26,7 @@ def refused(folder, *parts: str, split: str = "test", **options: Any) -> None:
 def test_missing_folder_names_files_and_source(tmp_path) -> None:
     refused("vrd", "VRD", "annotations_train.json", "objects.json", "fetch.sh vrd --data", data_dir=tmp_path)
     refused("shapes", "generate_shapes", data_dir=tmp_path)
-    refused("visualgenome", "VisualGenome", "visualgenome.zip", data_dir=tmp_path / "nowhere")
+    refused("visualgenome", "VisualGenome", "fetch.sh visualgenome", data_dir=tmp_path / "nowhere")
 
 
 def test_unknown_data_set_names_the_nearest(tmp_path) -> None:
