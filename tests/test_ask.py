@@ -11,8 +11,10 @@ import pytest
 from dsg.ask import Trained, answer, load_trained
 from dsg.datasets.shapes import make_picture
 from dsg.datasets.shapes_scene import OBJECTS
+from dsg.engine.setup import restore
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
+from dsg.nets import build_model
 from dsg.pipeline import inference_batch
 from tests.small_trained import write_snapshot
 
@@ -37,8 +39,12 @@ def test_a_snapshot_carries_all_that_is_needed(snapshot: Path, trained: Trained)
     saved = load_snapshot(snapshot)
     assert trained.config.net == "mini" and trained.config.test.scales == (64,)
     assert trained.vocabulary.objects == OBJECTS
+    model = build_model(trained.config, len(OBJECTS), len(trained.vocabulary.predicates))
+    restore(saved, model)
+    model.fold()
+    expected = model.named_variables()
     for name, variable in trained.model.named_variables().items():
-        np.testing.assert_array_equal(variable.numpy(), saved.variables[name])
+        np.testing.assert_array_equal(variable.numpy(), expected[name].numpy())
 
 
 def test_answers_are_in_pixels_of_the_image(trained: Trained) -> None:

@@ -71,7 +71,7 @@ class Answers:
 
 
 def load_trained(path: str | Path) -> Trained:
-    """The model of a snapshot (`<name>_iter_N.npz`), with its options and vocabulary.
+    """The model of a snapshot (`<name>_iter_N.npz`), with its options and vocabulary, folded (`DSG.fold`).
 
     Raises:
         UserError: the file is missing, damaged or no snapshot.
@@ -86,6 +86,7 @@ def load_trained(path: str | Path) -> Trained:
     vocabulary = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
     model = build_model(config, len(vocabulary.objects), len(vocabulary.predicates))
     restore(snapshot, model)
+    model.fold()
     return Trained(model, config, vocabulary)
 
 

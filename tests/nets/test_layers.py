@@ -50,6 +50,19 @@ def test_centre_tap_is_the_whole_convolution_on_one_cell(size: int) -> None:
     close(layer(x, centre_tap=True), layer(x), 1e-6)
 
 
+@pytest.mark.parametrize("layer", [FrozenNormConv(5, 6, 3), StandardisedConv(5, 6, 3)])
+def test_folding_keeps_the_function_and_folding_again_too(layer: Block) -> None:
+    shake(layer)  # gains of both signs
+    x = noise(2, 6, 7, 5, seed=9)
+    before, kernel = layer(x), layer.named_variables()["kernel"].numpy()
+    for _ in range(2):
+        layer.fold()
+        close(layer(x), before, 1e-5)
+    assert not np.allclose(layer.named_variables()["kernel"], kernel)
+    layer._folded = False  # what the variables say, without knowing that they are folded
+    close(layer(x), before, 1e-5)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_folded_norm_is_the_norm_after_the_convolution(stride: int) -> None:
     layer = shake(FrozenNormConv(3, 4, 3, stride, relu=False))

@@ -41,6 +41,20 @@ def gradients(model: Any, batch: Any, config: Any) -> dict[str, Any]:
     return dict(zip(variables, tape.gradient(losses["total"], list(variables.values()))))
 
 
+@pytest.mark.parametrize("net", ["mini", "res50"])
+def test_a_folded_model_answers_as_before(net: str) -> None:
+    config = tiny_config("NET", net, "FEATURE_STRIDE", "16")
+    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    inputs = {key: batch[key] for key in INPUTS}
+    before = model.predict_roles(inputs)
+    model.fold()
+    close(model.predict_roles(inputs).role_probabilities, before.role_probabilities, 1e-4)
+    kernel = model.trunk.conv1.kernel
+    folded = np.array(kernel)
+    model.predict_roles(inputs)
+    np.testing.assert_array_equal(kernel, folded)
+
+
 @pytest.mark.parametrize("overrides", [(), PAPER, ("RR.MATCHING", "True"), ("VARIANT", "no_dsg")])
 def test_shapes(overrides: tuple[str, ...]) -> None:
     config = tiny_config(*overrides)

@@ -12,7 +12,7 @@ from dsg.boxes.transform import union_boxes
 from dsg.config import load_config
 from dsg.nets.layers import Conv
 from dsg.nets.parts import make_parts
-from dsg.nets.regions import RegionEncoder, ResnetHead, SmallHead, crop, normalise
+from dsg.nets.regions import BoxSet, RegionEncoder, ResnetHead, SmallHead, crop, normalise
 from tests.golden import golden
 from tests.nets.cases import close
 
@@ -119,7 +119,7 @@ def test_each_pair_is_encoded_once_and_found_from_both_sides() -> None:
     boxes = tf.constant(np.concatenate([low, low + 30], -1), tf.float32)
     valid = tf.constant([[True, True, True, True], [True, True, False, False]])
     size = tf.fill([2, 2], 96.0)
-    found = make_encoder()(features, boxes, valid, size, padded=False)
+    [found] = make_encoder()(features, [BoxSet(boxes, valid)], size, padded=False)
     assert found.crops.shape[0] == 6  # 4 and 2 boxes
     assert found.pairs.shape == (10 + 3, 3 + 4)
     index = found.pair_index.numpy()
@@ -140,21 +140,40 @@ def test_each_pair_is_encoded_once_and_found_from_both_sides() -> None:
 
 def test_without_coordinates_and_without_pairs() -> None:
     features, boxes = tf.ones([1, 4, 4, 3]), tf.constant([[[0.0, 0.0, 20.0, 20.0]]])
-    inputs = (features, boxes, tf.constant([[True]]), tf.constant([[64.0, 64.0]]))
-    assert make_encoder()(*inputs, padded=False, coordinates=False).nodes.shape[-1] == 3
+    inputs = (
+        features,
+        [BoxSet(boxes, tf.constant([[True]]), coordinates=False)],
+        tf.constant([[64.0, 64.0]]),
+    )
+    assert make_encoder()(*inputs, padded=False)[0].nodes.shape[-1] == 3
     alone = RegionEncoder(Identity(), None, stride=STRIDE, size=2, relation_size=1, max_pool=False)
-    found = alone(*inputs, padded=False)
-    assert found.pairs is None and found.pair_index is None and found.nodes.shape == (1, 1, 7)
+    [found] = alone(*inputs, padded=False)
+    assert found.pairs is None and found.pair_index is None and found.nodes.shape == (1, 1, 3)
+
+
+def test_sets_of_boxes_are_encoded_together_as_they_are_alone() -> None:
+    rng = np.random.default_rng(1)
+    features, size = tf.constant(rng.standard_normal((2, 6, 6, 3)), tf.float32), tf.fill([2, 2], 96.0)
+    low = rng.uniform(0, 50, (2, 7, 2))
+    boxes = tf.constant(np.concatenate([low, low + 30], -1), tf.float32)
+    some = tf.constant([[True, True, True, True], [True, True, False, False]])
+    others = tf.constant([[False, False, False], [True, True, False]])
+    sets = [BoxSet(boxes[:, :4], some), BoxSet(boxes[:, 4:], others, coordinates=False)]
+    encoder = make_encoder(relation_size=2)
+    for one, found in zip(sets, encoder(features, sets, size, padded=False)):
+        [alone] = encoder(features, [one], size, padded=False)
+        for name, part in found._asdict().items():
+            close(part, getattr(alone, name))
 
 
 def test_relation_crops_of_several_cells() -> None:
     features = tf.random.stateless_normal([1, 6, 6, 3], [1, 2])
     boxes = tf.constant([[[0.0, 0.0, 30.0, 40.0], [20.0, 10.0, 70.0, 60.0]]])
-    inputs = (features, boxes, tf.constant([[True, True]]), tf.constant([[96.0, 96.0]]))
-    found = make_encoder(relation_size=3, max_pool=True)(*inputs, padded=False)
+    inputs = (features, [BoxSet(boxes, tf.constant([[True, True]]))], tf.constant([[96.0, 96.0]]))
+    [found] = make_encoder(relation_size=3, max_pool=True)(*inputs, padded=False)
     assert found.pair_crops.shape == (3, 3, 3, 3)
     union = union_boxes(boxes)[0, 0, 1][None]
-    options: dict[str, Any] = {"image_size": inputs[3], "stride": STRIDE, "max_pool": True}
+    options: dict[str, Any] = {"image_size": inputs[2], "stride": STRIDE, "max_pool": True}
     close(found.pair_crops[found.pair_index[0, 0, 1]], crop(features, union, [0], 3, **options)[0])
 
 
@@ -164,7 +183,8 @@ def test_max_pooled_relation_crops_are_as_large_as_the_entities_unless_asked(ask
     regions = make_parts(load_config(overrides=["NET", "mini", *pairs]), 3, 2).regions
     boxes = tf.constant([[[0.0, 0.0, 30.0, 40.0]]])
     features = tf.ones([1, 6, 6, regions.entity.convs[0].kernel.shape[2]])
-    found = regions(features, boxes, tf.constant([[True]]), tf.constant([[96.0, 96.0]]), padded=False)
+    sets = [BoxSet(boxes, tf.constant([[True]]))]
+    [found] = regions(features, sets, tf.constant([[96.0, 96.0]]), padded=False)
     assert found.crops.shape[1] == 4 and found.pair_crops.shape[1:3] == (cells, cells)
 
 

@@ -11,13 +11,14 @@ One image, float32, ResNet, the release's graph layer. Letters as in `dsg.batch`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import tensorflow as tf
 
 from dsg.batch import Batch
 from dsg.boxes.transform import union_boxes
+from dsg.nets import winograd
 from dsg.nets.model import DSG
 from dsg.nets.outputs import (
     GraphFeatures,
@@ -46,6 +47,10 @@ class Savings:
     mean_first: bool = False  # the heads' projection after the mean
     split: bool = False  # dense layers in terms; queries are looked up
     skip_ground_truth: bool = False  # no labels of ground-truth boxes at test time
+    winograd: bool = False  # 3x3 convolutions by `dsg.nets.winograd` where it pays
+
+
+ALL_SAVINGS = Savings(**{item.name: True for item in fields(Savings)})
 
 
 class Plain:
@@ -91,7 +96,7 @@ class Plain:
         """
         image_size = batch["image_size"]
         trunk = self._trunk(batch["image"])
-        rpn = self.model.rpn(trunk.features, image_size)
+        rpn = self.model.rpn.read(self._rpn_hidden(trunk.features), image_size)
         proposals = proposals or self._propose(rpn)
         regions = self._regions(trunk.features, proposals.boxes, image_size)
         graph, labels = self._graph(regions, proposals.valid)
@@ -153,6 +158,8 @@ class Plain:
             kernel = kernel * scale
         if stride > 1 and half:
             y = tf.nn.conv2d(_pad(x, half), kernel, stride, "VALID")
+        elif stride == 1 and self._savings.winograd and winograd.pays(x, kernel):
+            y = winograd.convolve(x, kernel)
         else:
             y = tf.nn.conv2d(x, kernel, stride, "SAME")
         if self._savings.fold:
@@ -169,6 +176,14 @@ class Plain:
                 is_training=False,
             ).y
         return tf.nn.relu(y) if relu else y
+
+    def _rpn_hidden(self, features: tf.Tensor) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self._weights["rpn/conv/kernel"])
+        if self._savings.winograd and winograd.pays(features, kernel):
+            hidden = winograd.convolve(features, kernel)
+        else:
+            hidden = tf.nn.conv2d(features, kernel, 1, "SAME")
+        return tf.nn.relu(tf.nn.bias_add(hidden, self._weights["rpn/conv/bias"]))
 
     def _propose(self, rpn: Any) -> Proposals:
         train = self.config.train

@@ -15,6 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from dsg.nets import winograd
+
 Initializer = Any
 HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")
 
@@ -50,6 +52,15 @@ class Block(tf.keras.layers.Layer):
             name=name, shape=tuple(shape), initializer=initializer, trainable=trainable, dtype="float32"
         )
 
+    def fold(self) -> None:
+        """Compute once what follows from the weights alone, here and below. The function stays the same; what
+        the weights say one by one does not, so this is for answering, not for training.
+        """
+        for value in vars(self).values():
+            for part in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(part, Block):
+                    part.fold()
+
     def named_variables(self, prefix: str = "") -> dict[str, tf.Variable]:
         """All variables below this block by the path of attributes that leads to each, in order of
         definition.
@@ -81,9 +92,13 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """
     kernel = tf.cast(kernel, x.dtype)
     half = int(kernel.shape[0]) // 2
+    if stride == 1 and winograd.pays(x, kernel):
+        return winograd.convolve(x, kernel)
     if stride == 1 or half == 0:
         return tf.nn.conv2d(x, kernel, stride, "SAME")
-    return tf.nn.conv2d(x, kernel, stride, [[0, 0], [half, half], [half, half], [0, 0]])
+    # Padded beforehand: with explicit padding in the convolution its gradients take several times as long on
+    # a processor.
+    return tf.nn.conv2d(tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]]), kernel, stride, "VALID")
 
 
 class Conv(Block):
@@ -133,19 +148,34 @@ class FrozenNormConv(Block):
         self.beta = self.weight("beta", (cout,), "zeros", trainable=False)
         self.moving_mean = self.weight("moving_mean", (cout,), "zeros", trainable=False)
         self.moving_variance = self.weight("moving_variance", (cout,), "ones", trainable=False)
-        self._stride, self._relu, self._epsilon = stride, relu, epsilon
+        self._stride, self._relu, self._epsilon, self._folded = stride, relu, epsilon, False
+
+    def fold(self) -> None:
+        """Multiply the kernel by the scale; what is left of the normalisation is the shift."""
+        scale, shift = self._scale_and_shift()
+        self.kernel.assign(tf.convert_to_tensor(self.kernel) * scale)
+        self.beta.assign(shift)
+        self.gamma.assign(tf.ones_like(scale))
+        self.moving_mean.assign(tf.zeros_like(scale))
+        self.moving_variance.assign(tf.fill(scale.shape, 1.0 - self._epsilon))
+        self._folded = True
 
     def call(self, x: tf.Tensor, centre_tap: bool = False) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
         if centre_tap and kernel.shape[0] > 1:
             middle = int(kernel.shape[0]) // 2
             kernel = kernel[middle : middle + 1, middle : middle + 1]
-        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(
-            tf.convert_to_tensor(self.moving_variance) + self._epsilon
-        )
-        shift = tf.convert_to_tensor(self.beta) - tf.convert_to_tensor(self.moving_mean) * scale
-        y = tf.nn.bias_add(convolve(x, kernel * scale, self._stride), tf.cast(shift, x.dtype))
+        with tf.control_dependencies([x]):  # not earlier: all folded kernels at once would double the weights
+            scale, shift = self._scale_and_shift()
+            kernel = tf.cast(kernel if self._folded else kernel * scale, x.dtype)
+        y = tf.nn.bias_add(convolve(x, kernel, self._stride), tf.cast(shift, x.dtype))
         return tf.nn.relu(y) if self._relu else y
+
+    def _scale_and_shift(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the normalisation multiplies a convolution by, and adds: [C'] each."""
+        variance = tf.convert_to_tensor(self.moving_variance)
+        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(variance + self._epsilon)
+        return scale, tf.convert_to_tensor(self.beta) - tf.convert_to_tensor(self.moving_mean) * scale
 
 
 # A ReLU of unit normal values has this inverse standard deviation: multiplied by it, activations keep unit
@@ -170,13 +200,23 @@ class StandardisedConv(Block):
         self.gain = self.weight("gain", (cout,), "ones")
         self.bias = self.weight("bias", (cout,), "zeros")
         self._fan_in = float(size * size * cin)
-        self._stride, self._relu, self._epsilon = stride, relu, epsilon
+        self._stride, self._relu, self._epsilon, self._folded = stride, relu, epsilon, False
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def fold(self) -> None:
+        """Keep the normalised kernel, of which normalising makes the same again."""
+        self.kernel.assign(self._normalised())
+        self.gain.assign(tf.abs(tf.convert_to_tensor(self.gain)))
+        self._folded = True
+
+    def _normalised(self) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
         mean, variance = tf.nn.moments(kernel, [0, 1, 2], keepdims=True)
         scale = tf.math.rsqrt(variance * self._fan_in + self._epsilon) * tf.convert_to_tensor(self.gain)
-        y = tf.nn.bias_add(convolve(x, (kernel - mean) * scale, self._stride), tf.cast(self.bias, x.dtype))
+        return (kernel - mean) * scale
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self.kernel) if self._folded else self._normalised()
+        y = tf.nn.bias_add(convolve(x, kernel, self._stride), tf.cast(self.bias, x.dtype))
         return tf.nn.relu(y) * tf.cast(RELU_GAIN, y.dtype) if self._relu else y
 
 

@@ -16,8 +16,22 @@ from dsg.config import Config
 from dsg.nets.layers import Block
 from dsg.nets.outputs import GraphFeatures, LabelLogits, Outputs, Predictions, Proposals
 from dsg.nets.parts import Parts
+from dsg.nets.regions import BoxSet
 from dsg.nets.rpn import ground_truth_proposals, propose
 
+# In the order of the data flow.
+PARTS = (
+    "trunk",
+    "rpn",
+    "regions",
+    "gpi",
+    "role_classifier",
+    "box_refiner",
+    "labels",
+    "gt_labels",
+    "matching",
+)
+PARTS += ("role_baseline", "box_baseline")
 # What frozen batch normalisation consists of.
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -67,7 +81,11 @@ class DSG(tf.keras.Model):
         rpn = self.rpn(trunk.features, image_size)
         proposals = self._propose(rpn, batch, training)
         boxes, valid = proposals.boxes, proposals.valid
-        regions = self.regions(trunk.features, boxes, valid, image_size, padded=padded)
+        sets = [BoxSet(boxes, valid)]
+        weights = self.config.loss
+        if self._with_graph and training and (weights.gt_entity or weights.gt_predicate):
+            sets.append(BoxSet(batch["gt_boxes"], batch["gt_valid"], coordinates=False))
+        regions, *of_ground_truth = self.regions(trunk.features, sets, image_size, padded=padded)
 
         graph: GraphFeatures | None = None
         labels: LabelLogits | None = None
@@ -81,16 +99,8 @@ class DSG(tf.keras.Model):
             if self._with_matching:
                 role_logits += self.matching(labels, queries, valid)
             box_deltas = self.box_refiner(graph.nodes)
-            weights = self.config.loss
-            if training and (weights.gt_entity or weights.gt_predicate):
-                gt_regions = self.regions(
-                    trunk.features,
-                    batch["gt_boxes"],
-                    batch["gt_valid"],
-                    image_size,
-                    padded=padded,
-                    coordinates=False,
-                )
+            if of_ground_truth:
+                gt_regions = of_ground_truth[0]
                 gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
         return Outputs(
             trunk=trunk,
@@ -131,21 +141,21 @@ class DSG(tf.keras.Model):
             node_weights=None if attention is None else tf.reduce_mean(tf.cast(attention, tf.float32), -1),
         )
 
+    def fold(self) -> None:
+        """Fold normalisation into kernels once, so that answers need not do it each time (`Block.fold`).
+
+        Call it before the first answer is asked for. The weights are then those of an equal network, not the
+        trained ones: do not train or save it.
+        """
+        for name in PARTS:
+            part = getattr(self, name, None)
+            if isinstance(part, Block):
+                part.fold()
+
     def named_variables(self) -> dict[str, tf.Variable]:
         """Every variable by its stable name, trained or not, in the order of the data flow."""
-        names = (
-            "trunk",
-            "rpn",
-            "regions",
-            "gpi",
-            "role_classifier",
-            "box_refiner",
-            "labels",
-            "gt_labels",
-            "matching",
-        )
         found: dict[str, tf.Variable] = {}
-        for name in (*names, "role_baseline", "box_baseline"):
+        for name in PARTS:
             part = getattr(self, name, None)
             if isinstance(part, Block):
                 found.update(part.named_variables(f"{name}/"))

@@ -9,7 +9,8 @@ four coordinate features.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -108,6 +109,14 @@ def _sample_positions(low: tf.Tensor, high: tf.Tensor, samples: int, stride: int
     return (low[:, None] + (high - low)[:, None] * steps) / stride
 
 
+class BoxSet(NamedTuple):
+    """Boxes that are to be encoded."""
+
+    boxes: tf.Tensor  # [B, N, 4]
+    valid: tf.Tensor  # bool [B, N]
+    coordinates: bool = True  # append the four box coordinates to nodes and edges
+
+
 class RegionEncoder(Block):
     """Entity features of boxes and, where a relation head is given, relation features of their pairs."""
 
@@ -129,50 +138,74 @@ class RegionEncoder(Block):
         self._stride, self._size, self._relation_size, self._max_pool = stride, size, relation_size, max_pool
 
     def call(
+        self, features: tf.Tensor, sets: Sequence[BoxSet], image_size: tf.Tensor, *, padded: bool
+    ) -> list[RegionFeatures]:
+        """Features of each set of boxes; all sets go through the heads together, in one pass."""
+        packed = [_pack(one.valid) for one in sets]
+        places = [one for one, _ in packed]
+        found = self._encode(self.entity, features, sets, places, image_size, padded)
+        encoded = []
+        for one, (_, row), (crops, maps, vectors) in zip(sets, packed, found):
+            nodes = tf.gather(vectors, row)
+            if one.coordinates:
+                where = normalise(one.boxes, image_size, self._stride)
+                nodes = tf.concat([nodes, tf.cast(where, nodes.dtype)], -1)
+            encoded.append(RegionFeatures(crops, maps, nodes, None, None, None, None))
+        return (
+            self._with_relations(encoded, features, sets, image_size, padded) if self._with_pairs else encoded
+        )
+
+    def _with_relations(
         self,
+        encoded: Sequence[RegionFeatures],
         features: tf.Tensor,
-        boxes: tf.Tensor,
-        valid: tf.Tensor,
+        sets: Sequence[BoxSet],
         image_size: tf.Tensor,
-        *,
         padded: bool,
-        coordinates: bool = True,
-    ) -> RegionFeatures:
-        """Features of boxes [B, N, 4]; `coordinates` appends the four box coordinates to nodes and edges."""
-        shared = {"image_size": image_size, "stride": self._stride, "padded": padded}
-        packed, row = _pack(valid)
+    ) -> list[RegionFeatures]:
+        """The same with edges: of each pair the union box, once."""
+        unions, packed = [], []
+        for boxes, valid, coordinates in sets:
+            unions.append(BoxSet(union_boxes(boxes), valid[:, :, None] & valid[:, None, :], coordinates))
+            half = tf.linalg.band_part(tf.ones_like(unions[-1].boxes[..., 0]), 0, -1) > 0
+            pairs, row = _pack(unions[-1].valid & half)
+            packed.append((pairs, tf.where(half, row, tf.linalg.matrix_transpose(row))))
+        places = [one for one, _ in packed]
+        found = self._encode(self.relation, features, unions, places, image_size, padded)
+        complete = []
+        for one, union, (pairs, row), (crops, maps, vectors) in zip(encoded, unions, packed, found):
+            if union.coordinates:
+                where = tf.gather_nd(normalise(union.boxes, image_size, self._stride), pairs)
+                vectors = tf.concat([vectors, tf.cast(where, vectors.dtype)], -1)
+            complete.append(one._replace(pair_crops=crops, pair_maps=maps, pairs=vectors, pair_index=row))
+        return complete
+
+    def _encode(
+        self,
+        head: Any,
+        features: tf.Tensor,
+        sets: Sequence[BoxSet],
+        places: Sequence[tf.Tensor],
+        image_size: tf.Tensor,
+        padded: bool,
+    ) -> list[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        """Crops, maps and feature vectors of the boxes at `places` of each set."""
+        joined = tf.concat(places, 0)
         crops = crop(
             features,
-            tf.gather_nd(boxes, packed),
-            tf.cast(packed[:, 0], tf.int32),
-            self._size,
+            tf.concat([tf.gather_nd(one.boxes, place) for one, place in zip(sets, places)], 0),
+            tf.cast(joined[:, 0], tf.int32),
+            self._size if head is self.entity else self._relation_size,
+            image_size=image_size,
+            stride=self._stride,
             max_pool=self._max_pool,
-            **shared,
+            padded=padded,
         )
-        maps, vectors = self.entity(crops)
-        nodes = tf.gather(vectors, row)
-        if coordinates:
-            nodes = tf.concat([nodes, tf.cast(normalise(boxes, image_size, self._stride), nodes.dtype)], -1)
-        if not self._with_pairs:
-            return RegionFeatures(crops, maps, nodes, None, None, None, None)
-        pair_boxes = union_boxes(boxes)
-        pair_valid = valid[:, :, None] & valid[:, None, :]
-        half = tf.linalg.band_part(tf.ones_like(pair_boxes[..., 0]), 0, -1) > 0
-        pairs, pair_row = _pack(pair_valid & half)
-        pair_row = tf.where(half, pair_row, tf.linalg.matrix_transpose(pair_row))
-        pair_crops = crop(
-            features,
-            tf.gather_nd(pair_boxes, pairs),
-            tf.cast(pairs[:, 0], tf.int32),
-            self._relation_size,
-            max_pool=self._max_pool,
-            **shared,
-        )
-        pair_maps, pair_vectors = self.relation(pair_crops)
-        if coordinates:
-            places = tf.gather_nd(normalise(pair_boxes, image_size, self._stride), pairs)
-            pair_vectors = tf.concat([pair_vectors, tf.cast(places, pair_vectors.dtype)], -1)
-        return RegionFeatures(crops, maps, nodes, pair_crops, pair_maps, pair_vectors, pair_row)
+        parts = (crops, *head(crops))
+        if len(sets) == 1:
+            return [parts]
+        counts = tf.stack([tf.shape(place)[0] for place in places])
+        return list(zip(*(tf.split(part, counts, num=len(sets)) for part in parts)))
 
 
 def _pack(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

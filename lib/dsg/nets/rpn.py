@@ -36,8 +36,11 @@ class RegionProposalNetwork(Block):
         self.boxes = Conv(channels, 4 * self._anchors, init=init)
 
     def call(self, features: tf.Tensor, image_size: tf.Tensor) -> RpnOutputs:
-        hidden = self.conv(features)
-        shape = tf.shape(features)
+        return self.read(self.conv(features), image_size)
+
+    def read(self, hidden: tf.Tensor, image_size: tf.Tensor) -> RpnOutputs:
+        """What the network says, from its hidden map [B, h, w, C] on."""
+        shape = tf.shape(hidden)
         count, height, width = shape[0], shape[1], shape[2]
         # Channels hold all backgrounds, then all objects: anchor a pairs channel a with channel A + a.
         logits = tf.reshape(
