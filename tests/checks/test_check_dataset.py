@@ -1,0 +1,212 @@
+"""A data set with every kind of fault: all are named, those that stop a run decide, the rest is counted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dsg.checks.command import check_dataset
+from dsg.checks.findings import LEFT_OUT, NOTE, UNUSABLE
+from dsg.checks.statistics import statistics_of
+from dsg.datasets import load_dataset
+from dsg.errors import UserError
+from tests.datasets.files import BUS, CAT, DOG, GOOD, mention, relation, write_dataset, write_json
+from tests.shared import needs_shared, shared_path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def with_images(folder: Path) -> Path:
+    """Pictures of 100 x 80 pixels for all images of a data set."""
+    (folder / "images").mkdir(exist_ok=True)
+    for split in ("train", "test"):
+        for name in json.loads((folder / f"annotations_{split}.json").read_text()):
+            cv2.imwrite(str(folder / "images" / name), np.full((80, 100, 3), 90, np.uint8))
+    return folder
+
+
+@pytest.fixture
+def good(tmp_path):
+    return with_images(write_dataset(tmp_path / "mine"))
+
+
+def counts(check, level):
+    return {reason: check.findings.count(level, reason) for reason in check.findings.reasons(level)}
+
+
+def test_a_good_one(good):
+    check = check_dataset(str(good))
+    assert check.usable and counts(check, LEFT_OUT) == {}
+    assert check.images == {"train": (18, 0), "validation": (2, 0), "test": (1, 0)}
+    assert {split: item.images for split, item in check.statistics.items()} == {
+        "train": 18,
+        "validation": 2,
+        "test": 1,
+    }
+    assert check.lines()[-1] == "mine: usable"
+    assert counts(check, NOTE) == {"categories that are never used": 1, "predicates that are never used": 1}
+
+
+def test_all_problems_at_once(tmp_path):
+    far, thin, edge = mention(0, 500, 0, 600, 50), mention(1, 30, 5, 30, 60), mention(2, 50, 5, 130, 60)
+    train = {f"{n}.jpg": GOOD for n in range(20)}
+    train["odd.jpg"] = [
+        relation(mention(9, 1, 1, 5, 5), 0, DOG),
+        relation(CAT, 7, DOG),
+        relation(mention(0, 50, 1, 5, 5), 0, DOG),
+        relation(far, 0, DOG),
+        relation(CAT, 0, thin),
+        relation(CAT, 0, thin),
+        relation(edge, 1, edge),
+    ]
+    train |= {"self.jpg": [relation(CAT, 0, CAT)], "empty.jpg": [], "lost.jpg": GOOD}
+    folder = write_dataset(tmp_path / "mine", train, {"t.jpg": GOOD, "0.jpg": [relation(BUS, 0, DOG)]})
+    sizes = json.loads((folder / "train_image_metadata.json").read_text())
+    sizes["lost.jpg"], sizes["more.jpg"] = {"width": 0, "height": 5}, {"width": 5, "height": 5}
+    del sizes["3.jpg"]
+    write_json(folder / "train_image_metadata.json", sizes)
+    check = check_dataset(str(folder), images=False)
+    assert check.usable
+    assert counts(check, LEFT_OUT) == {
+        "category out of range": 1,
+        "predicate out of range": 1,
+        "box inverted": 1,
+        "box outside the image": 1,
+        "image without a size": 1,
+        "image without a valid size": 1,
+    }
+    notes = counts(check, NOTE)
+    assert notes["relationship listed twice"] == 1 and notes["relation to oneself"] == 2
+    assert notes["box without width or height"] == 1 and notes["box partly outside the image"] == 1
+    assert notes["image without relationships"] == 1 and notes["image that asks nothing"] == 1
+    assert notes["size of an image without annotations"] == 1 and notes["image that is also in train"] == 1
+    text = "\n".join(check.lines())
+    assert "odd.jpg, relationship 0: 9, objects.json has 0 to 3" in text
+    assert "train.json)" in text
+
+
+def test_every_record_of_a_wrong_format_is_named(tmp_path):
+    train = {f"{n}.jpg": GOOD for n in range(20)}
+    train["bad.jpg"] = [GOOD[0], {"predicate": 1}, relation(CAT, "on", DOG), relation(CAT, 1, [1, 2])]
+    train["none.jpg"] = None
+    check = check_dataset(str(write_dataset(tmp_path / "mine", train)), images=False)
+    assert not check.usable and check.statistics == {}
+    assert counts(check, UNUSABLE) == {
+        "relationships not of the format": 1,
+        "relationship not of the format": 3,
+    }
+    text = "\n".join(check.lines())
+    assert "bad.jpg, relationship 1: no 'subject'" in text
+    assert "bad.jpg, relationship 2: the predicate is 'on', not a whole number" in text
+    assert check.lines()[-1].startswith("mine: NOT usable")
+
+
+def test_broken_files(good):
+    (good / "objects.json").write_text("[1]")
+    (good / "annotations_train.json").write_text('{"a.jpg": [')
+    (good / "test_image_metadata.json").unlink()
+    check = check_dataset(str(good))
+    assert counts(check, UNUSABLE) == {"a vocabulary cannot be used": 1, "a file cannot be used": 2}
+    text = "\n".join(check.lines())
+    assert "the file is cut off" in text and "no such file" in text and "not a JSON list of names" in text
+
+
+def test_more_than_half_makes_no_sense(tmp_path):
+    train = {f"{n}.jpg": [relation(CAT, 50, DOG)] for n in range(20)}
+    check = check_dataset(str(write_dataset(tmp_path / "mine", train)), images=False)
+    assert counts(check, UNUSABLE)["the split cannot be loaded"] == 2
+    assert check.findings.count(LEFT_OUT, "predicate out of range") == 20
+    assert set(check.statistics) == {"test"}
+
+
+def test_images(good):
+    images = good / "images"
+    (images / "00.jpg").unlink()
+    (images / "01.jpg").write_bytes(b"no image")
+    cv2.imwrite(str(images / "02.jpg"), np.zeros((10, 10, 3), np.uint8))
+    check = check_dataset(str(good))
+    assert check.usable and check.images["train"] == (18, 3)
+    assert counts(check, LEFT_OUT) == {"image is missing": 1, "image cannot be used": 2}
+    assert "02.jpg: the image is 10 x 10 pixels" in "\n".join(check.lines())
+    assert check_dataset(str(good), sample=2).images["train"] == (2, 1)
+    for path in images.iterdir():
+        path.unlink()
+    assert not check_dataset(str(good)).usable
+
+
+def test_names(good):
+    write_json(good / "objects.json", ["cat", "Cat", "bus ", "tree"])
+    check = check_dataset(str(good), images=False)
+    notes = counts(check, NOTE)
+    assert notes["names that look alike"] == 1 and notes["name with odd blanks"] == 1
+
+
+def test_statistics(tmp_path):
+    other = mention(0, 60, 60, 80, 70)
+    train = {"a.jpg": [relation(CAT, 1, DOG), relation(DOG, 0, other)], "b.jpg": [relation(BUS, 2, DOG)]}
+    folder = write_dataset(tmp_path / "mine", train)
+    found = statistics_of(load_dataset(str(folder), "trainval"))
+    assert found.categories.tolist() == [2, 2, 1, 0] and found.predicates.tolist() == [1, 1, 1]
+    assert found.ambiguous.tolist() == [1, 1, 0]
+    summary = found.summary()
+    assert summary["images"] == 2 and summary["entities"] == 5 and summary["queries"] == 3
+    assert summary["ambiguous queries, %"] == 66.7 and summary["entities per image (most)"] == 3
+    assert sorted(found.pixels.round(3).tolist()) == pytest.approx([14.142, 38.73, 38.73, 40, 79.373])
+    mirrored = statistics_of(load_dataset(str(folder), "trainval", flip=True))
+    assert mirrored.summary() == summary
+
+
+def test_what_is_written(good, tmp_path):
+    (good / "images" / "00.jpg").unlink()
+    check = check_dataset(str(good))
+    written = check.write(tmp_path / "report")
+    names = ["report.txt", "problems.jsonl", "statistics.json", "statistics.png"]
+    assert [path.name for path in written] == names
+    cases = [json.loads(line) for line in written[1].read_text().splitlines()]
+    assert cases[0]["reason"] and {case["level"] for case in cases} == {LEFT_OUT, NOTE}
+    content = json.loads(written[2].read_text())
+    assert content["train"]["by category"]["cat"] == 18
+    assert content["train"]["by predicate"]["left of"] == {"queries": 18, "ambiguous": 0}
+    assert cv2.imread(str(written[3])).shape == (1000, 1700, 3)
+
+
+@needs_shared("data", "VRD")
+def test_real_annotations():
+    check = check_dataset("vrd", shared_path("data"), images=False)
+    assert check.usable
+    notes, left_out = counts(check, NOTE), counts(check, LEFT_OUT)
+    assert notes["image without relationships"] == 220 + 45 and notes["image that asks nothing"] == 2
+    assert left_out == {"box outside the image": 1, "image without a size": 1}
+    assert check.statistics["test"].queries == 6847
+
+
+def call(*words, cwd):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools/check_dataset.py"), *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_program(good, tmp_path):
+    done = call(good, "--sample", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine: usable" in done.stdout and (tmp_path / "output/check/mine/statistics.png").is_file()
+    (good / "predicates.json").write_text("{}")
+    done = call(good, "--no-images", "--output", "elsewhere", cwd=tmp_path)
+    assert done.returncode == 1 and "mine: NOT usable" in done.stdout and done.stderr == ""
+    done = call("nowhere", cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert call(good, "--sample", "-1", cwd=tmp_path).returncode == 2
+
+
+def test_an_unknown_data_set(tmp_path):
+    with pytest.raises(UserError, match="unknown data set"):
+        check_dataset("nowhere", tmp_path)
