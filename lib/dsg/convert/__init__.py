@@ -1,0 +1,1 @@
+"""Annotations of other formats, written in the layout that the loaders read."""

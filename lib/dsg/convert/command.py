@@ -1,0 +1,100 @@
+"""From files of another format to a data set's folder: `convert_coco` and `convert_visual_genome`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dsg.convert.coco import CocoSource
+from dsg.convert.records import Account, Picture
+from dsg.convert.splits import SplitRule
+from dsg.convert.visual_genome import VisualGenomeSource
+from dsg.convert.vocabulary import Choice
+from dsg.convert.writer import check_link, link_images, write_dataset
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all converters share."""
+
+    categories: Choice = Choice()
+    predicates: Choice = Choice()
+    category_aliases: Mapping[str, str] = field(default_factory=dict)
+    predicate_aliases: Mapping[str, str] = field(default_factory=dict)
+    rule: SplitRule = SplitRule(test_share=0.1)
+    images: Path | None = None
+    force: bool = False
+
+
+def convert_coco(
+    boxes: Path,
+    relations: Path | None,
+    folder: Path,
+    options: Options,
+    test_boxes: Path | None = None,
+    test_relations: Path | None = None,
+) -> Account:
+    """A data set from COCO-style boxes and relations between them.
+
+    Args:
+        boxes, relations: see `dsg.convert.coco`; the images are split by `options.rule`.
+        test_boxes, test_relations: where given, all their images are for testing, all others for training.
+
+    Raises:
+        UserError: a file is not of its format, or nothing remains.
+    """
+    if options.images is not None:
+        check_link(folder, options.images, "images")
+    account = Account()
+    aliases = options.category_aliases, options.predicate_aliases
+    sources = [CocoSource(boxes, relations, account, *aliases)]
+    rule = options.rule
+    if test_boxes is not None:
+        sources.append(CocoSource(test_boxes, test_relations, account, *aliases))
+        rule = replace(
+            rule, test=frozenset(file for file, _, _ in sources[1].images.values()), test_share=0.0
+        )
+    # Names are chosen by what is there to learn from.
+    categories = options.categories.vocabulary(sources[0].categories(), "categories")
+    predicates = options.predicates.vocabulary(sources[0].predicates(), "predicates")
+
+    def pictures() -> Iterator[Picture]:
+        for source in sources:
+            yield from source.pictures()
+
+    write_dataset(folder, pictures(), categories, predicates, rule, account, force=options.force)
+    if options.images is not None:
+        link_images(folder, options.images, "images")
+    return account
+
+
+def convert_visual_genome(source: VisualGenomeSource, folder: Path, options: Options) -> Account:
+    """A data set from Visual Genome's own files.
+
+    Raises:
+        UserError: a file is not of its format, or nothing remains.
+    """
+    if options.images is not None:
+        check_link(folder, options.images, _image_folder(options.images))
+    account = Account()
+    source = replace(
+        source,
+        category_aliases=options.category_aliases,
+        predicate_aliases=options.predicate_aliases,
+    )
+    sizes = source.sizes()
+    counted = source.counts(len(sizes))
+    categories = options.categories.vocabulary(counted[0], "categories")
+    predicates = options.predicates.vocabulary(counted[1], "predicates")
+    pictures = source.pictures(sizes, account)
+    write_dataset(folder, pictures, categories, predicates, options.rule, account, force=options.force)
+    if options.images is not None:
+        link_images(folder, options.images, _image_folder(options.images))
+    return account
+
+
+def _image_folder(images: Path) -> str:
+    """What the loader calls a folder with Visual Genome's images: two folders of them, or the images."""
+    halves = any((images / half).is_dir() for half in ("VG_100K", "VG_100K_2"))
+    return "JPEGImages" if halves else "images"

@@ -1,0 +1,60 @@
+"""What every converter makes of its input: images with relationships in words, and the account of what was
+left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels of the original image
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A box with the name of its category."""
+
+    name: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image and what is related to what in it."""
+
+    key: str  # id in the source, by which splits are told
+    file: str  # file name, maybe with folders before it
+    width: int
+    height: int
+    relationships: list[tuple[Entity, str, Entity]]
+
+
+@dataclass
+class Account:
+    """How much was read, kept, and left out for which reason."""
+
+    images: Counter[str] = field(default_factory=Counter)  # by split
+    relationships: Counter[str] = field(default_factory=Counter)  # by split
+    left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    first: dict[str, str] = field(default_factory=dict)  # reason -> an example
+
+    def skip(self, reason: str, example: str) -> None:
+        """Counts something that is left out."""
+        self.left_out[reason] += 1
+        self.first.setdefault(reason, example)
+
+    def lines(self) -> list[str]:
+        """The account as text."""
+        result = [
+            f"{split}: {self.images[split]:,} images, {self.relationships[split]:,} relationships"
+            for split in self.images
+        ]
+        for reason, number in self.left_out.most_common():
+            result.append(f"  left out, {reason}: {number:,} (the first: {self.first[reason]})")
+        return result
+
+
+def clipped(box: Box, width: int, height: int) -> Box | None:
+    """The part of a box inside its image; None where there is none."""
+    x1, y1, x2, y2 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
+    return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
