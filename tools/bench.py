@@ -12,6 +12,8 @@ Sections:
     training    a training step of the same
     memory      peak memory of all these
     savings     the plain formulation with one saving of the library at a time (only where named)
+    scaling     how time and memory grow with proposals, queries, image and batch (only where named): tables
+                and a picture beside the JSON, <FILE>_scaling.md and .png
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dsg.bench.report import format_report
 from dsg.bench.run import DEFAULT_SECTIONS, SECTIONS, benchmark
@@ -55,6 +58,20 @@ def run(arguments: Sequence[str]) -> None:
     print(f"\n{format_report(report)}")
     write_text(options.output, json.dumps(report, indent=1) + "\n")
     print(f"\n{options.output}")
+    if "scaling" in options.only:
+        write_scaling(
+            report["cases"], settings, options.output.with_name(f"{options.output.stem}_scaling.md")
+        )
+
+
+def write_scaling(cases: Mapping[str, Any], settings: Settings, path: Path) -> None:
+    """Tables of how cost grows go to the screen and to `path`, their picture beside it."""
+    from dsg.bench.scaling_report import draw_scaling, format_scaling
+
+    tables = format_scaling(cases, settings)
+    write_text(path, tables + "\n")
+    draw_scaling(cases, settings, path.with_suffix(".png"))
+    print(f"\n{tables}\n\n{path}, {path.with_suffix('.png')}")
 
 
 def _check_place(path: Path) -> None:

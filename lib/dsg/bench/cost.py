@@ -68,7 +68,9 @@ def build_pair(config: Config, settings: CostSettings) -> Pair:
         WITHOUT: from_values({**values, **VARIANTS["no_dsg"], "VARIANT": "no_dsg"}),
     }
     models = {name: build_model(one, settings.entities, settings.predicates) for name, one in configs.items()}
-    _assign(models[WITHOUT], models[WITH])
+    values_of = models[WITH].named_variables()
+    for name, variable in models[WITHOUT].named_variables().items():
+        variable.assign(values_of[name])
     words = vocabulary(settings.entities, settings.predicates)
     shown = (settings.width, settings.height), words, settings.objects, settings.queries
     return Pair(
@@ -83,7 +85,7 @@ def counts(pair: Pair, settings: CostSettings) -> dict[str, dict[str, dict[str, 
     kinds = ("parameters", "trained", "inference_gflop", "training_gflop")
     found: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     for name, model in pair.models.items():
-        model = plainly_convolving(model, settings.entities, settings.predicates)
+        model = build_model(plainly(model.config), settings.entities, settings.predicates)
         variables = model.named_variables()
         trained = {key: variables[key] for key in model.trainable_names()}
         owners = Owners(variables)
@@ -94,15 +96,13 @@ def counts(pair: Pair, settings: CostSettings) -> dict[str, dict[str, dict[str, 
     return found
 
 
-def plainly_convolving(model: DSG, entities: int, predicates: int) -> DSG:
-    """The same model in bfloat16, where every convolution is one operation of the graph.
+def plainly(config: Config) -> Config:
+    """The same in bfloat16, where every convolution is one operation of the graph.
 
     In float32 some are computed by way of matrix products, with fewer operations than are commonly counted.
     """
     precision = {"TRAIN.PRECISION": "bfloat16", "TEST.PRECISION": "bfloat16"}
-    other = build_model(from_values({**flatten(model.config), **precision}), entities, predicates)
-    _assign(other, model)
-    return other
+    return from_values({**flatten(config), **precision})
 
 
 def gradients(model: DSG) -> Any:
@@ -150,13 +150,6 @@ def _about(pair: Pair, settings: CostSettings) -> dict[str, Any]:
         "precision": precision,
         "device": gpus[0] if gpus else "CPU",
     }
-
-
-def _assign(model: DSG, source: DSG) -> None:
-    """Give the variables of `model` the values that they have in `source`."""
-    values = source.named_variables()
-    for name, variable in model.named_variables().items():
-        variable.assign(values[name])
 
 
 def _batches(pair: Pair) -> list[tuple[str, Batch]]:

@@ -32,8 +32,8 @@ def format_cost(report: Report, name: str) -> str:
         *_table(("", "without", "with", "the graph adds", "published"), _summary(report)),
         "",
         "Operations are those of convolutions and matrix products, a multiplication and an addition being "
-        "two; a convolution counts as its direct form, however it is computed. Published numbers are the paper's "
-        "(Table 3): its seconds are a GPU's.",
+        "two; a convolution counts as its direct form, however it is computed. Published numbers are the "
+        "paper's (Table 3): its seconds are a GPU's.",
         "",
         "## By part",
         "",
@@ -88,7 +88,7 @@ def draw_cost(report: Report, out_png: Path) -> None:
 
 def _summary(report: Report) -> list[tuple[str, ...]]:
     found = totals(report)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("parameters", *_compared(found["parameters"], _millions), ""),
         ("parameters, graph layer", "", _millions(_graph(report, "parameters")), "", "< 4 M"),
         ("parameters, backbone", *_backbone(report, "parameters", _millions), "> 40 M"),

@@ -14,24 +14,32 @@ from typing import Any
 
 import tensorflow as tf
 
+Labels = Callable[[Any, Sequence[Any]], Sequence[str]]
+"""Takes a graph and its convolutions and matrix products, returns a label for each of these."""
+
 
 def count_gflop(function: Callable[..., Any], *args: Any) -> float:
     """Thousand million operations of one call; `function` is traced anew, and called once.
 
     Only that part of it is computed which the sizes depend on.
     """
-    return sum(count_gflop_by(lambda graph, found: [""] * len(found), function, *args).values())
+    return sum(count_gflop_by(_alike, function, *args).values())
 
 
-def count_gflop_by(
-    labels: Callable[[Any, Sequence[Any]], Sequence[str]], function: Callable[..., Any], *args: Any
-) -> dict[str, float]:
-    """The same, shared out by labels: {label: thousand million operations}.
+def count_gflop_by(labels: Labels, function: Callable[..., Any], *args: Any) -> dict[str, float]:
+    """The same, shared out by labels: {label: thousand million operations}."""
+    return gflop_counter(function, *args, labels=labels)(*args)
 
-    Args:
-        labels: takes the graph and its convolutions and matrix products, returns a label for each.
-        function: is traced anew, and called once.
-        args: of the function.
+
+def _alike(graph: Any, operations: Sequence[Any]) -> list[str]:
+    return [""] * len(operations)
+
+
+def gflop_counter(
+    function: Callable[..., Any], *specs: Any, labels: Labels = _alike
+) -> Callable[..., dict[str, float]]:
+    """A function that counts as `count_gflop_by` does; `function` is traced once, for arguments of `specs`
+    (tensors, or `tf.TensorSpec`).
     """
     names: list[str] = []
 
@@ -43,11 +51,15 @@ def count_gflop_by(
         names[:] = labels(graph, found)
         return tf.stack([tf.cast(0, tf.float64), *(_operations(op) for op in found)])
 
-    numbers = sizes.get_concrete_function(*args)(*args).numpy()[1:]
-    total: dict[str, float] = {}
-    for name, number in zip(names, numbers):
-        total[name] = total.get(name, 0.0) + float(number)
-    return {name: number / 1e9 for name, number in total.items()}
+    traced = sizes.get_concrete_function(*specs)
+
+    def count(*args: Any) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for name, number in zip(names, traced(*args).numpy()[1:]):
+            total[name] = total.get(name, 0.0) + float(number)
+        return {name: number / 1e9 for name, number in total.items()}
+
+    return count
 
 
 def _convolution(op: Any) -> tf.Tensor:

@@ -114,6 +114,7 @@ HEADINGS = {
     "inference": "answer to one image",
     "training": "training step on one image",
     "savings": "plain formulation with one saving at a time",
+    "scaling": "net/task/proposals/queries/side/images",
     "mini": "mini, one batch",
     "input": "input pipeline, one epoch",
     "overlaps": "overlaps of N x K boxes",

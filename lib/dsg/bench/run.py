@@ -18,11 +18,13 @@ from typing import Any
 
 import dsg
 from dsg.bench.report import BY_PROCESSOR, machine, ratios
+from dsg.bench.scaling import SCALING, points
 from dsg.bench.settings import Settings
 from dsg.errors import UserError
 
-SECTIONS = ("operations", "input", "mini", "inference", "training", "memory", "savings")
-DEFAULT_SECTIONS = SECTIONS[:-1]
+SECTIONS = ("operations", "input", "mini", "inference", "training", "memory", "savings", "scaling")
+ONLY_WHERE_NAMED = ("savings", "scaling")
+DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
 MEMORY = "memory:"
 
 
@@ -47,7 +49,8 @@ def benchmark(
     jobs = _jobs(settings, sections)
     for number, job in enumerate(jobs, 1):
         start, busy = time.monotonic(), _processor_seconds()
-        say(f"[{number}/{len(jobs)}] measuring {job.replace(MEMORY, 'peak memory of ')} ...")
+        title = job.replace(MEMORY, "peak memory of ").replace(SCALING, "")
+        say(f"[{number}/{len(jobs)}] measuring {title} ...")
         found = _run(job, settings)
         took, busy = time.monotonic() - start, _processor_seconds() - busy
         say(f"[{number}/{len(jobs)}] took {took:.0f} s ({busy:.0f} s of processor time)")
@@ -70,7 +73,12 @@ def _jobs(settings: Settings, sections: Sequence[str]) -> list[str]:
     for section in sections:
         if section not in SECTIONS:
             raise UserError(f"there is no section {section}; there are {', '.join(SECTIONS)}")
-        jobs += [MEMORY + case for case in settings.memory_cases] if section == "memory" else [section]
+        if section == "memory":
+            jobs += [MEMORY + case for case in settings.memory_cases]
+        elif section == "scaling":
+            jobs += [SCALING + point.name for point in points(settings)]
+        else:
+            jobs.append(section)
     return jobs
 
 

@@ -52,6 +52,13 @@ class Settings:
         "input/shapes",
         "input/photographs",
     )
+    # How cost grows, each point in a process of its own; what is not varied is as above.
+    scaling_proposals: tuple[int, ...] = (8, 16, 32, 64, 128)
+    scaling_queries: tuple[int, ...] = (1, 10, 100)
+    scaling_sides: tuple[int, ...] = (300, 450, 600, 800, 1000)  # shorter side, in the same proportion
+    scaling_batches: tuple[int, ...] = (1, 2, 4, 8)
+    scaling_tasks: tuple[str, ...] = ("inference", "training")
+    scaling_repeats: int = 3
 
     def to_json(self) -> str:
         """Text that `from_json` reads."""
@@ -72,6 +79,7 @@ QUICK = Settings(
     photographs=24,
     pipeline_repeats=3,
     operation_repeats=7,
+    scaling_repeats=2,
     memory_cases=("inference/library", "training/plain", "training/library", "mini/training"),
 )
 """A run within five minutes."""

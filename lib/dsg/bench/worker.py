@@ -1,7 +1,7 @@
 """One job of a benchmark in a process of its own: `python -m dsg.bench.worker JOB SETTINGS RESULT`.
 
-JOB is a section, or memory:CASE for the peak memory of one case alone; SETTINGS is the JSON text of
-`Settings`; the result is written to the file RESULT, as JSON.
+JOB is a section, memory:CASE for the peak memory of one case alone, or scaling:POINT for one size;
+SETTINGS is the JSON text of `Settings`; the result is written to the file RESULT, as JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.bench.measure import peak_memory
+from dsg.bench.scaling import SCALING, Point, measure_point
 from dsg.bench.settings import Settings
 from dsg.cli import main
 
@@ -24,6 +25,8 @@ def run_job(job: str, settings: Settings) -> dict[str, Any]:
     """`cases` and `checks` of a section; with memory:CASE its `peak_mib`, and that before its first run."""
     if job.startswith(MEMORY):
         return memory(job[len(MEMORY) :], settings)
+    if job.startswith(SCALING):
+        return measure_point(settings, Point.parse(job[len(SCALING) :]))
     return _section(job)(settings)
 
 
