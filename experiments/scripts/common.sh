@@ -49,11 +49,15 @@ read_arguments() {
   cd "$root"
 }
 
+net_file() { # the configuration of a net; _net tells that of the baseline vrd from the data set's
+  if [[ " $datasets " == *" $1 "* ]]; then echo "$cfgs/$1_net.yml"; else echo "$cfgs/$1.yml"; fi
+}
+
 known_nets() { # every configuration that is not a data set's
   local file name nets=()
   for file in "$cfgs"/*.yml; do
     name=$(basename "$file" .yml)
-    [[ " $datasets " == *" ${name##*_} "* ]] || nets+=("$name")
+    [[ " $datasets " == *" ${name##*_} "* ]] || nets+=("${name%_net}")
   done
   echo "${nets[*]}"
 }
@@ -74,7 +78,7 @@ check_arguments() {
   nets=$(known_nets)
   [[ " $nets " == *" $net "* ]] || fail "unknown net '$net': one of $nets"
   cfg_options=()
-  for file in "$cfgs/$label.yml" "$cfgs/$net.yml" "$cfgs/${net}_$label.yml"; do
+  for file in "$cfgs/$label.yml" "$(net_file "$net")" "$cfgs/${net}_$label.yml"; do
     [ ! -f "$file" ] || cfg_options+=(--cfg "$file")
   done
 }

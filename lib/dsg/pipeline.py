@@ -30,16 +30,20 @@ __all__ = [
     "BadRecords",
     "batch_spec",
     "check_images",
+    "epoch_order",
     "evaluation_batches",
     "example_to_batch",
     "inference_batch",
     "iterate",
     "load_example",
     "next_step",
+    "ordered_batches",
     "preprocess",
+    "step_after",
     "steps_in_epoch",
     "to_batch",
     "training_batches",
+    "workers",
 ]
 
 STOP = -1
@@ -200,9 +204,13 @@ def next_step(batch: Batch, dataset: Dataset, config: Config, epoch: int) -> int
     It is the number of batches read so far, plus the steps that were left out because none of their records
     could be used.
     """
-    order = epoch_order(len(dataset), config.rng_seed, epoch)
+    return step_after(batch, epoch_order(len(dataset), config.rng_seed, epoch), config.train.ims_per_batch)
+
+
+def step_after(batch: Batch, order: np.ndarray, size: int) -> int:
+    """`next_step` for an epoch in which examples, whatever they are, come in `order`, `size` a step."""
     position = int(np.flatnonzero(order == int(np.asarray(batch["index"])[0]))[0])
-    return position // config.train.ims_per_batch + 1
+    return position // size + 1
 
 
 def workers(config: Config) -> int:
@@ -225,15 +233,39 @@ def _batches(
     targets: bool,
 ) -> tf.data.Dataset:
     """Batches of `size` records in `order`, prepared ahead of time; `make` makes an example of an index."""
+    spec, names = batch_spec(config, targets=targets), [record.name for record in dataset.records]
+    return ordered_batches(order, size, make, names.__getitem__, spec, workers(config), start_step, bad)
+
+
+def ordered_batches(
+    order: np.ndarray,
+    size: int,
+    make: Callable[[int], Arrays],
+    name: Callable[[int], str],
+    spec: dict[str, tf.TensorSpec],
+    threads: int,
+    start_step: int = 0,
+    bad: BadRecords | None = None,
+) -> tf.data.Dataset:
+    """Batches of `size` examples in `order`, prepared ahead of time; those that cannot be made are left out.
+
+    Args:
+        order: int64 [n], the indices of the examples.
+        make: makes the example of an index, with the keys of `spec`, without the leading B.
+        name: the image of an index, for the account of what cannot be used.
+        spec: keys, shapes and types of a batch; `index` is among them.
+        threads: examples made at the same time.
+        start_step: leave out so many batches.
+        bad: takes note of examples that are skipped.
+    """
     account = BadRecords() if bad is None else bad
-    spec = batch_spec(config, targets=targets)
     probe = min(PROBE, len(order))
 
     def usable(index: int) -> Arrays | None:
         try:
             example = make(index)
         except UserError as error:
-            account.add(dataset.records[index].name, error, probe)
+            account.add(name(index), error, probe)
             return None
         account.good()
         return example
@@ -248,7 +280,6 @@ def _batches(
         values = tf.numpy_function(make_batch, [step], [one.dtype for one in spec.values()])
         return {key: tf.ensure_shape(value, spec[key].shape) for key, value in zip(spec, values)}
 
-    threads = workers(config)
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = threads + 1  # one for the stages after the map

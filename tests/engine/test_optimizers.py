@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dsg.config import load_config
-from dsg.engine.optimizers import Adam, Momentum, build_optimizer, clip_by_norm, double_bias
+from dsg.engine.optimizers import Adam, Momentum, RMSprop, build_optimizer, clip_by_norm, double_bias
 from tests.shared import needs_shared, shared_path
 
 RATES = (0.1, 0.1, 0.01)  # the last one changes the rate in the middle
@@ -49,7 +49,19 @@ def test_adam():
     assert optimizer.named_slots()["adam/steps"].numpy() == 3
 
 
-@pytest.mark.parametrize("kind", ["momentum", "adam"])
+def test_rmsprop_adds_epsilon_outside_the_root():
+    variable = tf.Variable(np.ones(5, np.float32))
+    gradients = [np.float32(1e-8) * gradient for gradient in gradients_of_steps()]  # where epsilon counts
+    value, mean = np.ones(5), np.zeros(5)
+    for gradient, rate in zip(gradients, RATES):
+        mean = 0.9 * mean + 0.1 * gradient.astype(np.float64) ** 2
+        value = value - rate * gradient / (np.sqrt(mean) + 1e-8)
+    optimizer = RMSprop({"w": variable})
+    np.testing.assert_allclose(run(optimizer, variable, gradients), value, atol=1e-6)
+    np.testing.assert_allclose(optimizer.named_slots()["mean_square/w"].numpy(), mean, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["momentum", "adam", "rmsprop"])
 @pytest.mark.parametrize("bad_step", [0, 1])
 def test_a_step_that_is_not_finite_changes_nothing(kind, bad_step):
     config = load_config(overrides=["TRAIN.OPTIMIZER", kind])

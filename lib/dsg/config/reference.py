@@ -15,7 +15,8 @@ HEAD = """# Configuration
 Every option has a default, and the defaults are the values of the TensorFlow 1 release, but for
 `DATA.SPLIT_RULE`. Options are set, a later one winning, by
 
-1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml`, then `<net>_<dataset>.yml`, those that exist;
+1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml` (of the baseline vrd: `vrd_net.yml`), then
+   `<net>_<dataset>.yml`, those that exist;
 2. `KEY VALUE` pairs at the end of `train.sh` and `test.sh`, or after `--set` of the programs in `tools/`:
    `TRAIN.LEARNING_RATE 0.002`, `TRAIN.STEPSIZE "[2,4]"`, `TRAIN.USE_FLIPPED False`.
 

@@ -11,14 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-NETS = ("res18", "res50", "res101", "res152", "mini")
+from dsg.config.baseline import BaselineConfig
+from dsg.config.option import option
 
-
-def option(default: Any, text: str, choices: tuple[Any, ...] | None = None) -> Any:
-    """A dataclass field with a default, a sentence for the documentation and, optionally, the only values it
-    may take.
-    """
-    return field(default=default, metadata={"text": text, "choices": choices})
+BASELINES = ("ss", "co", "vrd", "ssas")  # answer with maps instead of boxes, see docs/baselines.md
+NETS = ("res18", "res50", "res101", "res152", "mini", *BASELINES)
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,11 @@ class TrainConfig:
     """Training schedule, optimiser, input and the detector's targets."""
 
     epochs: int = option(20, "Epochs (called iters in snapshot names).")
-    optimizer: str = option("momentum", "SGD with momentum as in the release, or Adam.", ("momentum", "adam"))
+    optimizer: str = option(
+        "momentum",
+        "SGD with momentum as in the release, Adam, or RMSprop as in Keras.",
+        ("momentum", "adam", "rmsprop"),
+    )
     learning_rate: float = option(0.001, "Initial learning rate.")
     momentum: float = option(0.9, "Momentum of SGD.")
     weight_decay: float = option(
@@ -54,7 +55,13 @@ class TrainConfig:
     gamma: float = option(0.5, "The learning rate is multiplied by this after each epoch named in STEPSIZE.")
     stepsize: tuple[int, ...] = option((4, 8, 12, 16), "Epochs after which the learning rate drops.")
     schedule: str = option(
-        "steps", "Learning rate drops at STEPSIZE, or falls along a cosine to zero.", ("steps", "cosine")
+        "steps",
+        "Learning rate drops at STEPSIZE, falls along a cosine to zero, or drops where validation (the IoU, "
+        "the loss of baselines) gets no better: plateau.",
+        ("steps", "cosine", "plateau"),
+    )
+    patience: int = option(
+        3, "Epochs without a better validation that a plateau may last before each further one is a drop."
     )
     warmup_steps: int = option(0, "Steps over which the learning rate rises linearly from zero.")
     clip_norm: float = option(0.0, "Gradients are scaled down to this global norm (0: never).")
@@ -231,7 +238,7 @@ class LossConfig:
 class Config:
     """The whole configuration; build it with `dsg.config.load_config`."""
 
-    net: str = option("res101", "Backbone.", NETS)
+    net: str = option("res101", "Backbone, or a baseline.", NETS)
     variant: str = option("dsg", "Full model, or detector and classifier without a graph.", ("dsg", "no_dsg"))
     weights: str = option(
         "",
@@ -272,6 +279,7 @@ class Config:
     gpi: GpiConfig = field(default_factory=GpiConfig)
     rr: RrConfig = field(default_factory=RrConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)
 
 
 # What a variant sets (rr_source says which classifier answers; a weight of 0 leaves a branch unbuilt).

@@ -41,6 +41,7 @@ def load_dataset(
     seed: int = 3,
     on_bad_record: str = "skip",
     max_images: int | None = None,
+    keep_self: bool = False,
 ) -> Dataset:
     """The records of a split, in the order of the metadata file, without the images that ask nothing.
 
@@ -61,6 +62,7 @@ def load_dataset(
             `Dataset.skipped`; "error" stops at the first. "keep" is "skip", but boxes wholly outside their
             image stay, as in the release.
         max_images: only the first images of the split, before mirroring (0 and None: all).
+        keep_self: relations of an entity to itself make queries, too (`roles` leaves them out).
 
     Raises:
         UserError: the data set or a file of it is missing or not of the format; more than half of the
@@ -78,7 +80,7 @@ def load_dataset(
     _check_choice("split_rule", split_rule, SPLIT_RULES)
     _check_choice("on_bad_record", on_bad_record, RECORD_POLICIES)
     label, folder, entry = find_dataset(name, Path(data_dir))
-    source = _Source(label, folder, entry, split, on_bad_record, seed)
+    source = _Source(label, folder, entry, split, on_bad_record, seed, keep_self)
 
     cut = split in ("train", "validation") and not annotation_file(folder, "validation").is_file()
     swap = mirror_map(source.vocabulary.predicates) if flip == "swap_lr" else None
@@ -101,7 +103,14 @@ class _Source:
     """The files of a split, read and joined; makes records and keeps the account of what is left out."""
 
     def __init__(
-        self, label: str, folder: Path, entry: Entry | None, split: str, on_bad_record: str, seed: int
+        self,
+        label: str,
+        folder: Path,
+        entry: Entry | None,
+        split: str,
+        on_bad_record: str,
+        seed: int,
+        keep_self: bool,
     ) -> None:
         own = split == "test" or annotation_file(folder, split).is_file()
         self.file_split = split if own else "train"
@@ -115,6 +124,7 @@ class _Source:
         self.relationships = 0
         self._strict = on_bad_record == "error"
         self._keep_outside = on_bad_record == "keep"
+        self._keep_self = keep_self
         sizes_file = metadata_file(folder, self.file_split).name
         for name in self.annotations:
             if name not in self.sizes:
@@ -166,6 +176,7 @@ class _Source:
             report,
             str(self.file),
             self._keep_outside,
+            self._keep_self,
         )
 
     def has_queries(self, record: ImageRecord) -> bool:

@@ -26,6 +26,7 @@ def build_record(
     report: Report,
     source: str = "annotations",
     keep_outside: bool = False,
+    keep_self: bool = False,
 ) -> ImageRecord:
     """The record of one image; it has no queries where no relationship remains.
 
@@ -40,6 +41,7 @@ def build_record(
             inverted or wholly outside the image.
         source: name of the file, for messages.
         keep_outside: keep boxes that lie wholly outside the image, as the release does.
+        keep_self: relations of an entity to itself ask for it, too, in either role.
 
     Raises:
         UserError: a relationship is not of the format.
@@ -60,7 +62,7 @@ def build_record(
     columns = np.array([positions[0::2], predicates, positions[1::2]], np.int32)
     triples = _first_appearances(columns.T.reshape(-1, 3))
     categories = np.array([entity["category"] for entity in entities], np.int32)
-    queries, subject_masks, object_masks, roles = _queries(triples, categories)
+    queries, subject_masks, object_masks, roles = _queries(triples, categories, keep_self)
     return ImageRecord(
         name=name,
         path=path,
@@ -126,13 +128,13 @@ def _codes(rows: np.ndarray) -> np.ndarray:
 
 
 def _queries(
-    triples: np.ndarray, categories: np.ndarray
+    triples: np.ndarray, categories: np.ndarray, keep_self: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Queries [Q, 3] by first appearance, masks of subjects and objects [Q, G], roles [Q, G].
 
-    Self-relations ask nothing.
+    Self-relations ask nothing unless `keep_self`; they give no role.
     """
-    pairs = triples[triples[:, 0] != triples[:, 2]]
+    pairs = triples if keep_self else triples[triples[:, 0] != triples[:, 2]]
     asked = np.stack([categories[pairs[:, 0]], pairs[:, 1], categories[pairs[:, 2]]], axis=1).astype(np.int32)
     _, first, inverse = np.unique(_codes(asked), return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
@@ -144,13 +146,28 @@ def _queries(
     subject_masks, object_masks = np.zeros(shape, bool), np.zeros(shape, bool)
     subject_masks[query, pairs[:, 0]] = True
     object_masks[query, pairs[:, 2]] = True
-    # The release walks through the pairs (subject, object) in row order and writes both roles: a box that is
-    # both has been written as object last if one of its subjects comes after itself.
-    last_subject = np.full(shape, -1, np.int64)
-    np.maximum.at(last_subject, (query, pairs[:, 2]), pairs[:, 0])
-    object_last = object_masks & (~subject_masks | (last_subject > np.arange(len(categories))))
-    roles = np.where(object_last, OBJECT, np.where(subject_masks, SUBJECT, OTHER)).astype(np.int32)
+    roles = _roles(query, pairs, subject_masks, object_masks)
+    if keep_self:
+        others = pairs[:, 0] != pairs[:, 2]
+        subjects, objects = np.zeros(shape, bool), np.zeros(shape, bool)
+        subjects[query[others], pairs[others, 0]] = True
+        objects[query[others], pairs[others, 2]] = True
+        roles = _roles(query[others], pairs[others], subjects, objects)
     return asked[first[order]], subject_masks, object_masks, roles
+
+
+def _roles(
+    query: np.ndarray, pairs: np.ndarray, subject_masks: np.ndarray, object_masks: np.ndarray
+) -> np.ndarray:
+    """One role per box, int32 [Q, G], from `pairs` [P, 3] of the queries `query` [P].
+
+    The release walks through the pairs (subject, object) in row order and writes both roles: a box that is
+    both has been written as object last if one of its subjects comes after itself.
+    """
+    last_subject = np.full(subject_masks.shape, -1, np.int64)
+    np.maximum.at(last_subject, (query, pairs[:, 2]), pairs[:, 0])
+    object_last = object_masks & (~subject_masks | (last_subject > np.arange(subject_masks.shape[1])))
+    return np.where(object_last, OBJECT, np.where(subject_masks, SUBJECT, OTHER)).astype(np.int32)
 
 
 def _uniform_choices(counts: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""SGD with momentum, and Adam, with their slots in plain sight.
+"""SGD with momentum, Adam and RMSprop, with their slots in plain sight.
 
 Our own, because the release's momentum is TensorFlow 1's (accumulator = momentum * accumulator + gradient;
 value -= rate * accumulator), so that a changed rate acts at once; and because slots named after the
@@ -21,6 +21,8 @@ from dsg.config import Config
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 ADAM_SLOTS = ("first_moment", "second_moment")
+RMSPROP_RHO = 0.9
+RMSPROP_EPSILON = 1e-8
 
 
 class Optimizer(tf.Module):
@@ -148,10 +150,33 @@ class Adam(Optimizer):
         )
 
 
+class RMSprop(Optimizer):
+    """mean = 0.9 mean + 0.1 gradient^2; value -= rate * gradient / (sqrt(mean) + 1e-8).
+
+    As Keras 2.0 computes it, with which the baselines were published; TensorFlow's own operation adds epsilon
+    inside the root.
+    """
+
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
+        super().__init__(variables, ("mean_square",))
+
+    def _begin_step(self, strategy: Any, finite: Any) -> tuple[Any, ...]:
+        return (tf.where(finite, RMSPROP_RHO, 1.0),)
+
+    @staticmethod
+    def _update_one(variable: Any, gradient: Any, rate: Any, *factors_and_slots: Any) -> None:
+        rho, mean = factors_and_slots
+        updated = rho * mean.read_value() + (1.0 - rho) * tf.square(gradient)
+        mean.assign(updated)
+        variable.assign_sub(rate * gradient / (tf.sqrt(updated) + RMSPROP_EPSILON))
+
+
 def build_optimizer(config: Config, variables: Mapping[str, tf.Variable]) -> Optimizer:
     """The optimiser that TRAIN.OPTIMIZER names, for `variables`."""
     if config.train.optimizer == "adam":
         return Adam(variables)
+    if config.train.optimizer == "rmsprop":
+        return RMSprop(variables)
     return Momentum(variables, config.train.momentum)
 
 

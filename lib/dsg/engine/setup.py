@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsg import __version__
 from dsg.bad_records import check_images
-from dsg.config import Config, flatten
+from dsg.config import BASELINES, Config, flatten
 from dsg.datasets import Dataset, load_dataset
 from dsg.engine.snapshots import SHOWN, Snapshot, assign, check_vocabulary
 from dsg.errors import UserError
@@ -30,6 +30,9 @@ FREE_OPTIONS = {
     "TRAIN.DETERMINISTIC",
     "TEST.IMS_PER_BATCH",
     "TEST.PICTURES",
+    "BASELINE.CACHE_GB",
+    "BASELINE.UNKNOWN_TEST",
+    "BASELINE.DROP_REMAINDER",
 }
 
 
@@ -60,6 +63,7 @@ def load_split(config: Config, dataset: str, split: str, max_images: int, flip: 
         split_rule=config.data.split_rule,
         seed=config.rng_seed,
         max_images=max_images,
+        keep_self=config.net in BASELINES and config.baseline.keep_self,
     )
     check_images(loaded)
     return loaded

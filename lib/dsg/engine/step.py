@@ -6,6 +6,7 @@ images, so that a step means what it means on one device.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,18 @@ class StepReport:
     finite: bool  # False: nothing was updated
 
 
+Losses = Callable[[Any, Any], "dict[str, tf.Tensor]"]
+"""From a model and a batch to `total` and its unweighted terms."""
+
+
 def build_train_step(
-    model: Any, optimizer: Optimizer, config: Config, strategy: Any
+    model: Any,
+    optimizer: Optimizer,
+    config: Config,
+    strategy: Any,
+    *,
+    losses_of: Losses | None = None,
+    spec: dict[str, tf.TensorSpec] | None = None,
 ) -> Callable[[Batch, float], StepReport]:
     """A function that takes a batch and a learning rate, updates what is trainable, and reports.
 
@@ -39,9 +50,13 @@ def build_train_step(
         optimizer: of the variables that are to be trained.
         config: the losses and what is done to gradients.
         strategy: `tf.distribute` strategy; its replicas divide the batch.
+        losses_of: the losses of another model than a `DSG`.
+        spec: what batches of such a model look like.
     """
     replicas = strategy.num_replicas_in_sync
-    spec = batch_spec(config)
+    spec = batch_spec(config) if spec is None else spec
+    if losses_of is None:
+        losses_of = functools.partial(_losses, config)
     if config.train.ims_per_batch * replicas == 1:
         # Known when the graph is built, so that the model leaves out all that is for padded batches.
         spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype, key) for key, one in spec.items()}
@@ -56,7 +71,7 @@ def build_train_step(
         part, share = replica_part(batch, context.replica_id_in_sync_group, replicas)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(list(trained.values()))
-            losses = training_losses(model, model(part, training=True), part, config)
+            losses = losses_of(model, part)
             total = losses["total"] * share * loss_scale
         found = zip(trained, tape.gradient(total, list(trained.values())))
         gradients = {
@@ -89,6 +104,10 @@ def build_train_step(
         return StepReport(losses, float(report[-2]), bool(report[-1]))
 
     return train_step
+
+
+def _losses(config: Config, model: Any, batch: Batch) -> dict[str, tf.Tensor]:
+    return training_losses(model, model(batch, training=True), batch, config)
 
 
 def replica_part(batch: Batch, replica: Any, replicas: int) -> tuple[Batch, Any]:

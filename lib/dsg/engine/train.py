@@ -7,7 +7,6 @@ Where it begins: a finished run says so and ends; an interrupted one goes on aft
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 import time
@@ -15,35 +14,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from dsg.config import Config, dump_yaml
 from dsg.datasets import Dataset
-from dsg.engine.evaluate import ImageAnswer, evaluate, prediction_function
 from dsg.engine.files import write_text
 from dsg.engine.interrupt import Interrupted, interruptible
 from dsg.engine.logs import log_file
 from dsg.engine.messages import bad_step_line, epoch_line, progress_brief, progress_line
 from dsg.engine.optimizers import build_optimizer
-from dsg.engine.pictures import answer_page, chosen_images
 from dsg.engine.progress import Progress
 from dsg.engine.runs import Run
 from dsg.engine.schedule import learning_rate
 from dsg.engine.setup import check_same_run, describe, restore
 from dsg.engine.snapshots import Snapshot, save_snapshot
 from dsg.engine.state import TrainState
-from dsg.engine.step import StepReport, build_train_step
+from dsg.engine.step import StepReport
 from dsg.engine.summaries import Summaries
+from dsg.engine.tasks import Task, task_of
 from dsg.errors import UserError
 from dsg.metrics.results import EvaluationResults
-from dsg.nets import build_model
-from dsg.nets.weights import load_initial_weights
-from dsg.pipeline import BadRecords, iterate, next_step, steps_in_epoch, training_batches
+from dsg.pipeline import BadRecords, iterate
 from dsg.visualize.curves import training_curves
 
 LOG = logging.getLogger("dsg")
-PICTURES = 4  # validation images drawn for TensorBoard
 
 AfterStep = Callable[[int], None]
 
@@ -79,6 +73,7 @@ def train(
     with run.lock(), log_file(run.folder / "logs", "train"), interruptible() as check:
         LOG.info("%s\n%s", training.summary(), validation.summary())
         strategy = strategy or tf.distribute.get_strategy()
+        task = task_of(config)
         about = describe(config, training, config.train.ims_per_batch * strategy.num_replicas_in_sync)
         saved = run.resume()
         if saved is not None:
@@ -86,14 +81,13 @@ def train(
         write_text(run.folder / "config.yml", dump_yaml(config))
         state = TrainState() if saved is None else TrainState.from_meta(saved.meta)
         if state.epoch < config.train.epochs:
-            trainer = Trainer(config, run, training, validation, strategy, state, about, saved)
+            trainer = Trainer(config, task, run, training, validation, strategy, state, about, saved)
             trainer.train(check, after_step)
             LOG.info("trained %d epochs", state.epoch)
         else:
             LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
-        LOG.info(
-            "best on validation: epoch %d, IoU %.4f, %s", state.best_epoch, state.best_score, run.snapshot(0)
-        )
+        best = task.score_text(state.best_score or 0.0)
+        LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
     return state
 
 
@@ -103,6 +97,7 @@ class Trainer:
     def __init__(
         self,
         config: Config,
+        task: Task,
         run: Run,
         training: Dataset,
         validation: Dataset,
@@ -111,27 +106,27 @@ class Trainer:
         about: dict[str, Any],
         saved: Snapshot | None,
     ) -> None:
-        self._config, self._run, self._state, self._about = config, run, state, about
+        self._config, self._task, self._run = config, task, run
+        self._state, self._about = state, about
         self._training, self._validation = training, validation
         if config.train.deterministic:
             tf.config.experimental.enable_op_determinism()
         with strategy.scope():
-            self._model = build_model(config, len(about["objects"]), len(about["predicates"]))
+            self._model = task.build_model(len(about["objects"]), len(about["predicates"]))
             variables = self._model.named_variables()
             self._optimizer = build_optimizer(
                 config, {name: variables[name] for name in self._model.trainable_names()}
             )
         if saved is None:
-            LOG.info("%s", load_initial_weights(self._model, config))
+            LOG.info("%s", task.initial_weights(self._model, training))
         else:
             restore(saved, self._model, self._optimizer)
             LOG.info("going on from %s: epoch %d, step %d", saved.path.name, state.epoch + 1, state.step)
-        self._predict = prediction_function(self._model, config)
-        self._step = build_train_step(self._model, self._optimizer, config, strategy)
-        # One pipeline feeds all devices.
-        together = dataclasses.replace(config.train, ims_per_batch=about["images_per_step"])
-        self._feed = dataclasses.replace(config, train=together)
-        self._steps_per_epoch = steps_in_epoch(training, self._feed)
+        task.prepare(self._model, (training, validation))
+        self._validate = task.validator(self._model)
+        self._step = task.train_step(self._model, self._optimizer, strategy, training)
+        self._images_per_step = about["images_per_step"]  # one pipeline feeds all devices
+        self._steps_per_epoch = task.steps_in_epoch(training, self._images_per_step)
         if config.train.steps_per_epoch:
             self._steps_per_epoch = min(self._steps_per_epoch, config.train.steps_per_epoch)
         self._unreadable = BadRecords()
@@ -166,15 +161,19 @@ class Trainer:
         state, epoch, options = self._state, self._state.epoch, self._config.train
         if state.current.position >= self._steps_per_epoch:
             return
-        batches = training_batches(
-            self._training, self._feed, epoch=epoch, start_step=state.current.position, bad=self._unreadable
+        batches = self._task.training_batches(
+            self._training,
+            self._images_per_step,
+            epoch=epoch,
+            start_step=state.current.position,
+            bad=self._unreadable,
         )
         started = time.monotonic()
         for batch in iterate(batches, self._unreadable):
-            rate = learning_rate(self._config, state.step, epoch + 1, self._steps_per_epoch)
+            rate = self._learning_rate(state.step)
             report = self._step(batch, rate)
             now = time.monotonic()
-            position = next_step(batch, self._training, self._feed, epoch)
+            position = self._task.next_step(batch, self._training, self._images_per_step, epoch)
             advanced = position - state.current.position
             images = int(batch["index"].shape[0])
             state.add(report, images, position, now - started if self._graph_built else None)
@@ -201,7 +200,7 @@ class Trainer:
         """Validation, history, snapshots."""
         state, run, options = self._state, self._run, self._config.train
         started = time.monotonic()
-        results, pictures = self._validate(check)
+        results, pictures = self._validate(self._validation, check)
         self._validation_seconds = time.monotonic() - started
         entry = self._history_entry(results)
         best = state.finish_epoch(entry, results.score)
@@ -218,27 +217,11 @@ class Trainer:
         write_text(run.folder / "history.jsonl", "".join(json.dumps(one) + "\n" for one in state.history))
         training_curves(state.history, run.folder / "curves.png")
 
-    def _validate(self, check: Callable[[], None]) -> tuple[EvaluationResults, dict[str, np.ndarray]]:
-        """Scores on the validation split, and pictures of a few answers by title."""
-        drawn = chosen_images(len(self._validation), PICTURES)
-        pictures: dict[str, np.ndarray] = {}
-
-        def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
-            if index in drawn:
-                pictures[f"validation_{drawn.index(index)}"] = answer_page(
-                    answer, self._validation.vocabulary, self._config.pixel_means, subject, object_
-                )
-
-        results = evaluate(
-            self._model,
-            self._validation,
-            self._config,
-            label="validate",
-            predict=self._predict,
-            observe=observe,
-            check=check,
-        )
-        return results, pictures
+    def _learning_rate(self, step: int) -> float:
+        """The rate of the step after `step` steps, which belongs to the current epoch."""
+        state = self._state
+        validation = [_to_be_lowered(entry["validation"]) for entry in state.history]
+        return learning_rate(self._config, step, state.epoch + 1, self._steps_per_epoch, validation)
 
     def _history_entry(self, results: EvaluationResults) -> dict[str, Any]:
         state, current = self._state, self._state.current
@@ -246,9 +229,7 @@ class Trainer:
         return {
             "epoch": state.epoch + 1,
             "step": state.step,
-            "learning_rate": learning_rate(
-                self._config, max(state.step - 1, 0), state.epoch + 1, self._steps_per_epoch
-            ),
+            "learning_rate": self._learning_rate(max(state.step - 1, 0)),
             "total": losses.pop("total", None),
             "losses": losses,
             "validation": results.summary(),
@@ -277,3 +258,10 @@ class Trainer:
     def _validations_left(self) -> float:
         """Seconds that the validations to come will take."""
         return (self._config.train.epochs - self._state.epoch) * self._validation_seconds
+
+
+def _to_be_lowered(validation: dict[str, float]) -> float:
+    """What the plateau watches of an epoch's validation: the loss, or the lack of IoU where there is none."""
+    if "loss" in validation:
+        return validation["loss"]
+    return 1.0 - (validation.get("subject_iou", 0.0) + validation.get("object_iou", 0.0)) / 2

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from dsg.errors import UserError
 from dsg.metrics.results import EvaluationResults
 
@@ -40,7 +42,7 @@ def format_table(results: EvaluationResults, max_predicates: int | None = None) 
             )
     images = f"{len(results.image_names)} images, {len(results.skipped)} skipped"
     lines = [f"{images}, {results.queries} queries", ""]
-    lines += _aligned(rows)
+    lines += aligned(rows)
     if len(shown) < len(order):
         lines.append(f"({len(order) - len(shown)} rarer predicates not shown)")
     lines.append("")
@@ -69,8 +71,9 @@ def query_rows(results: EvaluationResults) -> Iterator[dict[str, object]]:
         record["ambiguous"] = bool(columns.ambiguous[row])
         for convention, (subject_iou, object_iou) in columns.iou.items():
             prefix = "" if convention == "dsg" else f"{convention}_"
-            record[f"{prefix}subject_iou"] = float(subject_iou[row])
-            record[f"{prefix}object_iou"] = float(object_iou[row])
+            for role, iou in (("subject", subject_iou), ("object", object_iou)):
+                asked = not np.isnan(iou[row])
+                record[f"{prefix}{role}_iou"] = float(iou[row]) if asked else None
         yield record
 
 
@@ -97,7 +100,7 @@ def write_queries(results: EvaluationResults, path: str | Path) -> None:
         raise UserError(f"{path}: cannot write the per-query results ({error.strerror})") from error
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as text: the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [

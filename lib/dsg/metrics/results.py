@@ -57,7 +57,8 @@ class QueryColumns:
     image: np.ndarray  # [S] int64, position in EvaluationResults.image_names
     query: np.ndarray  # [S, 3] int64, subject category, predicate, object category
     ambiguous: np.ndarray  # [S] bool
-    iou: dict[str, tuple[np.ndarray, np.ndarray]]  # convention -> subject IoU [S], object IoU [S], float64
+    # convention -> subject IoU [S], object IoU [S], float64; nan where it does not ask the query
+    iou: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,12 @@ class EvaluationResults:
         self, convention: str = "dsg", ambiguous: bool | None = None, predicate: int | None = None
     ) -> RoleScores:
         """Means over ambiguous (True), unambiguous (False) or all (None) queries, of a predicate or all."""
-        chosen = np.ones(self.queries, bool)
+        subject, object_ = self.columns.iou[convention]
+        chosen = ~np.isnan(subject)
         if ambiguous is not None:
             chosen &= self.columns.ambiguous == ambiguous
         if predicate is not None:
             chosen &= self.columns.query[:, 1] == predicate
-        subject, object_ = self.columns.iou[convention]
         return RoleScores(int(chosen.sum()), Mean.of(subject[chosen]), Mean.of(object_[chosen]))
 
     def predicates_by_count(self) -> list[int]:

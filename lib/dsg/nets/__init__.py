@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsg.errors import UserError
+
 if TYPE_CHECKING:
     from dsg.config import Config
     from dsg.nets.model import DSG
@@ -17,7 +19,17 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
         config: the configuration.
         num_entities: E, entity categories of the vocabulary.
         num_predicates: R, predicates of the vocabulary.
+
+    Raises:
+        UserError: NET is a baseline, which `dsg.baselines` builds.
     """
+    from dsg.config import BASELINES
+
+    if config.net in BASELINES:
+        raise UserError(
+            f"NET {config.net} is a baseline, which answers with maps; here a network that answers with boxes "
+            "is needed, such as res101"
+        )
     import tensorflow as tf
 
     from dsg.nets.model import DSG

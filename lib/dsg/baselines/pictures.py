@@ -1,0 +1,71 @@
+"""Pictures of a baseline's answers: for each query the image under its two maps, the true cells outlined."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from dsg.datasets import ImageRecord, Vocabulary, ambiguous
+from dsg.engine.pictures import chosen_queries, query_words
+from dsg.metrics.raster import MAP_SIZE
+from dsg.visualize.canvas import (
+    BLACK,
+    FONT_SIZE,
+    OBJECT_COLOUR,
+    SUBJECT_COLOUR,
+    blank,
+    draw_text,
+    grid,
+    shorten,
+    stack,
+)
+
+SIDE = 280  # pixels of a panel, 20 a cell
+SHADE = 0.25  # what is left of an image where attention is 0
+
+
+def map_page(
+    image: np.ndarray,
+    record: ImageRecord,
+    vocabulary: Vocabulary,
+    maps: tuple[np.ndarray, np.ndarray],
+    truth: tuple[np.ndarray, np.ndarray],
+    iou: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Some of an image's queries, a row each: subject to the left, object to the right.
+
+    Args:
+        image: uint8 [H, W, 3], B, G, R, as the model sees it.
+        record: of the image.
+        vocabulary: its words.
+        maps: subject and object maps, [Q, 196] each.
+        truth: what they should be.
+        iou: subject and object IoU, [Q] each.
+
+    Returns:
+        uint8 [H', W', 3] RGB.
+    """
+    picture = cv2.resize(image[:, :, ::-1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    panels = []
+    for index in chosen_queries(ambiguous(record)):
+        words = query_words(record.queries[index], vocabulary)
+        for role, colour in enumerate((SUBJECT_COLOUR, OBJECT_COLOUR)):
+            caption = blank(2 * FONT_SIZE + 12, SIDE)
+            text = " ".join(word.replace("_", " ") for word in words)
+            draw_text(caption, (2, 2), shorten(text, SIDE - 4), BLACK)
+            score = f"{('subject', 'object')[role]} IoU {iou[role][index]:.2f}"
+            draw_text(caption, (2, FONT_SIZE + 6), score, colour)
+            panels.append(stack([caption, _panel(picture, maps[role][index], truth[role][index], colour)]))
+    return grid(panels, 2)
+
+
+def _panel(picture: np.ndarray, map_: np.ndarray, truth: np.ndarray, colour: tuple[int, ...]) -> np.ndarray:
+    """The image, dark where there is no attention, with an outline around the true cells."""
+    light = cv2.resize(
+        map_.reshape(MAP_SIZE, MAP_SIZE).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST
+    )
+    panel = (picture * (SHADE + (1.0 - SHADE) * light[..., None])).astype(np.uint8)
+    cells = (truth.reshape(MAP_SIZE, MAP_SIZE) > 0).astype(np.uint8)
+    large = cv2.resize(cells, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(panel, contours, -1, colour, 2))
