@@ -26,32 +26,21 @@ entry `relationships` of the file of boxes."""
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the data set's new folder")
-    for what in ("categories", "predicates"):
-        parser.add_argument(
-            f"--{what}",
-            default="all",
-            metavar="N_OR_FILE",
-            help="keep the N most frequent, or those of a file (a JSON list, or a name a line); default all",
-        )
-    for what in ("category", "predicate"):
-        parser.add_argument(
-            f"--{what}-aliases",
-            type=Path,
-            metavar="FILE",
-            help="on each line names with commas between; the first stands for all of them",
-        )
+    chosen = "keep the N most frequent, or those of a file (a JSON list, or a name a line); default all"
+    parser.add_argument("--categories", default="all", metavar="N_OR_FILE", help=chosen)
+    parser.add_argument("--predicates", default="all", metavar="N_OR_FILE", help=chosen)
+    aliases = "on each line names with commas between; the first stands for all of them"
+    parser.add_argument("--category-aliases", type=Path, metavar="FILE", help=aliases)
+    parser.add_argument("--predicate-aliases", type=Path, metavar="FILE", help=aliases)
     parser.add_argument(
         "--test-share", type=float, default=0.1, metavar="X", help="share for testing, default 0.1"
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed, other images for testing")
-    for split in ("test", "validation", "train"):
-        only = "; images of no list are left out" if split == "train" else ""
-        parser.add_argument(
-            f"--{split}-ids",
-            type=Path,
-            metavar="FILE",
-            help=f"ids or file names of the images for {split}, one a line{only}",
-        )
+    ids = "ids or file names of the images for {}, one a line"
+    parser.add_argument("--test-ids", type=Path, metavar="FILE", help=ids.format("testing"))
+    parser.add_argument("--validation-ids", type=Path, metavar="FILE", help=ids.format("validation"))
+    only = "; images of no list are left out"
+    parser.add_argument("--train-ids", type=Path, metavar="FILE", help=ids.format("training") + only)
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the images lie: a link is made")
     parser.add_argument("--force", action="store_true", help="replace an earlier conversion")
 

@@ -290,13 +290,13 @@ def test_the_program(files, write, tmp_path):
     words = ["coco", "boxes.json", "relations.json", "out", "--test-share", "0.3"]
     again = call(*words, "--force", "--images", "photos")
     assert again.returncode == 0, again.stderr
-    for words in (
+    for wrong in (
         words,
         [*words, "--force", "--images", "nowhere"],
         ("coco", "no.json", "-", "o"),
         ("yolo",),
     ):
-        done = call(*words)
+        done = call(*wrong)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
 
 
