@@ -52,8 +52,15 @@ def run(arguments: Sequence[str]) -> None:
     )
     options = parser.parse_args(arguments)
 
+    import signal
+
+    from dsg.engine.interrupt import Interrupted
     from dsg.fetch.command import fetch
 
+    def stop(number: int, _: object) -> None:
+        raise Interrupted(number)
+
+    signal.signal(signal.SIGTERM, stop)  # what fetch.sh makes of Ctrl-C
     fetch(
         options.name,
         Path(options.data).expanduser(),

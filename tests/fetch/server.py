@@ -22,6 +22,8 @@ class Site:
     address: str = ""
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
     lock: threading.Lock = field(default_factory=threading.Lock)
+    halfway: threading.Event = field(default_factory=threading.Event)  # `stalled` has sent its half
+    go_on: threading.Event = field(default_factory=threading.Event)  # lets `stalled` end
 
     def url(self, behaviour: str, name: str) -> str:
         return f"{self.address}/{behaviour}/{name}"
@@ -75,6 +77,16 @@ class Handler(BaseHTTPRequestHandler):
             self.ranged(bytes(len(content)), etag='"old"', cut=True)
         else:
             self.ranged(content, etag='"new"')
+
+    def serve_stalled(self, name: str, content: bytes, turn: int) -> None:
+        """The first answer stops half way and says nothing more."""
+        if turn == 1:
+            self.ranged(content, etag=self.etag(content), cut=True)
+            self.wfile.flush()
+            self.site.halfway.set()
+            self.site.go_on.wait(60)
+        else:
+            self.ranged(content, etag=self.etag(content))
 
     def serve_norange(self, name: str, content: bytes, turn: int) -> None:
         """Ignores ranges; breaks off once."""

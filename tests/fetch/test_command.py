@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dsg.datasets import load_dataset
@@ -307,3 +311,32 @@ def test_the_script(tmp_path, site):
     loaded += f"runpy.run_path({str(ROOT / 'tools/fetch.py')!r}, run_name='__main__')"
     seen = subprocess.run([sys.executable, "-c", loaded], cwd=tmp_path, capture_output=True, text=True)
     assert seen.stdout.split() == ["False"] and seen.returncode == 2
+
+
+def test_ctrl_c(tmp_path, archives):
+    """The script stops at once, says so, and goes on with the next."""
+    folder = zip_of({f"VRD/{name}": b"{}" for name in catalogue()["vrd"]["annotations"].there})
+    noise = np.random.default_rng(0).bytes(3_000_000)
+    large = io.BytesIO(folder)
+    with zipfile.ZipFile(large, "a") as archive:
+        archive.writestr("VRD/noise", noise)
+    words = [str(ROOT / "experiments/scripts/fetch.sh"), "vrd", "--only=annotations", "--data=d"]
+    environment = {**os.environ, "DSG_PYTHON": sys.executable}
+    with running({"vrd.zip": large.getvalue()}) as site:
+        words.append(f"--from={site.address}/stalled")
+        first = subprocess.Popen(
+            words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert site.halfway.wait(60)
+        arrived = tmp_path / "d/.fetch/vrd/vrd.zip.part"
+        while first.poll() is None and not (arrived.exists() and arrived.stat().st_size):
+            site.go_on.wait(0.01)  # until some of it is on the disk
+        os.killpg(first.pid, signal.SIGINT)
+        message = first.communicate(timeout=60)[1]
+        site.go_on.set()
+        assert first.returncode == 130 and message == "interrupted by SIGTERM\n"
+        second = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert second.returncode == 0, second.stderr
+        assert (tmp_path / "d/VRD/noise").read_bytes() == noise
+        begun, resumed = site.asked("stalled")
+        assert begun is None and resumed is not None and resumed != "bytes=0-"

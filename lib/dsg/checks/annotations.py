@@ -6,7 +6,6 @@ What is a fault, and which records are left out, `dsg.datasets.validation` decid
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,6 @@ from dsg.errors import UserError
 
 Relationships = dict[str, list[Any]]
 Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Split:
-    """The readable files of a split."""
-
-    relationships: Relationships  # by image
-    sizes: Mapping[str, Size | None]
 
 
 def check_vocabulary(folder: Path, entry: Entry | None, findings: Findings) -> Vocabulary | None:
@@ -47,11 +38,13 @@ def check_vocabulary(folder: Path, entry: Entry | None, findings: Findings) -> V
     return vocabulary
 
 
-def check_split(folder: Path, split: str, vocabulary: Vocabulary | None, findings: Findings) -> Split | None:
+def check_split(
+    folder: Path, split: str, vocabulary: Vocabulary | None, findings: Findings
+) -> frozenset[str]:
     """Looks through annotations and sizes of a split.
 
     Returns:
-        What could be read; None where a file is missing or no JSON object.
+        The names of its images, as far as they can be read.
     """
     relationships = _read_relationships(annotation_file(folder, split), findings)
     path = metadata_file(folder, split)
@@ -59,15 +52,15 @@ def check_split(folder: Path, split: str, vocabulary: Vocabulary | None, finding
         sizes = read_sizes(folder, split)
     except UserError as error:
         findings.add(UNUSABLE, "a file cannot be used", path.name, detail=_short(error))
-        return None
+        return frozenset()
     if relationships is None:
-        return None
+        return frozenset()
     _check_sizes(relationships, sizes, annotation_file(folder, split).name, path.name, findings)
     if vocabulary is not None:
         file = annotation_file(folder, split).name
         for image, found in relationships.items():
             _check_image(file, image, sizes.get(image), found, vocabulary, findings)
-    return Split(relationships, sizes)
+    return frozenset(relationships)
 
 
 def _read_relationships(path: Path, findings: Findings) -> Relationships | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsg.checks.annotations import Split, check_split, check_vocabulary
+from dsg.checks.annotations import check_split, check_vocabulary
 from dsg.checks.findings import NOTE, UNUSABLE, Findings
 from dsg.checks.images import check_images
 from dsg.checks.plots import plot_statistics
@@ -105,7 +105,7 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
     vocabulary = check_vocabulary(folder, entry, findings)
     files = [s for s in SPLITS if s != "validation" or annotation_file(folder, s).is_file()]
     splits = {split: check_split(folder, split, vocabulary, findings) for split in files}
-    _check_leaks({split: found for split, found in splits.items() if found is not None}, findings)
+    _check_leaks(splits, findings)
     loaded: dict[str, Dataset] = {}
     if findings.usable:
         for split in SPLITS:
@@ -121,15 +121,13 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
     return Check(label, folder, findings, statistics, vocabulary, read)
 
 
-def _check_leaks(splits: dict[str, Split], findings: Findings) -> None:
+def _check_leaks(splits: dict[str, frozenset[str]], findings: Findings) -> None:
     """Images in two files: the score on the second is not that of unseen images."""
     names = list(splits)
     for position, first in enumerate(names):
         for second in names[position + 1 :]:
-            for image in splits[second].relationships:
-                if image in splits[first].relationships:
-                    file = f"annotations_{second}.json"
-                    findings.add(NOTE, f"image that is also in {first}", file, image)
+            for image in sorted(splits[first] & splits[second]):
+                findings.add(NOTE, f"image that is also in {first}", f"annotations_{second}.json", image)
 
 
 def _check_use(statistics: dict[str, Statistics], vocabulary: Vocabulary, findings: Findings) -> None:

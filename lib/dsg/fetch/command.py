@@ -55,18 +55,22 @@ def fetch(
     work = data_dir / WORK / name
     with explained(data_dir):
         work.mkdir(parents=True, exist_ok=True)
-    with _alone(work):
-        for key, part in parts.items():
-            target = _target(name, part, data_dir)
-            receipt = work / f"{key}.txt"
-            found = present(part, target, receipt, thorough)
-            if found:
-                LOG.info("%s %s: there already (%s)", name, key, found)
-                continue
-            archive, ours = _obtain(name, part, target, work, source, tools)
-            if part.is_archive:
-                _unpack(archive, ours and not keep, part, target, receipt, tools, limits)
-            LOG.info("%s %s: in %s", name, key, target)
+    try:
+        with _alone(work):
+            for key, part in parts.items():
+                target = _target(part, data_dir)
+                receipt = work / f"{key}.txt"
+                found = present(part, target, receipt, thorough)
+                if found:
+                    LOG.info("%s %s: there already (%s)", name, key, found)
+                    continue
+                archive, ours = _obtain(name, part, target, work, source, tools)
+                if part.is_archive:
+                    _unpack(archive, ours and not keep, part, target, receipt, tools, limits)
+                LOG.info("%s %s: in %s", name, key, target)
+    except KeyboardInterrupt:
+        LOG.info("stopped; the same command goes on from here")
+        raise
 
 
 def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> dict[str, Part]:
@@ -83,7 +87,7 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> dict[str, Part
     return {key: part for key, part in parts.items() if not only or key in only}
 
 
-def _target(name: str, part: Part, data_dir: Path) -> Path:
+def _target(part: Part, data_dir: Path) -> Path:
     """The folder of a part; a data set's folder is found whatever its case, or is `data_dir` itself."""
     first, _, rest = part.into.partition("/")
     if any(entry.folder == first for entry in CATALOGUE.values()):
