@@ -40,6 +40,7 @@ TINY = Settings(
     scaling_queries=(1,),
     scaling_sides=(48,),
     scaling_batches=(1,),
+    scaling_steps=(1,),
     scaling_repeats=1,
 )
 BASE = Point(MINI, "inference", 5, 2, 64, 1)

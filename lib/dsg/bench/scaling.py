@@ -77,6 +77,8 @@ def points(settings: Settings) -> list[Point]:
     found: dict[Point, None] = {}
     for base in base_points(settings):
         for axis, values in axes(settings).items():
+            if axis == "images" and base.net == settings.net and base.task == "training":
+                values = settings.scaling_steps  # eight images would take more memory than many machines have
             if base.task in settings.scaling_tasks and (base.net == settings.net or axis == "images"):
                 found.update(dict.fromkeys(_moved(base, axis, value) for value in values))
     return list(found)

@@ -57,6 +57,7 @@ class Settings:
     scaling_queries: tuple[int, ...] = (1, 10, 100)
     scaling_sides: tuple[int, ...] = (300, 450, 600, 800, 1000)  # shorter side, in the same proportion
     scaling_batches: tuple[int, ...] = (1, 2, 4, 8)
+    scaling_steps: tuple[int, ...] = (1, 2, 3, 4)  # images of a training step of the large net
     scaling_tasks: tuple[str, ...] = ("inference", "training")
     scaling_repeats: int = 3
 
