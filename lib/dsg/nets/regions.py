@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
 from dsg.nets.bilinear import sample
-from dsg.nets.layers import Block, Conv, Dense, StandardisedConv
+from dsg.nets.layers import Block, Conv, Dense, StandardisedConv, single_cells
 from dsg.nets.masks import cells
 from dsg.nets.outputs import RegionFeatures
 from dsg.nets.resnet import Block4
@@ -52,9 +52,11 @@ class SmallHead(Block):
         self.project = Dense(channels, dim)
 
     def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        maps = single_cells(crops)
         for conv in self.convs:
-            crops = conv(crops)
-        return crops, self.project(tf.reduce_mean(crops, [1, 2]))
+            maps = conv(maps)
+        maps = tf.reshape(maps, tf.concat([tf.shape(crops)[:3], [maps.shape[-1]]], 0))
+        return maps, self.project(tf.reduce_mean(maps, [1, 2]))
 
 
 def normalise(boxes: tf.Tensor, image_size: tf.Tensor, stride: int) -> tf.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block, FrozenNormConv
+from dsg.nets.layers import Block, FrozenNormConv, single_cells
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
@@ -101,7 +101,7 @@ class Block4(Block):
         self.units = stage(1024, 2048, BLOCK4_UNITS, 1)
 
     def call(self, crops: tf.Tensor) -> tf.Tensor:
-        single = crops.shape[1] == 1 and crops.shape[2] == 1
+        maps = single_cells(crops)
         for unit in self.units:
-            crops = unit(crops, centre_tap=single)
-        return crops
+            maps = unit(maps, centre_tap=maps.shape.rank == 2)
+        return tf.reshape(maps, tf.concat([tf.shape(crops)[:3], [maps.shape[-1]]], 0))

@@ -45,19 +45,20 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """x [B, H, W, C] * kernel [3, 3, C, K] -> [B, H, W, K], float32, stride 1, padding SAME."""
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        turned = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
-        return _convolve(upstream, turned), _kernel_gradient(x, upstream)
+        return _convolve(upstream, kernel, turned=True), _kernel_gradient(x, upstream)
 
     return _convolve(x, kernel), gradient
 
 
-def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+def _convolve(x: tf.Tensor, kernel: tf.Tensor, turned: bool = False) -> tf.Tensor:
+    """With the kernel as it is, or turned by 180 degrees and from its outputs to its inputs."""
     _, of_kernel, to_outputs = _transforms()
-    channels = int(kernel.shape[3])
+    of_kernel = of_kernel[:, ::-1] if turned else of_kernel
+    channels = int(kernel.shape[2 if turned else 3])
     with tf.control_dependencies([x]):  # not earlier: the kernels of all layers at once would fill memory
         points = tf.matmul(of_kernel, tf.reshape(kernel, [TAPS * TAPS, -1]))
     points = tf.reshape(points, [INPUTS * INPUTS, *kernel.shape[2:]])
-    products = tf.matmul(_input_points(x), points)  # [36, T, K]
+    products = tf.matmul(_input_points(x), points, transpose_b=turned)  # [36, T, K]
     tiles = tf.matmul(to_outputs, tf.reshape(products, [INPUTS * INPUTS, -1]))
     found = tf.gather(tf.reshape(tiles, [-1, channels]), _output_rows(tf.shape(x)))
     return tf.ensure_shape(found, [*x.shape[:3], channels])
