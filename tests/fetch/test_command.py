@@ -150,6 +150,7 @@ def test_what_is_there_is_not_fetched_again(get):
         assert get.site.requests == []
         assert all("there already" in line for line in lines), lines
     assert "sha256 as expected" in lines[0]
+    assert "sizes as unpacked" in get("VRD")[0]
 
 
 def test_what_is_damaged_is_fetched_again(get):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from dsg.errors import UserError
 from dsg.fetch.catalogue import Part
 from dsg.fetch.download import download
-from dsg.fetch.tools import Tools
+from dsg.fetch.tools import Tools, _Redirects
 from tests.fetch.files import zip_of
 from tests.fetch.server import running
 
@@ -170,3 +172,14 @@ def test_a_disk_that_fills_up(world, site, tmp_path):
     world.target.parent.mkdir()
     world.part_file.symlink_to("/dev/full")
     assert "the disk is full" in world.refused(site, "good")
+
+
+def test_an_encrypted_connection_is_not_given_up():
+    handler = _Redirects()
+    secure, open_ = urllib.request.Request("https://host/file"), urllib.request.Request("http://host/file")
+    for request, place in ((open_, "http://other/file"), (open_, "https://a/b"), (secure, "https://a/b")):
+        moved = handler.redirect_request(request, None, 302, "Found", {}, place)
+        assert moved is not None and moved.full_url == place
+    for request, place in ((secure, "http://host/file"), (open_, "ftp://host/file")):
+        with pytest.raises(urllib.error.URLError, match="is not followed"):
+            handler.redirect_request(request, None, 302, "Found", {}, place)

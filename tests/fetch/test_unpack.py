@@ -143,3 +143,13 @@ def test_an_interrupted_run_goes_on(tmp_path):
     before = (out / "a").stat().st_ino
     unpack(path, out)
     assert (out / "a").stat().st_ino == before and (out / "b").read_bytes() == b"new!"
+
+
+def test_a_compression_that_python_lacks(tmp_path):
+    """Deflate64, which some programs choose for large archives."""
+    path = tmp_path / "a.zip"
+    content = bytearray(zip_of({"images/a.jpg": b"a" * 500}))
+    content[8], content[content.index(b"PK\x01\x02") + 10] = 9, 9
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="unpack it with another program, so that .*out holds images/"):
+        unpack(path, tmp_path / "out", anchor="images/")

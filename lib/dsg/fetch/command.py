@@ -51,7 +51,7 @@ def fetch(
         UserError: a part cannot be had; those before it are in place.
     """
     tools, listed = tools or Tools(), listed or catalogue()
-    parts = _chosen(name, only, listed)
+    name, parts = _chosen(name, only, listed)
     work = data_dir / WORK / name
     with explained(data_dir):
         work.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,8 @@ def fetch(
         raise
 
 
-def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> dict[str, Part]:
+def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dict[str, Part]]:
+    """The name as the catalogue spells it, and the parts that are wanted."""
     plain = name.lower().replace("-", "_")
     known = plain if plain in listed else plain.replace("_", "")
     if known not in listed:
@@ -84,7 +85,7 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> dict[str, Part
     for key in only:
         if key not in parts:
             raise UserError(f"{known} has no part {key!r}: there are {', '.join(parts)}")
-    return {key: part for key, part in parts.items() if not only or key in only}
+    return known, {key: part for key, part in parts.items() if not only or key in only}
 
 
 def _target(part: Part, data_dir: Path) -> Path:
@@ -134,7 +135,7 @@ def _take(name: str, part: Part, folder: Path, place: Path, tools: Tools) -> tup
     places = [folder] if folder.is_file() and folder.name == part.file else [folder / item for item in names]
     found = next((path for path in places if path.is_file()), None)
     if found is None:
-        if part.there and all(any(folder.glob(f"**/{pattern}")) for pattern in part.there):
+        if part.there and all(_lies_below(folder, pattern) for pattern in part.there):
             raise UserError(
                 f"--from {folder}: has no {part.file}, but what it unpacks to: give the folder that holds "
                 f"{part.into.partition('/')[0]} as the data folder, --data DIR, or move that folder there"
@@ -153,6 +154,11 @@ def _take(name: str, part: Part, folder: Path, place: Path, tools: Tools) -> tup
         shutil.copyfile(found, temporary)
         temporary.replace(place)
     return place, False
+
+
+def _lies_below(folder: Path, pattern: str) -> bool:
+    """Whether it is in a folder, or a little deeper; a home folder is not searched to its bottom."""
+    return any(any(folder.glob(f"{depth}{pattern}")) for depth in ("", "*/", "*/*/"))
 
 
 def _unpack(

@@ -13,7 +13,7 @@ from dsg.fetch.catalogue import Part
 
 LFS_HEADER = b"version https://git-lfs"
 PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, NotImplementedError)
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
 BLOCK = 1 << 20
 
 
@@ -72,7 +72,7 @@ def _structure_problem(path: Path, part: Part) -> str:
             with gzip.open(path) as stream:  # its checksum stands at the very end
                 while stream.read(BLOCK):
                     pass
-    except (*DAMAGED, OSError) as error:
+    except (*DAMAGED, NotImplementedError, OSError) as error:
         reason = str(error) or type(error).__name__
         return f"it is no complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
     return ""

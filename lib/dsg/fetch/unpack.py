@@ -69,6 +69,11 @@ def unpack(
                     done.append(_write(archive, member, name, target))
                     progress.advance()
             return done
+    except NotImplementedError as error:
+        raise UserError(
+            f"{path}: packed in a way that Python cannot unpack ({error}); unpack it with another program, "
+            f"so that {target} holds {anchor or 'it'}"
+        ) from error
     except DAMAGED as error:
         raise Damaged(str(error) or type(error).__name__) from error
 
