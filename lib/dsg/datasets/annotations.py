@@ -10,11 +10,20 @@ category that does not exist) is left to `roidb`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.validation import is_whole, json_kind
+from dsg.datasets.stream import (
+    NotAnObjectError,
+    members,
+    not_json,
+    not_utf8,
+    outlandish,
+    unreadable,
+)
+from dsg.datasets.validation import LIMIT, is_whole, json_kind
 from dsg.errors import UserError
 
 FORMAT = (
@@ -41,53 +50,46 @@ def read_json(path: Path) -> Any:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; data/README.md says which files a data set needs") from None
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}: not text in UTF-8 (byte {error.start}); fetch or write the file again"
-        ) from None
+        raise not_utf8(path, error.start) from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise unreadable(path, error) from None
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        cut = (
-            "cut off"
-            if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
-            else "damaged"
-        )
-        where = f"line {error.lineno}, column {error.colno}"
-        raise UserError(
-            f"{path}: {where}: not valid JSON ({error.msg}); the file is {cut}, fetch it again"
-        ) from None
-    except (RecursionError, ValueError):  # lists within lists within lists; numbers of thousands of digits
-        raise UserError(f"{path}: JSON, but no data set looks like this; fetch it again") from None
+        at_end = error.pos >= len(text.rstrip())
+        raise not_json(path, error.msg, error.lineno, error.colno, at_end) from None
+    except (RecursionError, ValueError):
+        raise outlandish(path) from None
 
 
-def read_annotations(folder: Path, split: str) -> dict[str, list[Any]]:
-    """Relationships by image name, in the order of the file; the relationships themselves are checked by
-    `roidb`.
+def iterate_annotations(folder: Path, split: str) -> Iterator[tuple[str, Any]]:
+    """Image names and their relationships, in the order of the file, one image in memory at a time.
+
+    Where a name comes twice, the second counts. What is not a list of relationships is for the caller to
+    refuse (`not_a_list`), once it is clear that it counts; the relationships are checked by `roidb`.
 
     Raises:
-        UserError: the file is missing, not JSON, or not an object of lists.
+        UserError: the file is missing, not JSON, or not an object.
     """
     path = annotation_file(folder, split)
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds a JSON {json_kind(content)}, not an object of the form {FORMAT}")
-    for name, relationships in content.items():
-        if not isinstance(relationships, list):
-            raise UserError(
-                f"{path}: image {name!r}: a JSON {json_kind(relationships)} where a list of relationships is "
-                f"expected: {FORMAT}"
-            )
-    return content
+    try:
+        yield from members(path)
+    except NotAnObjectError:
+        kind = json_kind(read_json(path))
+        raise UserError(f"{path}: holds a JSON {kind}, not an object of the form {FORMAT}") from None
+
+
+def not_a_list(path: Path, name: str, kind: str) -> UserError:
+    """An image that has something else than a list."""
+    return UserError(
+        f"{path}: image {name!r}: a JSON {kind} where a list of relationships is expected: {FORMAT}"
+    )
 
 
 def read_sizes(folder: Path, split: str) -> dict[str, tuple[int, int] | None]:
     """(width, height) by image name, in the order of the file; None where the two are not positive whole
-    numbers.
+    numbers (below a thousand million: what no picture reaches is a mistake).
 
     Raises:
         UserError: the file is missing, not JSON, or not an object.
@@ -132,6 +134,6 @@ def _size(entry: Any) -> tuple[int, int] | None:
         return None
     width: Any = entry.get("width")
     height: Any = entry.get("height")
-    if not (is_whole(width) and is_whole(height) and width > 0 and height > 0):
+    if not (is_whole(width) and is_whole(height) and 0 < width < LIMIT and 0 < height < LIMIT):
         return None
     return width, height

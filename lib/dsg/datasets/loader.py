@@ -8,26 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets.annotations import (
-    annotation_file,
-    metadata_file,
-    read_annotations,
-    read_sizes,
-    read_vocabulary,
-)
-from dsg.datasets.catalogue import Entry, ImageFolders, find_dataset
-from dsg.datasets.mirror import mirror_map, mirrored
-from dsg.datasets.records import Dataset, ImageRecord, Vocabulary
-from dsg.datasets.roidb import build_record
-from dsg.datasets.splits import SPLIT_RULES, SPLITS, dsg_split, rr_split
+from dsg.datasets.annotations import annotation_file
+from dsg.datasets.catalogue import find_dataset
+from dsg.datasets.mirror import mirror_map
+from dsg.datasets.records import Dataset
+from dsg.datasets.source import Source, dsg_images, rr_images
+from dsg.datasets.splits import SPLIT_RULES, SPLITS
+from dsg.datasets.stored import StoredRecords
+from dsg.datasets.table import Table
 from dsg.errors import UserError
 
 FLIPS = ("none", "released", "swap_lr")
 MULTI_PREDICATE = ("sample_once", "sample_each_epoch")
 RECORD_POLICIES = ("skip", "keep", "error")
-BAD_RECORDS = ("category out of range", "predicate out of range", "box inverted", "box outside the image")
-
-Skipped = dict[str, list[tuple[str, str]]]
 
 
 def load_dataset(
@@ -42,6 +35,7 @@ def load_dataset(
     on_bad_record: str = "skip",
     max_images: int | None = None,
     keep_self: bool = False,
+    cache: bool | str | os.PathLike[str] = True,
 ) -> Dataset:
     """The records of a split, in the order of the metadata file, without the images that ask nothing.
 
@@ -63,6 +57,8 @@ def load_dataset(
             image stay, as in the release.
         max_images: only the first images of the split, before mirroring (0 and None: all).
         keep_self: relations of an entity to itself make queries, too (`roles` leaves them out).
+        cache: whether large annotations are kept in checked form for the next time, and maybe the folder for
+            it; see `cache`.
 
     Raises:
         UserError: the data set or a file of it is missing or not of the format; more than half of the
@@ -80,161 +76,39 @@ def load_dataset(
     _check_choice("split_rule", split_rule, SPLIT_RULES)
     _check_choice("on_bad_record", on_bad_record, RECORD_POLICIES)
     label, folder, entry = find_dataset(name, Path(data_dir))
-    source = _Source(label, folder, entry, split, on_bad_record, seed, keep_self)
+    source = Source(label, folder, entry, split, on_bad_record, keep_self, cache)
 
     cut = split in ("train", "validation") and not annotation_file(folder, "validation").is_file()
-    swap = mirror_map(source.vocabulary.predicates) if flip == "swap_lr" else None
     limit = max_images or None
     if cut and split_rule == "dsg":
-        records = _dsg_records(source, split, flip != "none", swap, seed)[:limit]
+        looked, images, flipped = dsg_images(source, split, flip != "none", seed)
+        images, flipped = images[:limit], flipped[:limit]
     else:
-        names = source.names
-        if cut:
-            train, validation = rr_split(names)
-            names = validation if split == "validation" else train
-        records = source.records(names, limit)
+        looked, images = rr_images(source, split, cut, limit)
+        flipped = np.zeros(len(images), bool)
         if flip != "none" and split in ("train", "trainval"):
-            records += [mirrored(record, swap) for record in records]
-    source.check(records)
+            images, flipped = np.concatenate([images, images]), np.concatenate([flipped, ~flipped])
+    first_draw = _first_draws(source.table, looked)
+    records = StoredRecords(
+        source.table,
+        images,
+        flipped,
+        np.random.RandomState(seed).random_sample(int(source.table.draws[looked].sum())),
+        first_draw,
+        source.images.path,
+        mirror_map(source.vocabulary.predicates) if flip == "swap_lr" else None,
+        keep_self,
+    )
+    source.check(len(records))
     return Dataset(label, split, folder, source.vocabulary, records, source.skipped)
 
 
-class _Source:
-    """The files of a split, read and joined; makes records and keeps the account of what is left out."""
-
-    def __init__(
-        self,
-        label: str,
-        folder: Path,
-        entry: Entry | None,
-        split: str,
-        on_bad_record: str,
-        seed: int,
-        keep_self: bool,
-    ) -> None:
-        own = split == "test" or annotation_file(folder, split).is_file()
-        self.file_split = split if own else "train"
-        self.file = annotation_file(folder, self.file_split)
-        self.vocabulary = _vocabulary(label, folder, entry)
-        self.annotations = read_annotations(folder, self.file_split)
-        self.sizes = read_sizes(folder, self.file_split)
-        self.images = ImageFolders(folder, entry, self.file_split)
-        self.rng = np.random.RandomState(seed)
-        self.skipped: Skipped = {}
-        self.relationships = 0
-        self._strict = on_bad_record == "error"
-        self._keep_outside = on_bad_record == "keep"
-        self._keep_self = keep_self
-        sizes_file = metadata_file(folder, self.file_split).name
-        for name in self.annotations:
-            if name not in self.sizes:
-                self.skip("image without a size", name, f"not in {sizes_file}")
-        for name in self.sizes:
-            if name not in self.annotations:
-                self.skip("size without annotations", name, f"not in {self.file.name}", sound=True)
-        self.names = [name for name in self.sizes if name in self.annotations]
-
-    def skip(self, reason: str, image: str, detail: str = "", sound: bool = False) -> None:
-        """Counts what is left out; `sound` where it is no mistake."""
-        if self._strict and not sound:
-            place = f"{self.file}: image {image!r}"
-            raise UserError(
-                f"{place}: {reason}{f' ({detail})' if detail else ''}; correct it, or skip bad records"
-            )
-        self.skipped.setdefault(reason, []).append((image, detail))
-
-    def records(self, names: list[str], limit: int | None = None) -> list[ImageRecord]:
-        """Records with queries of the first `limit` such images."""
-        found: list[ImageRecord] = []
-        for name in names:
-            if limit is not None and len(found) == limit:
-                break
-            record = self.record(name)
-            if record is not None and self.has_queries(record):
-                found.append(record)
-        return found
-
-    def record(self, name: str) -> ImageRecord | None:
-        """The record of an image, maybe without queries; None where its size is not known."""
-        size = self.sizes[name]
-        if size is None:
-            self.skip("image without a valid width and height", name)
-            return None
-        relationships = self.annotations[name]
-        self.relationships += len(relationships)
-
-        def report(reason: str, position: int, detail: str) -> None:
-            self.skip(reason, name, f"relationship {position}: {detail}")
-
-        return build_record(
-            name,
-            self.images.path(name),
-            size,
-            relationships,
-            self.vocabulary,
-            self.rng,
-            report,
-            str(self.file),
-            self._keep_outside,
-            self._keep_self,
-        )
-
-    def has_queries(self, record: ImageRecord) -> bool:
-        """Whether the image asks anything; counts it where not."""
-        if len(record.queries):
-            return True
-        if record.flipped:
-            return False  # counted with its original
-        if not self.annotations[record.name]:
-            self.skip("image without relationships", record.name, sound=True)
-        else:
-            self.skip(
-                "image without a query", record.name, "no relationship between two entities", sound=True
-            )
-        return False
-
-    def check(self, records: list[ImageRecord]) -> None:
-        """Refuses what is too broken to work with."""
-        bad = {reason: self.skipped[reason] for reason in BAD_RECORDS if reason in self.skipped}
-        number = sum(map(len, bad.values()))
-        if number > self.relationships / 2:
-            reason, cases = max(bad.items(), key=lambda item: len(item[1]))
-            image, detail = cases[0]
-            raise UserError(
-                f"{self.file}: {number} of {self.relationships} relationships make no sense, mostly {reason}"
-                f" (image {image!r}, {detail}); do annotations, metadata and vocabularies belong together?"
-            )
-        if not records:
-            raise UserError(
-                f"{self.file}: no image with a query for this split; the file is empty or too small to split"
-            )
-
-
-def _dsg_records(
-    source: _Source, split: str, flip: bool, swap: np.ndarray | None, seed: int
-) -> list[ImageRecord]:
-    """Train or validation as the release cuts them: images without queries leave after the shuffle."""
-    entries = [record for record in map(source.record, source.names) if record is not None]
-    if flip:
-        entries += [mirrored(record, swap) for record in entries]
-    train, validation = dsg_split([record.name for record in entries], seed)
-    chosen = [entries[position] for position in (validation if split == "validation" else train)]
-    return [record for record in chosen if source.has_queries(record)]
-
-
-def _vocabulary(label: str, folder: Path, entry: Entry | None) -> Vocabulary:
-    vocabulary = read_vocabulary(folder)
-    if entry is not None:
-        for file, names, expected in (
-            ("objects.json", vocabulary.objects, entry.objects),
-            ("predicates.json", vocabulary.predicates, entry.predicates),
-        ):
-            if len(names) != expected:
-                raise UserError(
-                    f"{folder / file}: {len(names)} names where {label} has {expected}; "
-                    "if this is another data set, give its folder as the data set's name"
-                )
-    return vocabulary
+def _first_draws(table: Table, images: np.ndarray) -> np.ndarray:
+    """For each image of the table where its random numbers begin, if these images draw in this order."""
+    counts = table.draws[images].astype(np.int64)
+    first = np.zeros(len(table.names), np.int64)
+    first[images] = np.cumsum(counts) - counts
+    return first
 
 
 def _check_choice(option: str, value: Any, choices: tuple[str, ...]) -> None:

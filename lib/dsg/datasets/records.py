@@ -6,6 +6,7 @@ queries, T annotated relationships.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +62,7 @@ class Dataset:
     split: str
     folder: Path
     vocabulary: Vocabulary
-    records: list[ImageRecord]
+    records: Sequence[ImageRecord]  # those of `load_dataset` are made when they are asked for (`stored`)
     skipped: dict[str, list[tuple[str, str]]] = field(
         default_factory=dict
     )  # reason -> (image, detail) of each case
@@ -71,8 +72,11 @@ class Dataset:
 
     def summary(self, examples: int = 3) -> str:
         """How much there is and what was skipped: a line, and one for each reason, the first cases named."""
-        queries = sum(len(record.queries) for record in self.records)
-        mirrored = sum(record.flipped for record in self.records)
+        # Records that are made when they are asked for know these two without being made.
+        counts = getattr(self.records, "query_counts", None)
+        queries = sum(len(record.queries) for record in self.records) if counts is None else int(counts.sum())
+        flipped = getattr(self.records, "flipped", None)
+        mirrored = sum(r.flipped for r in self.records) if flipped is None else int(flipped.sum())
         images = f"{len(self.records) - mirrored:,} images" + (
             f" and {mirrored:,} mirrored" if mirrored else ""
         )

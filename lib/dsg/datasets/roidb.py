@@ -7,13 +7,17 @@ order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dsg.datasets.records import OBJECT, OTHER, SUBJECT, ImageRecord, Vocabulary
-from dsg.datasets.validation import Report, sound_relationships
+from dsg.datasets.scene_graph import boxes_from_annotation, scene_graph
+from dsg.datasets.validation import Report
+
+Sample = Callable[[int], np.ndarray]  # so many random numbers, float64 in [0, 1)
 
 
 def build_record(
@@ -46,45 +50,55 @@ def build_record(
     Raises:
         UserError: a relationship is not of the format.
     """
-    predicates, mentions = sound_relationships(
+    entities, triples = scene_graph(
         name, None if keep_outside else size, relationships, vocabulary, report, source
     )
-    # An entity's key is the text of its dictionary, because the release tells entities apart by it: the same
-    # box and category written in another order is another entity.
-    keys = [repr(mention) for mention in mentions]
-    first: dict[str, dict[str, Any]] = {}
-    for key, mention in zip(keys, mentions):
-        first.setdefault(key, mention)
-    index = {key: position for position, key in enumerate(first)}
-    positions = [index[key] for key in keys]
-    entities = list(first.values())
+    return assemble(
+        name,
+        path,
+        size,
+        boxes_from_annotation([entity[1:] for entity in entities]),
+        np.array([entity[0] for entity in entities], np.int32),
+        np.array(triples, np.int32).reshape(-1, 3),
+        rng.random_sample,
+        keep_self,
+    )
 
-    columns = np.array([positions[0::2], predicates, positions[1::2]], np.int32)
-    triples = _first_appearances(columns.T.reshape(-1, 3))
-    categories = np.array([entity["category"] for entity in entities], np.int32)
+
+def assemble(
+    name: str,
+    path: Path,
+    size: tuple[int, int],
+    boxes: np.ndarray,
+    categories: np.ndarray,
+    triples: np.ndarray,
+    sample: Sample,
+    keep_self: bool = False,
+) -> ImageRecord:
+    """The record of an image from what `scene_graph` found.
+
+    Args:
+        boxes: float32 [G, 4], as `boxes_from_annotation` makes them.
+        categories: int32 [G].
+        triples: int32 [T, 3].
+        sample: gives so many random numbers; called once, if a pair of entities carries several predicates.
+        keep_self: relations of an entity to itself ask for it, too.
+    """
     queries, subject_masks, object_masks, roles = _queries(triples, categories, keep_self)
     return ImageRecord(
         name=name,
         path=path,
         width=size[0],
         height=size[1],
-        boxes=boxes_from_annotation([entity["bbox"] for entity in entities]),
+        boxes=boxes,
         entities=categories,
-        predicates=draw_predicates(triples, len(categories), rng),
+        predicates=_chosen_predicates(triples, len(categories), sample),
         queries=queries,
         roles=roles,
         subject_masks=subject_masks,
         object_masks=object_masks,
         triples=triples,
     )
-
-
-def boxes_from_annotation(boxes: list[Any]) -> np.ndarray:
-    """[ymin, ymax, xmin, xmax] to float32 [G, 4] x1 y1 x2 y2; a side without length becomes 1 longer."""
-    result = np.array(boxes, np.float32).reshape(-1, 4)[:, [2, 0, 3, 1]]
-    low, high = result[:, :2], result[:, 2:]
-    high += low.astype(np.int64) == high.astype(np.int64)
-    return np.ascontiguousarray(result)
 
 
 def draw_predicates(triples: np.ndarray, entities: int, rng: np.random.RandomState) -> np.ndarray:
@@ -101,24 +115,20 @@ def draw_predicates(triples: np.ndarray, entities: int, rng: np.random.RandomSta
     Returns:
         int32 [G, G], -1 where a pair is not related.
     """
+    return _chosen_predicates(triples, entities, rng.random_sample)
+
+
+def _chosen_predicates(triples: np.ndarray, entities: int, sample: Sample) -> np.ndarray:
     order = np.lexsort((triples[:, 1], triples[:, 2], triples[:, 0]))
     subject, predicate, obj = triples[order].T
     _, start, counts = np.unique(subject * entities + obj, return_index=True, return_counts=True)
     chosen = start.copy()
     several = counts > 1
     if several.any():
-        chosen[several] += _uniform_choices(counts[several], rng)
+        chosen[several] += _uniform_choices(counts[several], sample)
     result = np.full((entities, entities), -1, np.int32)
     result[subject[chosen], obj[chosen]] = predicate[chosen]
     return result
-
-
-def _first_appearances(rows: np.ndarray) -> np.ndarray:
-    """The different rows of an integer matrix, in the order in which they first appear."""
-    if len(rows) == 0:
-        return rows
-    _, first = np.unique(_codes(rows), return_index=True)
-    return rows[np.sort(first)]
 
 
 def _codes(rows: np.ndarray) -> np.ndarray:
@@ -170,12 +180,12 @@ def _roles(
     return np.where(object_last, OBJECT, np.where(subject_masks, SUBJECT, OTHER)).astype(np.int32)
 
 
-def _uniform_choices(counts: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+def _uniform_choices(counts: np.ndarray, sample: Sample) -> np.ndarray:
     """For each count k one of 0..k-1, from one random number each, rounded as `RandomState.choice` does."""
     largest = int(counts.max())
     table = np.full((largest + 1, largest), np.inf)
     for count in np.unique(counts):
         cumulative = np.cumsum(np.full(count, 1.0 / count))
         table[count, :count] = cumulative / cumulative[-1]
-    numbers = rng.random_sample(len(counts))
+    numbers = sample(len(counts))
     return np.asarray((table[counts] <= numbers[:, None]).sum(axis=1))

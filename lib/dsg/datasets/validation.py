@@ -10,6 +10,7 @@ from typing import Any
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 
+LIMIT = 1_000_000_000  # pixels: coordinates and sides are below
 Report = Callable[[str, int, str], None]  # reason, position of the relationship in its image, detail
 
 
@@ -127,4 +128,6 @@ def _entity_problem(
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9  # NaN is not
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LIMIT
+    )  # NaN is not

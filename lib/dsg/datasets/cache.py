@@ -1,0 +1,179 @@
+"""Large annotations, checked and in flat arrays, kept for the next time: `load_table`.
+
+A cache is one file of plain arrays whose name is a digest of the contents of the annotations and of the
+metadata, and of what else decides what the arrays hold. Changed files have another name, so a cache is never
+out of date, and copied data sets share theirs. It lies in the folder `.dsg_cache` beside the annotations, or,
+where nothing can be written there, in `$XDG_CACHE_HOME/dsg` (`~/.cache/dsg`), or nowhere. What is damaged or
+not ours is written anew. All of it may be deleted at any time; the environment variable `DSG_CACHE` set to
+`off` turns it off, set to a folder has the caches there and in no other place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import time
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsg.datasets.annotations import annotation_file, metadata_file
+from dsg.datasets.records import Vocabulary
+from dsg.datasets.stream import unreadable
+from dsg.datasets.table import Table, read_table
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""To be raised with every change of what the arrays mean or of what counts as a fault."""
+VARIABLE = "DSG_CACHE"
+FOLDER = ".dsg_cache"
+LEAST = 8_000_000
+"""Bytes of annotations below which reading them takes no longer than a moment."""
+NEWEST = 8
+"""Caches of one split that a folder keeps."""
+ABANDONED = 3600
+"""Seconds after which a half-written file is nobody's."""
+TEXTS = ("names", "unsized", "unannotated", "reports", "faults")
+DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
+"""What reading a file can raise that only looks like a cache."""
+
+
+def load_table(
+    folder: Path,
+    split: str,
+    vocabulary: Vocabulary,
+    keep_outside: bool,
+    cache: bool | str | os.PathLike[str] = True,
+) -> Table:
+    """The table of a split, from its cache where there is one; otherwise from its files, and a cache is left.
+
+    Args:
+        split: of the files.
+        vocabulary: how many categories and predicates there are.
+        keep_outside: boxes wholly outside their image are no fault.
+        cache: whether to use one; or the folder of the caches, which is then used for small files, too.
+
+    Raises:
+        UserError: see `read_table`. That a cache cannot be read or written is no error.
+    """
+    path = annotation_file(folder, split)
+    places = cache_places(folder, path, cache)
+    if not places:
+        return read_table(folder, split, vocabulary, keep_outside)
+    files = (path, metadata_file(folder, split))
+    before = [_state(file) for file in files]
+    key = _key(files, vocabulary, keep_outside)
+    name = f"{path.stem}-{key}.npz"
+    for place in places:
+        table = _load(place / name, key)
+        if table is not None:
+            return table
+    table = read_table(folder, split, vocabulary, keep_outside)
+    if [_state(file) for file in files] == before:  # else the key may be that of other contents
+        _save(places, name, path.stem, key, table)
+    return table
+
+
+def cache_places(folder: Path, path: Path, cache: bool | str | os.PathLike[str]) -> list[Path]:
+    """Folders to look for caches of a data set's file in, and to write them to, the first that can be."""
+    if cache is False:
+        return []
+    if cache is not True:
+        return [Path(cache)]
+    wish = os.environ.get(VARIABLE, "")
+    if wish.lower() in ("off", "0", "no", "false") or not path.is_file() or path.stat().st_size < LEAST:
+        return []
+    if wish:
+        return [Path(wish)]
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return [folder / FOLDER, Path(home) / "dsg"]
+
+
+def _key(files: Iterable[Path], vocabulary: Vocabulary, keep_outside: bool) -> str:
+    """A digest of all that decides what the table holds."""
+    known = len(vocabulary.objects), len(vocabulary.predicates)
+    whole = hashlib.blake2b(json.dumps([FORMAT, *known, bool(keep_outside)]).encode(), digest_size=16)
+    for path in files:
+        whole.update(_digest(path))
+    return whole.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.blake2b(digest_size=32)
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return digest.digest()
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file is written to."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _load(path: Path, key: str) -> Table | None:
+    """The table in a cache; None where there is none, or something else."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(stored["about"].tobytes().decode())
+            if about["format"] != FORMAT or about["key"] != key:
+                raise ValueError("another cache")
+            values: dict[str, Any] = {name: stored[name] for name in stored.files if name != "about"}
+        texts = {name: about[name] for name in TEXTS}
+        for name in ("reports", "faults"):
+            texts[name] = {int(image): found for image, found in texts[name].items()}
+        texts["reports"] = {image: [tuple(one) for one in found] for image, found in texts["reports"].items()}
+        table = Table(**texts, **values)
+        if not table.is_whole():
+            raise ValueError("arrays that do not belong together")
+    except FileNotFoundError:
+        return None
+    except DAMAGE as error:
+        log.debug("%s is not used: %s", path, error)
+        return None
+    return table
+
+
+def _save(places: Iterable[Path], name: str, stem: str, key: str, table: Table) -> None:
+    """Writes a cache to the first place that takes it, and removes old ones there."""
+    about = {"format": FORMAT, "key": key, **{text: getattr(table, text) for text in TEXTS}}
+    encoded = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    for place in places:
+        temporary = place / f".{name}.{os.getpid()}.tmp"
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                np.savez(file, about=encoded, **table.arrays())
+            os.replace(temporary, place / name)
+        except OSError as error:
+            log.debug("no cache in %s: %s", place, error)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            continue
+        _prune(place, stem)
+        return
+
+
+def _prune(place: Path, stem: str) -> None:
+    """Keeps the newest caches of a split."""
+    with contextlib.suppress(OSError):  # another process may be doing the same
+        found = sorted(place.glob(f"{stem}-*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
+        lost = [
+            path for path in place.glob(f".{stem}-*.tmp") if time.time() - path.stat().st_mtime > ABANDONED
+        ]
+        for path in found[NEWEST:] + lost:
+            path.unlink()
