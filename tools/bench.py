@@ -6,6 +6,7 @@ and a large matrix product, in turns within one process; peak memory is that of 
 Sections:
 
     operations  overlaps and suppression, against NumPy, TensorFlow and loops like the release's
+    annotations loading as many annotations as Visual Genome and CLEVR have: first, and from the cache
     input       the input pipeline alone
     mini        an answer and a training step of mini
     inference   an answer of res101 at 600 x 800 pixels, 32 proposals, 3 queries

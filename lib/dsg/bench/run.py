@@ -22,7 +22,17 @@ from dsg.bench.scaling import SCALING, points
 from dsg.bench.settings import Settings
 from dsg.errors import UserError
 
-SECTIONS = ("operations", "input", "mini", "inference", "training", "memory", "savings", "scaling")
+SECTIONS = (
+    "operations",
+    "annotations",
+    "input",
+    "mini",
+    "inference",
+    "training",
+    "memory",
+    "savings",
+    "scaling",
+)
 ONLY_WHERE_NAMED = ("savings", "scaling")
 DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
 MEMORY = "memory:"

@@ -34,7 +34,15 @@ class Settings:
     shapes_images: int = 400  # of the input pipeline
     photographs: int = 64
     pipeline_repeats: int = 5
-    overlap_sizes: tuple[tuple[int, int], ...] = ((10, 3), (300, 10), (2_000, 20), (22_800, 5), (20_000, 50))
+    overlap_sizes: tuple[tuple[int, int], ...] = (
+        (10, 3),
+        (300, 10),
+        (5_700, 5),
+        (2_000, 20),
+        (22_800, 5),
+        (20_000, 50),
+    )
+    annotation_share: float = 1.0  # of the images that Visual Genome and CLEVR have
     nms_boxes: int = 22_800  # the anchors of an image of 600 x 800 pixels
     nms_best: int = 32
     operation_repeats: int = 15
@@ -81,6 +89,7 @@ QUICK = Settings(
     pipeline_repeats=3,
     operation_repeats=7,
     scaling_repeats=2,
+    annotation_share=0.05,
     memory_cases=("inference/library", "training/plain", "training/library", "mini/training"),
 )
 """A run within five minutes."""

@@ -57,6 +57,10 @@ def _section(name: str) -> Any:
         from dsg.bench.box_operations import box_operations
 
         return box_operations
+    if name == "annotations":
+        from dsg.bench.annotations import annotations
+
+        return annotations
     if name == "input":
         from dsg.bench.inputs import pipeline
 
