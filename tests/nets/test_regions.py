@@ -164,6 +164,8 @@ def test_sets_of_boxes_are_encoded_together_as_they_are_alone() -> None:
         [alone] = encoder(features, [one], size, padded=False)
         for name, part in found._asdict().items():
             close(part, getattr(alone, name))
+    unpaired = encoder(features, [sets[0], sets[1]._replace(pairs=False)], size, padded=False)
+    assert unpaired[1].pairs is None and unpaired[0].pairs.shape[0] == 10 + 3
 
 
 def test_relation_crops_of_several_cells() -> None:

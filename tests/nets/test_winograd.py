@@ -98,7 +98,9 @@ def test_layers_use_it(layer) -> None:
     if not tf.config.list_logical_devices("GPU"):
         assert "Conv2D" not in kinds | nested
     if isinstance(layer, Conv):
-        np.testing.assert_allclose(layer(tf.constant(x)), np.maximum(direct(x, kernel), 0), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            layer(tf.constant(x)), np.maximum(direct(x, kernel), 0), rtol=1e-5, atol=1e-5
+        )
 
 
 def test_a_stride_is_left_to_the_direct_convolution() -> None:

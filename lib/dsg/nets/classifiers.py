@@ -126,7 +126,7 @@ class GraphLabels(Block):
 
 class GroundTruthLabels(Block):
     """Labels of the ground-truth boxes, from their features without coordinates and without a graph; training
-    only.
+    only. No predicates where pairs were not encoded.
     """
 
     def __init__(self, dim: int, num_entities: int, num_predicates: int) -> None:
@@ -134,8 +134,11 @@ class GroundTruthLabels(Block):
         self.entities = Dense(dim, num_entities)
         self.predicates = Mlp([dim, dim, dim], [num_predicates])
 
-    def call(self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor) -> LabelLogits:
+    def call(self, nodes: tf.Tensor, pairs: tf.Tensor | None, pair_index: tf.Tensor | None) -> LabelLogits:
+        entities = tf.cast(self.entities(nodes), tf.float32)
+        if pairs is None:
+            return LabelLogits(entities, None)
         mlp = self.predicates
         pair = tf.gather(mlp.term(pairs, 0), pair_index)
         first = pair + mlp.term(nodes, 1)[:, None] + mlp.term(nodes, 2)[:, :, None]
-        return LabelLogits(tf.cast(self.entities(nodes), tf.float32), tf.cast(mlp(first), tf.float32))
+        return LabelLogits(entities, tf.cast(mlp(first), tf.float32))

@@ -84,7 +84,8 @@ class DSG(tf.keras.Model):
         sets = [BoxSet(boxes, valid)]
         weights = self.config.loss
         if self._with_graph and training and (weights.gt_entity or weights.gt_predicate):
-            sets.append(BoxSet(batch["gt_boxes"], batch["gt_valid"], coordinates=False))
+            pairs = bool(weights.gt_predicate)
+            sets.append(BoxSet(batch["gt_boxes"], batch["gt_valid"], coordinates=False, pairs=pairs))
         regions, *of_ground_truth = self.regions(trunk.features, sets, image_size, padded=padded)
 
         graph: GraphFeatures | None = None

@@ -59,7 +59,7 @@ class LabelLogits(NamedTuple):
     """The labelled scene graph, decoded from features."""
 
     entities: Any  # [B, N, E]
-    predicates: Any  # [B, N, N, R]: [i, j] for subject i and object j
+    predicates: Any  # [B, N, N, R]: [i, j] for subject i and object j; None where it was not asked for
 
 
 class RegionFeatures(NamedTuple):

@@ -117,6 +117,7 @@ class BoxSet(NamedTuple):
     boxes: tf.Tensor  # [B, N, 4]
     valid: tf.Tensor  # bool [B, N]
     coordinates: bool = True  # append the four box coordinates to nodes and edges
+    pairs: bool = True  # encode pairs, too, if there is a relation head
 
 
 class RegionEncoder(Block):
@@ -153,34 +154,32 @@ class RegionEncoder(Block):
                 where = normalise(one.boxes, image_size, self._stride)
                 nodes = tf.concat([nodes, tf.cast(where, nodes.dtype)], -1)
             encoded.append(RegionFeatures(crops, maps, nodes, None, None, None, None))
-        return (
-            self._with_relations(encoded, features, sets, image_size, padded) if self._with_pairs else encoded
-        )
+        paired = [number for number, one in enumerate(sets) if self._with_pairs and one.pairs]
+        if paired:
+            chosen = [sets[number] for number in paired]
+            for number, found in zip(paired, self._relations(features, chosen, image_size, padded)):
+                encoded[number] = encoded[number]._replace(**found)
+        return encoded
 
-    def _with_relations(
-        self,
-        encoded: Sequence[RegionFeatures],
-        features: tf.Tensor,
-        sets: Sequence[BoxSet],
-        image_size: tf.Tensor,
-        padded: bool,
-    ) -> list[RegionFeatures]:
-        """The same with edges: of each pair the union box, once."""
+    def _relations(
+        self, features: tf.Tensor, sets: Sequence[BoxSet], image_size: tf.Tensor, padded: bool
+    ) -> list[dict[str, tf.Tensor]]:
+        """What `RegionFeatures` says of each set's pairs; the union box of each pair is encoded once."""
         unions, packed = [], []
-        for boxes, valid, coordinates in sets:
+        for boxes, valid, coordinates, _ in sets:
             unions.append(BoxSet(union_boxes(boxes), valid[:, :, None] & valid[:, None, :], coordinates))
             half = tf.linalg.band_part(tf.ones_like(unions[-1].boxes[..., 0]), 0, -1) > 0
             pairs, row = _pack(unions[-1].valid & half)
             packed.append((pairs, tf.where(half, row, tf.linalg.matrix_transpose(row))))
         places = [one for one, _ in packed]
         found = self._encode(self.relation, features, unions, places, image_size, padded)
-        complete = []
-        for one, union, (pairs, row), (crops, maps, vectors) in zip(encoded, unions, packed, found):
+        encoded = []
+        for union, (pairs, row), (crops, maps, vectors) in zip(unions, packed, found):
             if union.coordinates:
                 where = tf.gather_nd(normalise(union.boxes, image_size, self._stride), pairs)
                 vectors = tf.concat([vectors, tf.cast(where, vectors.dtype)], -1)
-            complete.append(one._replace(pair_crops=crops, pair_maps=maps, pairs=vectors, pair_index=row))
-        return complete
+            encoded.append({"pair_crops": crops, "pair_maps": maps, "pairs": vectors, "pair_index": row})
+        return encoded
 
     def _encode(
         self,
