@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsg.bench.annotations import RELEASES, annotations, write_release
+from dsg.bench.annotations import RELEASES, loading, write_release
 from dsg.bench.settings import Settings
 from dsg.datasets import load_dataset
 
@@ -37,7 +37,7 @@ def test_visual_genome_is_as_varied_as_the_real_one(tmp_path: Path) -> None:
 
 
 def test_cases() -> None:
-    cases = annotations(Settings(annotation_share=0.0005))["cases"]
+    cases = loading(Settings(annotation_share=0.0005))["cases"]
     assert list(cases) == [f"annotations/{name}_{turn}" for name in RELEASES for turn in ("first", "cached")]
     for case in cases.values():
         assert case["seconds"] > 0 and case["processor_seconds"] > 0 and case["peak_mib"] > 10

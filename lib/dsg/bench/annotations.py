@@ -46,7 +46,7 @@ RELEASES = {
 }
 
 
-def annotations(settings: Settings) -> dict[str, Any]:
+def loading(settings: Settings) -> dict[str, Any]:
     """By `annotations/<release>_<first or cached>`: seconds of loading every image's records, and the peak
     memory of the process that did nothing else."""
     cases: dict[str, dict[str, Any]] = {}

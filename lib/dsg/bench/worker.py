@@ -58,9 +58,9 @@ def _section(name: str) -> Any:
 
         return box_operations
     if name == "annotations":
-        from dsg.bench.annotations import annotations
+        from dsg.bench.annotations import loading
 
-        return annotations
+        return loading
     if name == "input":
         from dsg.bench.inputs import pipeline
 
