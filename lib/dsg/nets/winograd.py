@@ -13,8 +13,10 @@ have such kernels in their own libraries.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -28,12 +30,28 @@ POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 CHANNELS = 96
 
 
+_off: contextvars.ContextVar[bool] = contextvars.ContextVar("winograd_off", default=False)
+
+
+@contextlib.contextmanager
+def off() -> Iterator[None]:
+    """Graphs built within take direct convolutions only: to compare, or to count operations as is the
+    custom.
+    """
+    token = _off.set(True)
+    try:
+        yield
+    finally:
+        _off.reset(token)
+
+
 def pays(x: tf.Tensor, kernel: tf.Tensor) -> bool:
     """Whether `convolve` beats a direct convolution of x [B, H, W, C] and kernel [k, k, C, K] with stride 1,
     here.
     """
     return (
-        x.dtype == tf.float32
+        not _off.get()
+        and x.dtype == tf.float32
         and kernel.shape[:2] == (TAPS, TAPS)
         and min(kernel.shape[2:]) >= CHANNELS
         and not tf.config.list_logical_devices("GPU")
