@@ -115,7 +115,7 @@ $(DEV): $(READY)
 	@touch $@
 endif
 
-$(BUILT): $(KERNELS:=.pyx) setup.py $(READY) $(LOST)
+$(BUILT): $(KERNELS:=.pyx) $(wildcard lib/dsg/boxes/*.h) setup.py $(READY) $(LOST)
 	$(call say,building the box operations)
 	@$(VPY) -W ignore setup.py -q build_ext --inplace --force -j 2 > $(STATE)/build.log 2>&1 || \
 		{ tail -n 15 $(STATE)/build.log; echo "dsg: the build failed; all it said: $(STATE)/build.log" >&2; exit 1; }

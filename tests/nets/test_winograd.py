@@ -82,6 +82,8 @@ def test_it_is_taken_where_it_pays_and_nowhere_else() -> None:
         assert not winograd.pays(x, kernel(3, many, many))
         return
     assert winograd.pays(x, kernel(3, many, many))
+    with winograd.off():
+        assert not winograd.pays(x, kernel(3, many, many))
     assert not winograd.pays(x, kernel(1, many, many))
     assert not winograd.pays(x, kernel(3, many, few))
     assert not winograd.pays(x[..., :few], kernel(3, few, many))

@@ -86,9 +86,7 @@ def inference(settings: Settings, one: Subject | None = None) -> Result:
         for kind in ("float32", "bfloat16"):
             products[f"matmul/{kind}"] = matrix_product(kind, settings.matmul)
             work[f"matmul/{kind}"] = 2e-9 * settings.matmul**3
-        # Of the formulation, with direct convolutions, as is the custom; Winograd does with less.
-        everything = Plain(one.model, dataclasses.replace(ALL_SAVINGS, winograd=False))
-        work["inference/library"] = count_gflop(everything.predict_roles, one.batch)
+        work["inference/library"] = count_gflop(one.model.predict_roles, one.batch)
         work["inference/plain"] = count_gflop(Plain(one.model).predict_roles, one.batch)
     turns: dict[str, Any] = {"warm_up": settings.warm_up, "seconds": settings.seconds}
     timings = in_turns({**contenders, **products}, settings.repeats, **turns)
