@@ -57,6 +57,9 @@ def test_vrd_counts(split, images, empty, triples, samples, queries, several, bo
     asked = [answers_with_self_relations(record) for record in records]
     assert sum(map(len, asked)) + alone == samples
     assert sum(max(map(len, answer)) > 1 for answers in asked for answer in answers.values()) == several
+    keeping = load_dataset("vrd", split, data_dir=DATA, on_bad_record="keep", keep_self=True)
+    assert sum(len(record.queries) for record in keeping.records) == samples
+    assert len(keeping.records) == len(records) + alone
     sizes = [len(record.boxes) for record in records]
     assert (max(sizes), round((sum(sizes) + alone) / images, 1)) == boxes
 

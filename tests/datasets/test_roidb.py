@@ -41,6 +41,23 @@ def test_two_subjects_and_one_object_are_one_query() -> None:
     assert record.boxes.tolist() == [[696, 146, 1022, 628], [179, 41, 925, 743], [2, 163, 170, 587]]
 
 
+def test_relations_to_oneself_are_kept_on_request() -> None:
+    relationships = [
+        relation(DOG, 0, CAT),
+        relation(CAT, 1, CAT),
+        relation(CAT, 0, DOG),
+        relation(DOG, 0, DOG),
+    ]
+    rng = np.random.RandomState(3)
+    kept = build_record("a", Path("a"), (100, 80), relationships, VOCABULARY, rng, print, keep_self=True)
+    assert kept.queries.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1]]
+    assert kept.subject_masks.tolist() == [[True, False], [False, True], [False, True], [True, False]]
+    assert kept.object_masks.tolist() == [[False, True], [False, True], [True, False], [True, False]]
+    assert kept.roles.tolist() == [[1, 2], [3, 3], [2, 1], [3, 3]]  # as without them
+    left_out = record_of(relationships)
+    assert left_out.queries.tolist() == [[1, 0, 0], [0, 0, 1]] and left_out.roles.tolist() == [[1, 2], [2, 1]]
+
+
 def test_types_and_shapes() -> None:
     record = record_of([relation(CAT, 1, DOG), relation(DOG, 0, BUS)])
     assert (record.boxes.dtype, record.boxes.shape) == (np.float32, (3, 4))

@@ -1,8 +1,8 @@
 """From a data set to batches for a baseline: samples in random order to train on, images in order to test on.
 
 What an image gives is kept in memory as far as BASELINE.CACHE_GB allows: its features where they are never
-trained (computed once, before the first step), otherwise its pixels (as they are read). Neither changes any
-result.
+trained (computed once, before the first step), otherwise its pixels (as they are read). Neither changes
+results, but for rounding.
 """
 
 from __future__ import annotations
@@ -69,9 +69,18 @@ class Source:
         self._images: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
 
-    def keep_features(self, see: Callable[[tf.Tensor], tf.Tensor], channels: int) -> None:
-        """Compute the features of all images with `see` (uint8 images -> features), if there is room for
-        them.
+    def keep_features(
+        self,
+        see: Callable[[tf.Tensor], tf.Tensor],
+        channels: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Compute the features of all images, if there is room for them.
+
+        Args:
+            see: from images, uint8 [B, 224, 224, 3], to features, float32 [B, 14, 14, C].
+            channels: C.
+            check: called after each batch; may raise to stop.
         """
         count, size = len(self._dataset), MAP_SIZE * MAP_SIZE * channels * 4
         if not self._memory.take(count * size):
@@ -97,6 +106,7 @@ class Source:
                 rows = batch["index"].numpy()
                 features[rows] = see(batch["image"]).numpy()
                 progress.advance(len(rows))
+                check()
         self._unreadable = {row: bad.reasons[name] for row, name in enumerate(names) if name in bad.reasons}
         self._features = features
         self._images.clear()

@@ -47,11 +47,11 @@ class BaselineTask:
             fit_shifts(model, training)
         return report
 
-    def prepare(self, model: Baseline, datasets: Sequence[Dataset]) -> None:
+    def prepare(self, model: Baseline, datasets: Sequence[Dataset], check: Check) -> None:
         if not self._config.baseline.finetune_cnn:
             see = feature_function(model)
             for dataset in datasets:
-                self._source(dataset).keep_features(see, model.features.channels)
+                self._source(dataset).keep_features(see, model.features.channels, check)
 
     def train_step(
         self, model: Baseline, optimizer: Optimizer, strategy: Any, training: Dataset

@@ -49,7 +49,7 @@ class Task(Protocol):
     def initial_weights(self, model: Any, training: Dataset) -> Any:
         """Give a new run's model what it starts from; a report for the log."""
 
-    def prepare(self, model: Any, datasets: Sequence[Dataset]) -> None:
+    def prepare(self, model: Any, datasets: Sequence[Dataset], check: Check) -> None:
         """What is to be done once before the first step, of a new or resumed run, with the weights in
         place.
         """
@@ -102,7 +102,7 @@ class DsgTask:
     def initial_weights(self, model: Any, training: Dataset) -> Any:
         return load_initial_weights(model, self._config)
 
-    def prepare(self, model: Any, datasets: Sequence[Dataset]) -> None:
+    def prepare(self, model: Any, datasets: Sequence[Dataset], check: Check) -> None:
         pass
 
     def train_step(self, model: Any, optimizer: Optimizer, strategy: Any, training: Dataset) -> TrainStep:
@@ -131,15 +131,12 @@ class DsgTask:
     def test(self, model: Any, dataset: Dataset, folder: Path) -> EvaluationResults:
         config = self._config
         drawn = chosen_images(len(dataset), config.test.pictures)
-        policy = "always" if config.test.always_include_best else "if_empty"
 
         def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
             if index not in drawn:
                 return
             stem = picture_stem(answer.record.name)
-            page = answer_page(
-                answer, dataset.vocabulary, config.pixel_means, subject, object_, argmax_policy=policy
-            )
+            page = answer_page(answer, dataset.vocabulary, config.pixel_means, subject, object_)
             save_png(page, folder / "pictures" / f"{stem}_answers.png")
             graph = scene_graph(answer, dataset.vocabulary)
             if graph is not None:

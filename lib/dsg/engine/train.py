@@ -81,8 +81,8 @@ def train(
         write_text(run.folder / "config.yml", dump_yaml(config))
         state = TrainState() if saved is None else TrainState.from_meta(saved.meta)
         if state.epoch < config.train.epochs:
-            trainer = Trainer(config, task, run, training, validation, strategy, state, about, saved)
-            trainer.train(check, after_step)
+            trainer = Trainer(config, task, run, training, validation, strategy, state, about, saved, check)
+            trainer.train(after_step)
             LOG.info("trained %d epochs", state.epoch)
         else:
             LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
@@ -92,7 +92,10 @@ def train(
 
 
 class Trainer:
-    """A run in progress: the model, its optimiser, and how far it got (`state`)."""
+    """A run in progress: the model, its optimiser, and how far it got (`state`).
+
+    `check` raises `Interrupted` when the run is to stop.
+    """
 
     def __init__(
         self,
@@ -105,9 +108,10 @@ class Trainer:
         state: TrainState,
         about: dict[str, Any],
         saved: Snapshot | None,
+        check: Callable[[], None],
     ) -> None:
         self._config, self._task, self._run = config, task, run
-        self._state, self._about = state, about
+        self._state, self._about, self._check = state, about, check
         self._training, self._validation = training, validation
         if config.train.deterministic:
             tf.config.experimental.enable_op_determinism()
@@ -122,7 +126,7 @@ class Trainer:
         else:
             restore(saved, self._model, self._optimizer)
             LOG.info("going on from %s: epoch %d, step %d", saved.path.name, state.epoch + 1, state.step)
-        task.prepare(self._model, (training, validation))
+        task.prepare(self._model, (training, validation), check)
         self._validate = task.validator(self._model)
         self._step = task.train_step(self._model, self._optimizer, strategy, training)
         self._images_per_step = about["images_per_step"]  # one pipeline feeds all devices
@@ -134,9 +138,9 @@ class Trainer:
         self._graph_built = False
         self._saved_at = time.monotonic()
 
-    def train(self, check: Callable[[], None], after_step: AfterStep) -> None:
-        """All epochs that are left; `check` raises `Interrupted` when the run is to stop."""
-        config, state = self._config, self._state
+    def train(self, after_step: AfterStep) -> None:
+        """All epochs that are left."""
+        config, state, check = self._config, self._state, self._check
         progress = Progress(
             "train",
             config.train.epochs * self._steps_per_epoch,
