@@ -79,3 +79,32 @@ def test_a_hidden_category_has_an_embedding_of_its_own() -> None:
     assert head("ssas").embedding.table.shape[0] == 5
     assert head("ssas", "BASELINE.UNKNOWN_RATE", "0.3").embedding.table.shape[0] == 6
     assert config("co").baseline.unknown_test == "none"
+
+
+@pytest.mark.parametrize(
+    ("net", "dataset", "epochs", "batch", "patience", "gamma", "finetune", "modules", "discount"),
+    [
+        ("ssas", "visualgenome", 50, 64, 3, 0.8, True, (6, 7, 10), 1.0),
+        ("ssas", "vrd", 30, 16, 3, 0.7, True, (6, 7, 10), 1.0),
+        ("ssas", "clevr", 25, 32, 4, 0.8, False, (4, 5, 5), 2.0),
+        ("co", "vrd", 50, 64, 3, 0.7, True, (6, 7, 10), 1.0),
+        ("vrd", "clevr", 50, 64, 3, 0.7, False, (6, 7, 10), 1.0),
+        ("ss", "visualgenome", 50, 64, 3, 0.7, True, (6, 7, 10), 1.0),
+    ],
+)
+def test_published_settings(
+    net, dataset, epochs, batch, patience, gamma, finetune, modules, discount
+) -> None:
+    config = published(net, dataset)
+    train, options = config.train, config.baseline
+    assert config.net == net and options.features == "resnet50" and not train.use_flipped
+    assert (train.optimizer, train.schedule, train.learning_rate) == ("rmsprop", "plateau", 1e-4)
+    assert (train.epochs, train.ims_per_batch, train.patience, train.gamma) == (
+        epochs,
+        batch,
+        patience,
+        gamma,
+    )
+    assert (options.embedding, options.iterations, options.positive_weight) == (512, 3, 7.5)
+    assert (options.finetune_cnn, options.discount, options.dropout) == (finetune, discount, 0.0)
+    assert (options.module_layers, options.module_kernel, options.module_channels) == modules

@@ -21,6 +21,7 @@ from dsg.visualize.canvas import (
 )
 
 SIDE = 280  # pixels of a panel, 20 a cell
+GAP = 12  # pixels between panels
 SHADE = 0.25  # what is left of an image where attention is 0
 
 
@@ -46,17 +47,18 @@ def map_page(
         uint8 [H', W', 3] RGB.
     """
     picture = cv2.resize(image[:, :, ::-1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-    panels = []
+    rows = []
     for index in chosen_queries(ambiguous(record)):
-        words = query_words(record.queries[index], vocabulary)
-        for role, colour in enumerate((SUBJECT_COLOUR, OBJECT_COLOUR)):
-            caption = blank(2 * FONT_SIZE + 12, SIDE)
-            text = " ".join(word.replace("_", " ") for word in words)
-            draw_text(caption, (2, 2), shorten(text, SIDE - 4), BLACK)
-            score = f"{('subject', 'object')[role]} IoU {iou[role][index]:.2f}"
-            draw_text(caption, (2, FONT_SIZE + 6), score, colour)
+        words = " ".join(query_words(record.queries[index], vocabulary)).replace("_", " ")
+        title = blank(FONT_SIZE + 8, 2 * SIDE + 3 * GAP)
+        draw_text(title, (GAP, 4), shorten(words, 2 * SIDE), BLACK)
+        panels = []
+        for role, (name, colour) in enumerate((("subject", SUBJECT_COLOUR), ("object", OBJECT_COLOUR))):
+            caption = blank(FONT_SIZE + 6, SIDE)
+            draw_text(caption, (0, 0), f"{name} IoU {iou[role][index]:.2f}", colour)
             panels.append(stack([caption, _panel(picture, maps[role][index], truth[role][index], colour)]))
-    return grid(panels, 2)
+        rows += [title, grid(panels, 2, GAP)]
+    return stack(rows)
 
 
 def _panel(picture: np.ndarray, map_: np.ndarray, truth: np.ndarray, colour: tuple[int, ...]) -> np.ndarray:
