@@ -14,7 +14,7 @@ import cv2
 import pytest
 import tensorflow as tf
 
-from dsg.bench.cost import WITH, WITHOUT, build_pair, measure_cost, plainly, times
+from dsg.bench.cost import WITH, WITHOUT, build_pair, counts, measure_cost, times
 from dsg.bench.cost_report import format_cost, totals
 from dsg.bench.operations import count_gflop
 from dsg.bench.owners import OTHER, PARTS, parameters_by_part, part_of
@@ -56,10 +56,9 @@ def test_every_variable_belongs_to_a_part(pair, report):
 
 
 def test_parts_add_up_to_the_whole(pair, report):
-    model = build_model(plainly(pair.models[WITH].config), E, R)
     found = report["inference_gflop"][WITH]
     assert OTHER not in found
-    assert sum(found.values()) == pytest.approx(count_gflop(model.predict_roles, pair.test))
+    assert sum(found.values()) == pytest.approx(count_gflop(pair.models[WITH].predict_roles, pair.test))
     assert all(OTHER not in found for found in report["training_gflop"].values())
 
 
@@ -147,3 +146,16 @@ def test_mistakes_are_answered_in_one_line(words, message, tmp_path: Path):
     done = cost("--output", str(tmp_path), *words)
     assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_resnet_belongs_to_parts_too():
+    """Its norms are folded into the kernels, in an answer once for all calls."""
+    small = replace(SETTINGS, width=64, height=48, objects=2)
+    config = load_config(overrides=["NET", "res50", "TRAIN.SCALES", "[48]", "TEST.SCALES", "[48]"])
+    report = counts(build_pair(config, small))
+    for kind in ("inference_gflop", "training_gflop"):
+        found = report[kind][WITH]
+        assert OTHER not in found and found["trunk"] > found["graph layer (GPI)"] > found["box refiner"] > 0
+    assert (
+        report["trained"][WITH]["trunk"] < report["parameters"][WITH]["trunk"]
+    )  # conv1 and block1 are fixed

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.bench.cost import gradients, plainly
+from dsg.bench.cost import gradients
 from dsg.bench.operations import gflop_counter
 from dsg.bench.run import DEFAULT_SECTIONS, benchmark
 from dsg.bench.scaling import MINI, TASKS, Point, base_points, batch_of, config_of, curves, operations, points
@@ -60,7 +60,7 @@ def test_operations_are_quadratic_in_proposals():
 
 def test_training_is_quadratic_in_proposals_too():
     """Ground-truth boxes in place of proposals, so that one graph is traced for any number of them."""
-    config = from_values({**flatten(plainly(config_of(TINY, BASE))), "TRAIN.USE_GT": True})
+    config = from_values({**flatten(config_of(TINY, BASE)), "TRAIN.USE_GT": True})
     shown = config, (96, 64), vocabulary(6, 4)
     batches = [photograph_batch(*shown, objects=number, queries=6) for number in (3, 4, 5, 6)]
     spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype) for key, one in batch_spec(config).items()}

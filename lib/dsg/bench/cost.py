@@ -48,7 +48,7 @@ def measure_cost(pair: Pair, settings: CostSettings) -> dict[str, Any]:
         `seconds` and `processor_seconds`: {"inference", "training": {WITH, WITHOUT: median}}, empty where
         nothing is to be timed; `about`: what was measured; `machine`.
     """
-    report: dict[str, Any] = {"about": _about(pair, settings), "machine": machine(), **counts(pair, settings)}
+    report: dict[str, Any] = {"about": _about(pair, settings), "machine": machine(), **counts(pair)}
     report.update(seconds={}, processor_seconds={})
     if settings.repeats:
         report.update(times(pair, settings))
@@ -80,12 +80,11 @@ def build_pair(config: Config, settings: CostSettings) -> Pair:
     )
 
 
-def counts(pair: Pair, settings: CostSettings) -> dict[str, dict[str, dict[str, float]]]:
+def counts(pair: Pair) -> dict[str, dict[str, dict[str, float]]]:
     """Parameters (all, trained) and operations (an answer, a training step) by part, of both models."""
     kinds = ("parameters", "trained", "inference_gflop", "training_gflop")
     found: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     for name, model in pair.models.items():
-        model = build_model(plainly(model.config), settings.entities, settings.predicates)
         variables = model.named_variables()
         trained = {key: variables[key] for key in model.trainable_names()}
         owners = Owners(variables)
@@ -94,15 +93,6 @@ def counts(pair: Pair, settings: CostSettings) -> dict[str, dict[str, dict[str, 
         found["inference_gflop"][name] = count_gflop_by(owners, model.predict_roles, pair.test)
         found["training_gflop"][name] = count_gflop_by(owners, gradients(model), pair.train)
     return found
-
-
-def plainly(config: Config) -> Config:
-    """The same in bfloat16, where every convolution is one operation of the graph.
-
-    In float32 some are computed by way of matrix products, with fewer operations than are commonly counted.
-    """
-    precision = {"TRAIN.PRECISION": "bfloat16", "TEST.PRECISION": "bfloat16"}
-    return from_values({**flatten(config), **precision})
 
 
 def gradients(model: DSG) -> Any:

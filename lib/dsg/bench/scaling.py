@@ -129,11 +129,11 @@ def measure_point(settings: Settings, point: Point) -> dict[str, Any]:
 
 def operations(settings: Settings, point: Point, batch: Batch) -> float:
     """GFLOP of one point."""
-    from dsg.bench.cost import gradients, plainly
+    from dsg.bench.cost import gradients
     from dsg.bench.operations import count_gflop
     from dsg.nets import build_model
 
-    model = build_model(plainly(config_of(settings, point)), settings.entities, settings.predicates)
+    model = build_model(config_of(settings, point), settings.entities, settings.predicates)
     return count_gflop(model.predict_roles if point.task == "inference" else gradients(model), batch)
 
 
