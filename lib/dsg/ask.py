@@ -16,7 +16,7 @@ from dsg.config import Config, from_values, options
 from dsg.datasets.records import Vocabulary
 from dsg.images import read_image
 from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes
-from dsg.nets.outputs import Predictions
+from dsg.nets.outputs import Outputs, Predictions
 from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
 
 
@@ -43,14 +43,25 @@ class Answers:
     entities: np.ndarray | None  # float32 [N, E]: probability of each category; None without label heads
     predicates: np.ndarray | None  # float32 [N, N, R], subject first
     node_weights: np.ndarray | None  # float32 [N]: the graph's attention to each box; None without a graph
+    proposals: np.ndarray  # float64 [N, 4], before refinement
+    attention: np.ndarray | None  # float32 [N, N]: what box i gives to box j, rows sum to 1; None without it
+
+    def best_first(self, query: int, role: int) -> np.ndarray:
+        """The boxes that answer a query in a role (SUBJECT, OBJECT), likeliest first: their numbers [K]."""
+        indices = np.flatnonzero((self.subjects if role == SUBJECT else self.objects)[query])
+        return indices[np.argsort(-self.likelihood(query, role)[indices], kind="stable")]
+
+    def likelihood(self, query: int, role: int) -> np.ndarray:
+        """How likely each box answers a query in a role, float32 [N]."""
+        return self.probabilities[query, :, role]
 
     def subject_boxes(self, query: int) -> np.ndarray:
         """The boxes that answer a query as its subject, likeliest first, float64 [K, 4]."""
-        return self._chosen(query, self.subjects, SUBJECT)
+        return self.boxes[self.best_first(query, SUBJECT)]
 
     def object_boxes(self, query: int) -> np.ndarray:
         """Likewise its object."""
-        return self._chosen(query, self.objects, OBJECT)
+        return self.boxes[self.best_first(query, OBJECT)]
 
     def scene_graph(self, vocabulary: Vocabulary) -> SceneGraph | None:
         """What the model sees, labelled; None where it was trained without label heads."""
@@ -64,10 +75,6 @@ class Answers:
             predicates=vocabulary.predicates,
             node_weights=self.node_weights,
         )
-
-    def _chosen(self, query: int, selected: np.ndarray, role: int) -> np.ndarray:
-        indices = np.flatnonzero(selected[query])
-        return self.boxes[indices[np.argsort(-self.probabilities[query, indices, role], kind="stable")]]
 
 
 def load_trained(path: str | Path) -> Trained:
@@ -123,17 +130,34 @@ def answer(
         pixels = [image if isinstance(image, np.ndarray) else read_image(image) for image in images[chosen]]
         asked = [np.asarray(several, np.int32).reshape(-1, 3) for several in queries[chosen]]
         batch = inference_batch(pixels, asked, config)
+        outputs = model(batch, training=False)
         predictions = Predictions(
-            *(None if value is None else value.numpy() for value in model.predict_roles(batch))
+            *(
+                None if value is None else value.numpy()
+                for value in model.answer(outputs, batch["image_size"])
+            )
         )
+        attention = neighbour_attention(outputs)
         sizes = batch["image_size"].numpy()
         for row, (image, several) in enumerate(zip(pixels, asked)):
-            found.append(_answers(predictions, row, several, image.shape[:2], sizes[row], config))
+            found.append(_answers(predictions, attention, row, several, image.shape[:2], sizes[row], config))
     return found
+
+
+def neighbour_attention(outputs: Outputs) -> np.ndarray | None:
+    """What each box of a batch gives to each other one in the graph layer's sum, averaged over features.
+
+    Returns:
+        float32 [B, N, N], [i, j] for what i gives to j; None where there is no graph or no attention in it.
+    """
+    weights = None if outputs.graph is None else outputs.graph.phi_weights
+    # Averaged by NumPy in float32, whatever TEST.PRECISION is.
+    return None if weights is None else np.mean(weights.numpy(), axis=-1, dtype=np.float32)
 
 
 def _answers(
     predictions: Predictions,
+    attention: np.ndarray | None,
     row: int,
     queries: np.ndarray,
     shape: tuple[int, ...],
@@ -157,4 +181,6 @@ def _answers(
         entities=None if entities is None else entities[row][valid],
         predicates=None if relations is None else relations[row][valid][:, valid],
         node_weights=None if weights is None else weights[row][valid],
+        proposals=predictions.proposals[row][valid].astype(np.float64) * scale,
+        attention=None if attention is None else attention[row][valid][:, valid],
     )

@@ -6,6 +6,7 @@ Blanks, underscores, hyphens and capitals make no difference; an unknown name is
 from __future__ import annotations
 
 import difflib
+import numbers
 import re
 from collections.abc import Sequence
 
@@ -37,8 +38,36 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
             f"query {text!r}: a query is a subject, a predicate and an object with commas between them, "
             f"for example {example!r}"
         )
-    subject, object_ = (_find(part, objects, "category", text) for part in parts[::2])
-    return subject, _find(parts[1], predicates, "predicate", text), object_
+    return query_ids((parts[0], parts[1], parts[2]), objects, predicates, text)
+
+
+def query_ids(
+    query: Sequence[str | int], objects: Sequence[str], predicates: Sequence[str], text: str = ""
+) -> Query:
+    """The integers of a query whose parts are names or integers already.
+
+    Args:
+        query: subject category, predicate, object category.
+        objects: names of the categories.
+        predicates: names of the predicates.
+        text: the query as it was written, for messages.
+
+    Raises:
+        UserError: a name is unknown, or an integer is not among those of the vocabulary.
+
+    Example:
+        >>> query_ids(("cat", 0, 1), ["cat", "grey_dog"], ["left_of", "on"])
+        (0, 0, 1)
+    """
+    text = text or ", ".join(map(str, query))
+    if len(query) != 3:
+        raise UserError(f"query {text!r}: a query has a subject, a predicate and an object")
+    subject, predicate, object_ = query
+    return (
+        _find(subject, objects, "category", text),
+        _find(predicate, predicates, "predicate", text),
+        _find(object_, objects, "category", text),
+    )
 
 
 def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> list[str]:
@@ -66,8 +95,14 @@ def spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _find(name: str, names: Sequence[str], kind: str, query: str) -> int:
-    """The index of a name."""
+def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
+    """The index of a name, or the index given."""
+    if not isinstance(name, str):
+        if isinstance(name, bool) or not isinstance(name, numbers.Integral):
+            raise UserError(f"query {query!r}: {name!r} is neither the name nor the number of a {kind}")
+        if not 0 <= name < len(names):
+            raise UserError(f"query {query!r}: there is no {kind} {name}; they go from 0 to {len(names) - 1}")
+        return int(name)
     for index, other in enumerate(names):
         if plain(other) == plain(name):
             return index

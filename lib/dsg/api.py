@@ -1,0 +1,224 @@
+"""The Python interface: a trained model that is asked about images.
+
+    >>> import dsg
+    >>> model = dsg.load("data/demo/mini.npz")
+    >>> model
+    <dsg model mini: 48 categories, 4 predicates>
+
+A query names a subject, a relation and an object, in words of the model's vocabulary or by number. Two blue
+cylinders stand in this picture, and the relation tells which one is meant:
+
+    >>> image = "data/demo/images/demo_0.png"
+    >>> found = model.ask(image, [("blue metal cylinder", "left", "blue metal cylinder")])[0]
+    >>> found.subject.rounded(), found.object.rounded()
+    ((104, 68, 140, 115), (179, 84, 216, 133))
+    >>> found.subject.score > 0.5
+    True
+    >>> model.ask(image, ["blue metal cylinder, right, blue metal cylinder"])[0].subject.rounded()
+    (179, 84, 216, 133)
+
+What the model sees without being asked is its scene graph:
+
+    >>> graph = model.scene_graph(image)
+    >>> sorted(node.label for node in graph.nodes)[:2]
+    ['blue metal cylinder', 'blue metal cylinder']
+    >>> graph.edges[0].predicate in model.vocabulary.predicates
+    True
+
+A word that the model does not know is answered with words like it:
+
+    >>> model.ask(image, ["blue cylinder, left, gray cube"])
+    Traceback (most recent call last):
+    ...
+    dsg.errors.UserError: query 'blue cylinder, left, gray cube': unknown category 'blue cylinder'; ...
+
+Boxes are x1 y1 x2 y2 in pixels of the image that was given, no +1. TensorFlow is loaded with the first model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+
+from dsg.ask import Answers, Trained, answer, load_trained
+from dsg.config import Config
+from dsg.datasets.records import Vocabulary
+from dsg.errors import UserError
+from dsg.images import read_image
+from dsg.metrics.role_iou import OBJECT, SUBJECT
+from dsg.query_words import Query, parse_query, query_ids, spoken
+from dsg.visualize.scene_graph import SceneGraph
+
+Image = Union[str, Path, np.ndarray]
+Question = Union[str, Sequence[Union[str, int]]]
+"""`"man, riding, horse"`, or three names or integers: subject category, predicate, object category."""
+
+KINDS = "a file or a uint8 array [height, width, 3] in R, G, B order"
+
+
+@dataclass(frozen=True)
+class ScoredBox:
+    """A box and the probability that it has the role asked for."""
+
+    box: tuple[float, float, float, float]  # x1 y1 x2 y2
+    score: float
+
+    def rounded(self) -> tuple[int, ...]:
+        """The box in whole pixels."""
+        return tuple(round(side) for side in self.box)
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """Where a query's subject and object are: one box or several each, likeliest first."""
+
+    query: tuple[str, str, str]
+    subjects: tuple[ScoredBox, ...]
+    objects: tuple[ScoredBox, ...]
+
+    @property
+    def subject(self) -> ScoredBox:
+        """The likeliest box of the subject."""
+        return self.subjects[0]
+
+    @property
+    def object(self) -> ScoredBox:
+        """The likeliest box of the object."""
+        return self.objects[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `json.dump`."""
+        return asdict(self)
+
+
+class Model:
+    """A trained model with its options and its vocabulary; `dsg.load` makes one."""
+
+    def __init__(self, trained: Trained) -> None:
+        self._trained = trained
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """The model of a snapshot or of a file of weights.
+
+        Raises:
+            UserError: the file is missing, damaged or no snapshot.
+        """
+        return cls(load_trained(path))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Names of categories (`objects`) and predicates; the position of a name is its number."""
+        return self._trained.vocabulary
+
+    @property
+    def config(self) -> Config:
+        """The options that the model was trained with."""
+        return self._trained.config
+
+    def ask(self, image: Image, queries: Sequence[Question]) -> list[Grounding]:
+        """The boxes that answer each query about one image; see `ask_many`."""
+        return self.ask_many([image], queries)[0]
+
+    def ask_many(self, images: Sequence[Image], queries: Sequence[Question]) -> list[list[Grounding]]:
+        """The same queries about several images, TEST.IMS_PER_BATCH at a time.
+
+        Args:
+            images: files, which are turned upright as EXIF says, or uint8 [H, W, 3] in R, G, B order ([H, W]
+                for grey, a fourth channel is left aside).
+            queries: each `"man, riding, horse"` or three names or numbers.
+
+        Returns:
+            For each image a `Grounding` for each query.
+
+        Raises:
+            UserError: an image cannot be read, or a query has words or numbers that the vocabulary lacks.
+        """
+        asked = [self.query(question) for question in self._listed(queries)]
+        found = self.answers(images, asked)
+        return [[self._grounding(one, number) for number in range(len(asked))] for one in found]
+
+    def scene_graph(self, image: Image) -> SceneGraph:
+        """What the model sees: labelled boxes and relations (`to_json`, `to_dot`).
+
+        Raises:
+            UserError: the image cannot be read, or the model was trained without label heads.
+        """
+        graph = self.answers([image], [])[0].scene_graph(self.vocabulary)
+        if graph is None:
+            raise UserError(f"{self!r} was trained without a scene graph (VARIANT {self.config.variant})")
+        return graph
+
+    def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Answers]:
+        """All that the network says: every box, every probability, attention (`dsg.ask.Answers`)."""
+        pixels = [_pixels(image) for image in images]
+        return answer(self._trained.model, pixels, [list(queries)] * len(pixels), self.config)
+
+    def query(self, question: Question) -> Query:
+        """A query as integers.
+
+        Example:
+            >>> import dsg
+            >>> dsg.load("data/demo/mini.npz").query("Blue-metal cube, behind, 3")
+            Traceback (most recent call last):
+            ...
+            dsg.errors.UserError: query 'Blue-metal cube, behind, 3': unknown category '3'; ...
+            >>> dsg.load("data/demo/mini.npz").query(("Blue-metal cube", "behind", 3))
+            (0, 0, 3)
+        """
+        objects, predicates = self.vocabulary.objects, self.vocabulary.predicates
+        if isinstance(question, str):
+            return parse_query(question, objects, predicates)
+        return query_ids(tuple(question), objects, predicates)
+
+    def __repr__(self) -> str:
+        known = self.vocabulary
+        counts = f"{len(known.objects)} categories, {len(known.predicates)} predicates"
+        return f"<dsg model {self.config.net}: {counts}>"
+
+    def _listed(self, queries: Sequence[Question]) -> Sequence[Question]:
+        """See that it is a list of queries and not a single one, whose three words would be three queries."""
+        alone = isinstance(queries, str) or (
+            len(queries) == 3
+            and all(isinstance(part, (str, int)) and "," not in str(part) for part in queries)
+        )
+        if alone:
+            raise UserError(f"queries are given as a list: [{queries!r}], not {queries!r}")
+        return queries
+
+    def _grounding(self, found: Answers, number: int) -> Grounding:
+        subject, predicate, object_ = (int(part) for part in found.queries[number])
+        objects = self.vocabulary.objects
+        names = (
+            spoken(objects[subject]),
+            spoken(self.vocabulary.predicates[predicate]),
+            spoken(objects[object_]),
+        )
+        return Grounding(names, scored(found, number, SUBJECT), scored(found, number, OBJECT))
+
+
+def scored(found: Answers, number: int, role: int) -> tuple[ScoredBox, ...]:
+    """The boxes that answer query `number` in a role (SUBJECT or OBJECT), likeliest first."""
+    return tuple(
+        ScoredBox((box[0], box[1], box[2], box[3]), float(found.likelihood(number, role)[index]))
+        for index in found.best_first(number, role)
+        for box in [found.boxes[index].tolist()]
+    )
+
+
+def _pixels(image: Image) -> np.ndarray:
+    """uint8 [H, W, 3], B, G, R."""
+    if isinstance(image, (str, Path)):
+        return read_image(image)
+    if not isinstance(image, np.ndarray):
+        raise UserError(f"an image is {KINDS}, not {type(image).__name__}")
+    shape = image.shape
+    if image.dtype != np.uint8 or image.size == 0 or (shape[2:] not in ((), (3,), (4,))) or len(shape) < 2:
+        raise UserError(f"an image is {KINDS}, not {image.dtype} {list(shape)}")
+    if image.ndim == 2:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(image[:, :, 2::-1])
