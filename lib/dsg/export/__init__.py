@@ -1,0 +1,1 @@
+"""A model to take away: a file of weights, a TensorFlow SavedModel, an ONNX file."""
