@@ -90,7 +90,7 @@ def _settings(options: argparse.Namespace) -> CostSettings:
 
 
 def _check_graph(config: Config) -> None:
-    if "dsg" not in (config.rr_source, config.box_source):
+    if not config.has_graph:
         raise UserError(
             "this configuration has no graph whose cost could be told: leave out VARIANT no_dsg, RR_SOURCE "
             "and BOX_SOURCE; with and without are measured in one go"

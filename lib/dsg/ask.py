@@ -15,7 +15,8 @@ import numpy as np
 from dsg.config import Config, from_values, options
 from dsg.datasets.records import Vocabulary
 from dsg.images import read_image
-from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes
+from dsg.metrics.answer_sets import answer_sets
+from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.nets.outputs import Outputs, Predictions
 from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
 
@@ -39,7 +40,8 @@ class Answers:
     boxes: np.ndarray  # float64 [N, 4], refined
     subjects: np.ndarray  # bool [Q, N]: which boxes answer each query as its subject
     objects: np.ndarray  # bool [Q, N]
-    probabilities: np.ndarray  # float32 [Q, N, 4]: background, subject, object, other
+    # float32 [Q, N, 4]: background, subject, object, other; None with RR_SOURCE symbolic
+    probabilities: np.ndarray | None
     entities: np.ndarray | None  # float32 [N, E]: probability of each category; None without label heads
     predicates: np.ndarray | None  # float32 [N, N, R], subject first
     node_weights: np.ndarray | None  # float32 [N]: the graph's attention to each box; None without a graph
@@ -52,8 +54,13 @@ class Answers:
         return indices[np.argsort(-self.likelihood(query, role)[indices], kind="stable")]
 
     def likelihood(self, query: int, role: int) -> np.ndarray:
-        """How likely each box answers a query in a role, float32 [N]."""
-        return self.probabilities[query, :, role]
+        """How likely each box answers a query in a role, float32 [N]; how likely it is of the category asked
+        for where there are no probabilities of roles.
+        """
+        if self.probabilities is not None:
+            return self.probabilities[query, :, role]
+        assert self.entities is not None
+        return self.entities[:, self.queries[query, 0 if role == SUBJECT else 2]]
 
     def subject_boxes(self, query: int) -> np.ndarray:
         """The boxes that answer a query as its subject, likeliest first, float64 [K, 4]."""
@@ -166,20 +173,23 @@ def _answers(
 ) -> Answers:
     """One image's part of a batch, without padding, in pixels of the original image."""
     valid = predictions.valid[row]
-    probabilities = predictions.role_probabilities[row, : len(queries)][:, valid]
-    policy = "always" if config.test.always_include_best else "if_empty"
-    entities, relations = predictions.entity_probabilities, predictions.predicate_probabilities
+    probabilities, entities = predictions.role_probabilities, predictions.entity_probabilities
+    probabilities = None if probabilities is None else probabilities[row, : len(queries)][:, valid]
+    entities = None if entities is None else entities[row][valid]
+    relations = predictions.predicate_probabilities
+    relations = None if relations is None else relations[row][valid][:, valid]
+    subjects, objects = answer_sets(queries, probabilities, entities, relations, config)
     weights = predictions.node_weights
     # Rounding the network's input to whole pixels makes the scale of the two sides differ a little.
     scale = np.array([shape[1], shape[0]] * 2, np.float64) / np.array([size[1], size[0]] * 2, np.float64)
     return Answers(
         queries=queries,
         boxes=predictions.boxes[row][valid].astype(np.float64) * scale,
-        subjects=answer_boxes(probabilities, SUBJECT, argmax_policy=policy),
-        objects=answer_boxes(probabilities, OBJECT, argmax_policy=policy),
+        subjects=subjects,
+        objects=objects,
         probabilities=probabilities,
-        entities=None if entities is None else entities[row][valid],
-        predicates=None if relations is None else relations[row][valid][:, valid],
+        entities=entities,
+        predicates=relations,
         node_weights=None if weights is None else weights[row][valid],
         proposals=predictions.proposals[row][valid].astype(np.float64) * scale,
         attention=None if attention is None else attention[row][valid][:, valid],

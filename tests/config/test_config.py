@@ -36,6 +36,22 @@ def test_a_variant_beats_the_files_before_it_and_nothing_else(tmp_path):
     assert (config.loss.rr, config.loss.rr_baseline, config.train.epochs) == (0.0, 0.4, 3)
 
 
+def test_the_variant_named_last_leaves_nothing_of_an_earlier_one(tmp_path):
+    path = tmp_path / "net.yml"
+    path.write_text("VARIANT: no_dsg\nLOSS: {ENTITY: 0.3}\n")
+    config = load_config([path], ["VARIANT", "two_step"])
+    assert (config.rr_source, config.box_source) == ("symbolic", "dsg")
+    assert (config.loss.rr, config.loss.box, config.loss.entity, config.loss.gt_entity) == (0, 1, 0.3, 0.01)
+
+
+def test_the_auxiliary_first_stage_is_switched_off_as_a_whole():
+    config = load_config(overrides=["AUX_FIRST_STAGE", "False", "LOSS.GT_ENTITY", "0.5"])
+    assert (config.loss.rr_baseline, config.loss.gt_entity, config.loss.gt_predicate) == (0, 0, 0)
+    assert from_values(flatten(config)) == config
+    alone = load_config(overrides=["VARIANT", "no_dsg", "AUX_FIRST_STAGE", "False"])
+    assert alone.loss.rr_baseline == 0.2  # there it is the classifier that answers
+
+
 def test_explicit_value_beats_the_variant():
     assert from_values({"VARIANT": "no_dsg", "LOSS.RR_BASELINE": 0.5}).loss.rr_baseline == 0.5
 
@@ -57,6 +73,8 @@ def test_explicit_value_beats_the_variant():
         (["TRAIN.EPOCHS", "{"], ["cannot read"]),
         (["BOX_SOURCE", "rpn", "RR_SOURCE", "feature"], ["LOSS.RR", "VARIANT no_dsg"]),
         (["VARIANT", "no_dsg", "LOSS.BOX", "0.5"], ["LOSS.BOX", "the graph"]),
+        (["TEST.TWO_STEP_TOPK", "-1"], ["TEST.TWO_STEP_TOPK", "at least 0"]),
+        (["GPI.HIDDEN_LAYERS", "0"], ["GPI.HIDDEN_LAYERS"]),
     ],
 )
 def test_mistakes_are_answered_in_one_line(pairs, words):

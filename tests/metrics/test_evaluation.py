@@ -172,6 +172,22 @@ def test_argmax_policy_reaches_the_metric(images):
         np.testing.assert_array_equal(scores[policy], expected)
 
 
+def test_a_box_in_both_roles_is_in_both_true_maps_where_that_is_asked(images):
+    image = images["0.png"]
+    found = {}
+    for conflict in ("last_wins", "both"):
+        evaluator = Evaluator(PREDICATES, role_conflict=conflict)
+        evaluator.add_image("x.png", **image)
+        found[conflict] = evaluator.results().columns.iou
+        roles = (image["subject_masks"], image["object_masks"]) if conflict == "both" else image["gt_roles"]
+        expected = role_iou(image["probabilities"], image["boxes_norm"], image["gt_boxes_norm"], roles)
+        np.testing.assert_array_equal(found[conflict]["dsg"], expected)
+    np.testing.assert_array_equal(found["both"]["rr"], found["last_wins"]["rr"])
+    assert (found["both"]["dsg"][1] != found["last_wins"]["dsg"][1]).any()
+    with pytest.raises(ValueError, match="role_conflict"):
+        Evaluator(PREDICATES, role_conflict="first")
+
+
 def test_recall(images):
     perfect = dict(images["0.png"])
     perfect["proposals_norm"] = np.concatenate([perfect["gt_boxes_norm"], perfect["proposals_norm"]])

@@ -1,8 +1,8 @@
 """From YAML files and KEY VALUE pairs to a checked, frozen `Config`, and back to YAML.
 
 Values are merged in this order, a later one wins: the defaults of the schema, each YAML file, the pairs.
-VARIANT sets its values where it is named, so what stands beside it or comes later beats them. An unknown name
-is answered with the nearest valid one, a wrong type with the right one.
+VARIANT sets its values where it is named last: they beat the files before, and what stands beside it or comes
+later beats them. An unknown name is answered with the nearest valid one, a wrong type with the right one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from dsg.config.schema import VARIANTS, Config, options
+from dsg.config.schema import AUXILIARY, VARIANTS, Config, options
 from dsg.errors import UserError
 
 KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
@@ -33,10 +33,13 @@ def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = ())
         >>> load_config(overrides=["TRAIN.LEARNING_RATE", "0.002"]).train.learning_rate
         0.002
     """
+    sources = [*(read_yaml(Path(file)) for file in files), parse_pairs(overrides)]
+    named = max((place for place, values in enumerate(sources) if "VARIANT" in values), default=None)
     given: dict[str, Any] = {}
-    for values in (*(read_yaml(Path(file)) for file in files), parse_pairs(overrides)):
+    for place, values in enumerate(sources):
         variant = values.get("VARIANT")
-        given.update(VARIANTS.get(variant, {}) if isinstance(variant, str) else {})
+        if place == named and isinstance(variant, str):  # one that is named before leaves nothing behind
+            given.update(VARIANTS.get(variant, {}))
         given.update(values)
     return from_values(given)
 
@@ -48,7 +51,11 @@ def from_values(given: Mapping[str, Any]) -> Config:
     known = options()
     checked = {name: check(name, value, known) for name, value in given.items()}
     variant = checked.get("VARIANT", known["VARIANT"].default)
-    config = _build(Config, {**VARIANTS[variant], **checked}, "")
+    values = {**VARIANTS[variant], **checked}
+    if not values.get("AUX_FIRST_STAGE", True):
+        primary = {"LOSS.RR_BASELINE"} if values.get("RR_SOURCE") == "feature" else set()
+        values.update({name: 0.0 for name in AUXILIARY if name not in primary})
+    config = _build(Config, values, "")
     _check_together(config)
     return config
 
@@ -166,7 +173,11 @@ def _check_together(config: Config) -> None:
     for name, scales in (("TRAIN.SCALES", config.train.scales), ("TEST.SCALES", config.test.scales)):
         if not scales or min(scales) < 16:
             raise UserError(f"{name} needs sides of at least 16 pixels, not {list(scales)}")
-    if "dsg" not in (config.rr_source, config.box_source):
+    if config.test.two_step_topk < 0:
+        raise UserError(f"TEST.TWO_STEP_TOPK must be at least 0, not {config.test.two_step_topk}")
+    if config.gpi.hidden_layers < 1 or config.gpi.attention_hidden < 0:
+        raise UserError("GPI.HIDDEN_LAYERS must be at least 1, GPI.ATTENTION_HIDDEN at least 0")
+    if not config.has_graph:
         graph = ["rr", "entity", "predicate", "gt_entity", "gt_predicate"]
         graph += ["box"] if config.box_source == "rpn" else []
         asked = [f"LOSS.{name.upper()}" for name in graph if getattr(config.loss, name)]

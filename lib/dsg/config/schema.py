@@ -145,6 +145,15 @@ class TestConfig:
     always_include_best: bool = option(
         True, "The best-scoring box always enters the IoU map (paper: only when no box is predicted)."
     )
+    role_conflict: str = option(
+        "last_wins",
+        "In the true maps of the columns dsg, a box that is subject and object has the role written last "
+        "(release), or both (paper); in the columns rr it always has both.",
+        ("last_wins", "both"),
+    )
+    two_step_topk: int = option(
+        0, "With RR_SOURCE symbolic: only so many of an image's relations, the surest, are facts (0: all)."
+    )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
 
 
@@ -184,7 +193,15 @@ class GpiConfig:
         "How neighbours are summed: attention per feature, one weight per neighbour, or a plain sum.",
         ("feature_attention", "neighbour_attention", "sum"),
     )
-    hidden: int = option(516, "Width of the two hidden layers (paper: 512).")
+    hidden: int = option(516, "Width of the hidden layers (paper: 512).")
+    hidden_layers: int = option(
+        2,
+        "Hidden layers of each network (1 gives the paper's number of weights: two layers with the output).",
+    )
+    attention_hidden: int = option(
+        1024,
+        "Width of the hidden layer behind the one weight of neighbour_attention (0: none, it is linear).",
+    )
     phi: int = option(1024, "Width of phi's output (paper: 512).")
     alpha: int = option(1024, "Width of alpha's output (paper: 512).")
     rho: int = option(1024, "Width of the refined node features.")
@@ -239,7 +256,12 @@ class Config:
     """The whole configuration; build it with `dsg.config.load_config`."""
 
     net: str = option("res101", "Backbone, or a baseline.", NETS)
-    variant: str = option("dsg", "Full model, or detector and classifier without a graph.", ("dsg", "no_dsg"))
+    variant: str = option(
+        "dsg",
+        "Full model; detector and classifier without a graph; scene graph and symbolic matching; full model "
+        "without labels; full model whose boxes are refined without the graph.",
+        ("dsg", "no_dsg", "two_step", "dsg_sgl", "dsg_br"),
+    )
     weights: str = option(
         "",
         "Trunk weights to start from; empty: where data/README.md says they lie; none: random weights.",
@@ -269,7 +291,15 @@ class Config:
         ("dsg", "feature", "rpn"),
     )
     rr_source: str = option(
-        "dsg", "Roles come from the graph's classifier or from that on the features.", ("dsg", "feature")
+        "dsg",
+        "Roles come from the graph's classifier, from that on the features, or from matching the labelled "
+        "graph with the query.",
+        ("dsg", "feature", "symbolic"),
+    )
+    aux_first_stage: bool = option(
+        True,
+        "Besides, learn roles from the unrefined features and labels of the ground-truth boxes (paper: "
+        "neither); False beats LOSS.RR_BASELINE, LOSS.GT_ENTITY and LOSS.GT_PREDICATE.",
     )
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -281,8 +311,13 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether there is a graph layer: boxes or roles come from it, or from the labels read off it."""
+        return self.box_source == "dsg" or self.rr_source != "feature"
 
-# What a variant sets (rr_source says which classifier answers; a weight of 0 leaves a branch unbuilt).
+
+# What a variant sets (rr_source says what answers; a weight of 0 leaves a branch unbuilt).
 VARIANTS: dict[str, dict[str, Any]] = {
     "dsg": {},
     "no_dsg": {
@@ -296,7 +331,25 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "LOSS.GT_ENTITY": 0.0,
         "LOSS.GT_PREDICATE": 0.0,
     },
+    "two_step": {
+        "RR_SOURCE": "symbolic",
+        "RR.MATCHING": False,
+        "LOSS.RR": 0.0,
+        "LOSS.RR_BASELINE": 0.0,
+    },
+    "dsg_sgl": {
+        "RR.MATCHING": False,
+        "LOSS.RR": 0.2,
+        "LOSS.RR_BASELINE": 0.2,
+        "LOSS.ENTITY": 0.0,
+        "LOSS.PREDICATE": 0.0,
+        "LOSS.GT_ENTITY": 0.0,
+        "LOSS.GT_PREDICATE": 0.0,
+    },
+    "dsg_br": {"BOX_SOURCE": "feature"},
 }
+# What AUX_FIRST_STAGE switches off; where the features' own classifier answers, it is no auxiliary.
+AUXILIARY = ("LOSS.RR_BASELINE", "LOSS.GT_ENTITY", "LOSS.GT_PREDICATE")
 
 
 def options(node: type | Any = Config, prefix: str = "") -> dict[str, Any]:

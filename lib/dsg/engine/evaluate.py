@@ -16,6 +16,8 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.datasets import Dataset, ImageRecord, ambiguous
 from dsg.engine.progress import Progress
+from dsg.errors import UserError
+from dsg.metrics.answer_sets import answer_sets
 from dsg.metrics.evaluation import Evaluator
 from dsg.metrics.results import EvaluationResults
 from dsg.nets.outputs import Predictions
@@ -33,7 +35,9 @@ class ImageAnswer:
     boxes: np.ndarray  # float32 [N, 4], refined
     proposals: np.ndarray  # float32 [N, 4]
     gt_boxes: np.ndarray  # float32 [G, 4]
-    probabilities: np.ndarray  # float32 [Q, N, 4]
+    subjects: np.ndarray  # bool [Q, N]: boxes that answer each query as its subject
+    objects: np.ndarray  # bool [Q, N]
+    probabilities: np.ndarray | None  # float32 [Q, N, 4]; None with RR_SOURCE symbolic
     entities: np.ndarray | None  # float32 [N, E]
     predicates: np.ndarray | None  # float32 [N, N, R]
     node_weights: np.ndarray | None  # float32 [N]
@@ -74,8 +78,7 @@ def evaluate(
         check: called after each batch; may raise to stop.
     """
     vocabulary = dataset.vocabulary
-    policy = "always" if config.test.always_include_best else "if_empty"
-    evaluator = Evaluator(vocabulary.predicates, vocabulary.objects, argmax_policy=policy)
+    evaluator = Evaluator(vocabulary.predicates, vocabulary.objects, role_conflict=config.test.role_conflict)
     bad = BadRecords()
     total = count = 0.0
     with Progress(label, len(dataset)) as progress:
@@ -92,19 +95,30 @@ def evaluate(
 
 
 def score(evaluator: Evaluator, answer: ImageAnswer) -> tuple[np.ndarray, np.ndarray]:
-    """Adds an image to the evaluation; subject and object IoU of its queries, float64 [Q] each."""
+    """Adds an image to the evaluation; subject and object IoU of its queries, float64 [Q] each.
+
+    Raises:
+        UserError: where answers are not finite.
+    """
     record, size = answer.record, answer.size
     original = np.array([record.width, record.height] * 2, np.float64)
+    for values in (answer.boxes, answer.probabilities, answer.entities, answer.predicates):
+        if values is not None and not np.isfinite(values).all():
+            # Comparisons with nan would quietly give plausible, wrong numbers.
+            raise UserError(
+                f"{record.name}: answers are not finite: the model has diverged; take an earlier snapshot"
+            )
     return evaluator.add_image(
         f"{record.name} (mirrored)" if record.flipped else record.name,
         record.queries,
         ambiguous(record),
-        answer.probabilities,
+        None,
         answer.boxes.astype(np.float64) / size,
         answer.gt_boxes / size,
         record.roles,
         record.subject_masks,
         record.object_masks,
+        selections=(answer.subjects, answer.objects),
         gt_boxes_norm_rr=record.boxes / original,
         proposals_norm=answer.proposals.astype(np.float64) / size,
         image_size=(float(size[0]), float(size[1])),
@@ -124,7 +138,7 @@ def answers(
             record = dataset.records[index]
             height, width = sizes[row]
             blob = images[row, :height, :width]
-            yield int(index), _answer(record, blob, gt_boxes[row, : len(record.boxes)], arrays, row)
+            yield int(index), _answer(record, blob, gt_boxes[row, : len(record.boxes)], arrays, row, config)
 
 
 def prediction_function(model: Any, config: Config) -> Predict:
@@ -139,20 +153,31 @@ def prediction_function(model: Any, config: Config) -> Predict:
 
 
 def _answer(
-    record: ImageRecord, blob: np.ndarray, gt_boxes: np.ndarray, predictions: Predictions, row: int
+    record: ImageRecord,
+    blob: np.ndarray,
+    gt_boxes: np.ndarray,
+    predictions: Predictions,
+    row: int,
+    config: Config,
 ) -> ImageAnswer:
     """One image's part of a batch, without proposals and queries that only pad it."""
     valid = predictions.valid[row]
     entities, predicates = predictions.entity_probabilities, predictions.predicate_probabilities
-    weights = predictions.node_weights
+    weights, roles = predictions.node_weights, predictions.role_probabilities
+    roles = None if roles is None else roles[row, : len(record.queries)][:, valid]
+    entities = None if entities is None else entities[row][valid]
+    predicates = None if predicates is None else predicates[row][valid][:, valid]
+    subjects, objects = answer_sets(record.queries, roles, entities, predicates, config)
     return ImageAnswer(
         record=record,
         blob=blob,
         boxes=predictions.boxes[row][valid],
         proposals=predictions.proposals[row][valid],
         gt_boxes=gt_boxes,
-        probabilities=predictions.role_probabilities[row, : len(record.queries)][:, valid],
-        entities=None if entities is None else entities[row][valid],
-        predicates=None if predicates is None else predicates[row][valid][:, valid],
+        subjects=subjects,
+        objects=objects,
+        probabilities=roles,
+        entities=entities,
+        predicates=predicates,
         node_weights=None if weights is None else weights[row][valid],
     )

@@ -8,7 +8,6 @@ import numpy as np
 
 from dsg.datasets import Vocabulary, ambiguous
 from dsg.engine.evaluate import ImageAnswer
-from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes
 from dsg.visualize.answers import Answer, draw_answers
 from dsg.visualize.graph_picture import draw_scene_graph
 from dsg.visualize.proposals import blob_to_rgb
@@ -42,29 +41,31 @@ def answer_page(
     pixel_means: Sequence[float],
     subject_iou: np.ndarray,
     object_iou: np.ndarray,
-    *,
-    argmax_policy: str = "always",
 ) -> np.ndarray:
     """Some of an image's queries, one panel each: true and predicted boxes, uint8 [H, W, 3] RGB."""
-    record = answer.record
-    subjects, objects = (
-        answer_boxes(answer.probabilities, role, argmax_policy=argmax_policy) for role in (SUBJECT, OBJECT)
-    )
-    flags = ambiguous(record)
+    flags = ambiguous(answer.record)
     shown = [
-        Answer(
-            query=query_words(record.queries[index], vocabulary),
-            gt_subject=answer.gt_boxes[record.subject_masks[index]],
-            gt_object=answer.gt_boxes[record.object_masks[index]],
-            pred_subject=answer.boxes[subjects[index]],
-            pred_object=answer.boxes[objects[index]],
-            subject_iou=float(subject_iou[index]),
-            object_iou=float(object_iou[index]),
-            note="ambiguous" if flags[index] else "",
-        )
+        panel(answer, vocabulary, index, (subject_iou[index], object_iou[index]), flags[index])
         for index in chosen_queries(flags)
     ]
     return draw_answers(blob_to_rgb(answer.blob, pixel_means), shown)
+
+
+def panel(
+    answer: ImageAnswer, vocabulary: Vocabulary, query: int, iou: tuple[float, float], is_ambiguous: bool
+) -> Answer:
+    """What is drawn of the answer to one query; `iou`: of its subject and its object."""
+    record = answer.record
+    return Answer(
+        query=query_words(record.queries[query], vocabulary),
+        gt_subject=answer.gt_boxes[record.subject_masks[query]],
+        gt_object=answer.gt_boxes[record.object_masks[query]],
+        pred_subject=answer.boxes[answer.subjects[query]],
+        pred_object=answer.boxes[answer.objects[query]],
+        subject_iou=float(iou[0]),
+        object_iou=float(iou[1]),
+        note="ambiguous" if is_ambiguous else "",
+    )
 
 
 def query_words(query: np.ndarray, vocabulary: Vocabulary) -> tuple[str, str, str]:

@@ -17,6 +17,8 @@ from dsg.metrics.raster import MAP_SIZE
 from dsg.metrics.results import Coverage, EvaluationResults, QueryColumns
 from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes, selection_iou
 
+ROLE_CONFLICTS = ("last_wins", "both")
+
 
 class Evaluator:
     """Collects the answers of a split and turns them into `EvaluationResults`.
@@ -25,6 +27,8 @@ class Evaluator:
         predicates: the names of the predicates, in index order.
         entities: the names of the entity categories; only for the per-query dump.
         argmax_policy: 'always' (release) or 'if_empty' (paper), see `answer_boxes`.
+        role_conflict: in the true maps of 'dsg', a box that is subject and object has the role that is
+            written last ('last_wins', the release) or both ('both', the paper).
         size: cells per side of the maps.
 
     Example:
@@ -39,11 +43,15 @@ class Evaluator:
         entities: Sequence[str] | None = None,
         *,
         argmax_policy: str = "always",
+        role_conflict: str = "last_wins",
         size: int = MAP_SIZE,
     ) -> None:
+        if role_conflict not in ROLE_CONFLICTS:
+            raise ValueError(f"role_conflict must be one of {ROLE_CONFLICTS}, not {role_conflict!r}")
         self._predicates = tuple(predicates)
         self._entities = None if entities is None else tuple(entities)
         self._argmax_policy = argmax_policy
+        self._role_conflict = role_conflict
         self._size = size
         self._names: dict[str, int] = {}
         self._skipped: dict[str, str] = {}
@@ -106,6 +114,8 @@ class Evaluator:
             truth["dsg"][0] if subject_masks is None else np.asarray(subject_masks, bool),
             truth["dsg"][1] if object_masks is None else np.asarray(object_masks, bool),
         )
+        if self._role_conflict == "both":
+            truth["dsg"] = truth["rr"]
         gt_boxes = {
             "dsg": gt_boxes_norm,
             "rr": gt_boxes_norm if gt_boxes_norm_rr is None else gt_boxes_norm_rr,

@@ -20,8 +20,6 @@ from dsg.nets.outputs import GraphFeatures
 
 # SimpleSum of the release divides by this, whatever the number of nodes.
 SUM_DIVISOR = 64.0
-# Width of the hidden layer that gives NeighbourAttention its one logit.
-NEIGHBOUR_HIDDEN = 1024
 
 
 class GraphLayer(Block):
@@ -41,26 +39,30 @@ class GraphLayer(Block):
         rho_neighbours: bool = True,
         rho_relation: bool = False,
         unused_gate: bool = False,
+        hidden_layers: int = 2,
+        attention_hidden: int = 1024,
     ) -> None:
         super().__init__()
         self._aggregation, self._self_edge, self._rho_neighbours = aggregation, self_edge, rho_neighbours
         pair, node = [node_dim, node_dim, edge_dim], [node_dim, phi]
-        self.neighbour_mlp = Mlp(pair, [hidden, hidden, phi], relu_last=True)
-        self.graph_mlp = Mlp(node, [hidden, hidden, alpha], relu_last=True)
+        inner = [hidden] * hidden_layers
+        self.neighbour_mlp = Mlp(pair, [*inner, phi], relu_last=True)
+        self.graph_mlp = Mlp(node, [*inner, alpha], relu_last=True)
         if aggregation == "feature_attention":
-            self.neighbour_attention = Mlp(pair, [hidden, hidden, phi])
-            self.graph_attention = Mlp(node, [hidden, hidden, alpha])
+            self.neighbour_attention = Mlp(pair, [*inner, phi])
+            self.graph_attention = Mlp(node, [*inner, alpha])
         elif aggregation == "neighbour_attention":
-            self.neighbour_attention = Mlp(pair, [NEIGHBOUR_HIDDEN, 1])
-            self.graph_attention = Mlp(node, [NEIGHBOUR_HIDDEN, 1])
+            one_weight = [attention_hidden, 1] if attention_hidden else [1]
+            self.neighbour_attention = Mlp(pair, one_weight)
+            self.graph_attention = Mlp(node, one_weight)
         out = [node_dim, alpha, phi] if rho_neighbours else [node_dim, alpha]
-        self.node_mlp = Mlp(out, [hidden, hidden, rho])
+        self.node_mlp = Mlp(out, [*inner, rho])
         if unused_gate:
             # Never computed. The release's checkpoint holds it and weight decay acts on it.
-            self.forget_gate = Mlp(out, [hidden, hidden, rho])
+            self.forget_gate = Mlp(out, [*inner, rho])
         self._rho_relation = rho_relation
         if rho_relation:
-            self.edge_mlp = Mlp([edge_dim, alpha], [hidden, hidden, rho])
+            self.edge_mlp = Mlp([edge_dim, alpha], [*inner, rho])
 
     def call(
         self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor, valid: tf.Tensor

@@ -52,18 +52,15 @@ class DSG(tf.keras.Model):
         self.trunk = parts.trunk
         self.rpn = parts.rpn
         self.regions = parts.regions
-        self.role_baseline = parts.role_baseline
-        self.box_baseline = parts.box_baseline
-        self._with_graph = parts.gpi is not None
-        if parts.gpi is not None:
-            self.gpi = parts.gpi
-            self.role_classifier: Any = parts.role_classifier
-            self.box_refiner: Any = parts.box_refiner
-            self.labels: Any = parts.labels
-            self.gt_labels: Any = parts.gt_labels
-        self._with_matching = parts.matching is not None
-        if parts.matching is not None:
-            self.matching = parts.matching
+        # A part that the variant does without is None.
+        self.role_baseline: Any = parts.role_baseline
+        self.box_baseline: Any = parts.box_baseline
+        self.gpi: Any = parts.gpi
+        self.role_classifier: Any = parts.role_classifier
+        self.box_refiner: Any = parts.box_refiner
+        self.labels: Any = parts.labels
+        self.gt_labels: Any = parts.gt_labels
+        self.matching: Any = parts.matching
 
     def call(self, batch: Batch, training: bool = False) -> Outputs:
         """All stages for a batch. Ground truth is read in training only, and by TRAIN.USE_GT.
@@ -83,7 +80,7 @@ class DSG(tf.keras.Model):
         boxes, valid = proposals.boxes, proposals.valid
         sets = [BoxSet(boxes, valid)]
         weights = self.config.loss
-        if self._with_graph and training and (weights.gt_entity or weights.gt_predicate):
+        if self.gt_labels is not None and training:
             pairs = bool(weights.gt_predicate)
             sets.append(BoxSet(batch["gt_boxes"], batch["gt_valid"], coordinates=False, pairs=pairs))
         regions, *of_ground_truth = self.regions(trunk.features, sets, image_size, padded=padded)
@@ -91,18 +88,23 @@ class DSG(tf.keras.Model):
         graph: GraphFeatures | None = None
         labels: LabelLogits | None = None
         role_logits = box_deltas = gt_regions = gt_labels = None
-        if self._with_graph:
+        if self.gpi is not None:
             graph = self.gpi(regions.nodes, regions.pairs, regions.pair_index, valid)
-            labels = self.labels(
-                regions.nodes, regions.pairs, regions.pair_index, graph.nodes, graph.graph, graph.edges
-            )
-            role_logits = self.role_classifier(graph.nodes, queries)
-            if self._with_matching:
+            if self.labels is not None:
+                labels = self.labels(
+                    regions.nodes, regions.pairs, regions.pair_index, graph.nodes, graph.graph, graph.edges
+                )
+            if self.role_classifier is not None:
+                role_logits = self.role_classifier(graph.nodes, queries)
+            if self.matching is not None:
                 role_logits += self.matching(labels, queries, valid)
-            box_deltas = self.box_refiner(graph.nodes)
+            if self.box_refiner is not None:
+                box_deltas = self.box_refiner(graph.nodes)
             if of_ground_truth:
                 gt_regions = of_ground_truth[0]
                 gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
+        on_features = self.role_baseline(regions.nodes, queries) if self.role_baseline is not None else None
+        from_features = self.box_baseline(regions.nodes) if self.box_baseline is not None else None
         return Outputs(
             trunk=trunk,
             rpn=rpn,
@@ -112,8 +114,8 @@ class DSG(tf.keras.Model):
             labels=labels,
             role_logits=role_logits,
             box_deltas=box_deltas,
-            baseline_role_logits=self.role_baseline(regions.nodes, queries),
-            baseline_box_deltas=self.box_baseline(regions.nodes),
+            baseline_role_logits=on_features,
+            baseline_box_deltas=from_features,
             gt_regions=gt_regions,
             gt_labels=gt_labels,
         )
@@ -125,7 +127,8 @@ class DSG(tf.keras.Model):
     def answer(self, outputs: Outputs, image_size: tf.Tensor) -> Predictions:
         """What `outputs` says, read from the sources that RR_SOURCE and BOX_SOURCE name."""
         proposals = outputs.proposals
-        logits = outputs.role_logits if self.config.rr_source == "dsg" else outputs.baseline_role_logits
+        heads = {"dsg": outputs.role_logits, "feature": outputs.baseline_role_logits, "symbolic": None}
+        logits = heads[self.config.rr_source]
         sources = {"dsg": outputs.box_deltas, "feature": outputs.baseline_box_deltas, "rpn": None}
         boxes, deltas = proposals.boxes, sources[self.config.box_source]
         if deltas is not None:
@@ -135,7 +138,7 @@ class DSG(tf.keras.Model):
         return Predictions(
             boxes=clip(boxes, image_size),
             valid=proposals.valid,
-            role_probabilities=tf.nn.softmax(logits),
+            role_probabilities=None if logits is None else tf.nn.softmax(logits),
             proposals=proposals.boxes,
             entity_probabilities=None if labels is None else tf.nn.softmax(labels.entities),
             predicate_probabilities=None if labels is None else tf.nn.softmax(labels.predicates),

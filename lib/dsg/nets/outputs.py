@@ -83,10 +83,10 @@ class Outputs(NamedTuple):
     regions: RegionFeatures
     graph: GraphFeatures | None
     labels: LabelLogits | None
-    role_logits: Any  # [B, Q, N, 4] of the graph's classifier; None without a graph
-    box_deltas: Any  # [B, N, 4] of the refiner, in units of TRAIN.BBOX_NORMALIZE_STDS; None without a graph
+    role_logits: Any  # [B, Q, N, 4] of the graph's classifier
+    box_deltas: Any  # [B, N, 4] of the refiner, in units of TRAIN.BBOX_NORMALIZE_STDS
     baseline_role_logits: Any  # [B, Q, N, 4] of the classifier on unrefined features
-    baseline_box_deltas: Any  # [B, N, 4]
+    baseline_box_deltas: Any  # [B, N, 4], likewise
     gt_regions: RegionFeatures | None  # of the ground-truth boxes, without coordinates; training only
     gt_labels: LabelLogits | None
 
@@ -96,7 +96,8 @@ class Predictions(NamedTuple):
 
     boxes: Any  # [B, N, 4]: refined, clipped to [0, width - 1] x [0, height - 1]
     valid: Any  # bool [B, N]
-    role_probabilities: Any  # [B, Q, N, 4]: background, subject, object, other
+    # [B, Q, N, 4]: background, subject, object, other; None where roles come from the labels (symbolic)
+    role_probabilities: Any
     proposals: Any  # [B, N, 4]: before refinement
     entity_probabilities: Any  # [B, N, E]; None without label heads
     predicate_probabilities: Any  # [B, N, N, R]; None without label heads

@@ -22,8 +22,8 @@ class Parts(NamedTuple):
     trunk: Any
     rpn: RegionProposalNetwork
     regions: RegionEncoder
-    role_baseline: RoleClassifier
-    box_baseline: BoxRefiner
+    role_baseline: RoleClassifier | None
+    box_baseline: BoxRefiner | None
     gpi: GraphLayer | None
     role_classifier: RoleClassifier | None
     box_refiner: BoxRefiner | None
@@ -35,7 +35,7 @@ class Parts(NamedTuple):
 def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     """All parts of the model that `config` describes."""
     small = config.net in LAYOUTS
-    with_graph = "dsg" in (config.rr_source, config.box_source)
+    with_graph, wanted = config.has_graph, wanted_parts(config)
     dim = config.head.dim + COORDINATES
     trunk = _trunk(config)
     relation_size = config.relation_pooling_size
@@ -71,6 +71,8 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
             rho_neighbours=options.rho_neighbours,
             rho_relation=options.rho_relation,
             unused_gate=options.unused_gate,
+            hidden_layers=options.hidden_layers,
+            attention_hidden=options.attention_hidden,
         )
     return Parts(
         trunk=trunk,
@@ -83,19 +85,40 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
             init=_normal(config, 0.01),
         ),
         regions=regions,
-        role_baseline=role_classifier(dim),
-        box_baseline=BoxRefiner(dim, box_init),
+        role_baseline=role_classifier(dim) if "role_baseline" in wanted else None,
+        box_baseline=BoxRefiner(dim, box_init) if "box_baseline" in wanted else None,
         gpi=gpi,
-        role_classifier=role_classifier(options.rho) if with_graph else None,
-        box_refiner=BoxRefiner(options.rho, box_init) if with_graph else None,
+        role_classifier=role_classifier(options.rho) if "role_classifier" in wanted else None,
+        box_refiner=BoxRefiner(options.rho, box_init) if "box_refiner" in wanted else None,
         labels=GraphLabels(
             options.rho, dim, dim, options.alpha, num_entities, num_predicates, options.rho_relation
         )
-        if with_graph
+        if "labels" in wanted
         else None,
-        gt_labels=GroundTruthLabels(config.head.dim, num_entities, num_predicates) if with_graph else None,
-        matching=MatchingHead() if with_graph and config.rr.matching else None,
+        gt_labels=GroundTruthLabels(config.head.dim, num_entities, num_predicates)
+        if "gt_labels" in wanted
+        else None,
+        matching=MatchingHead() if "matching" in wanted else None,
     )
+
+
+def wanted_parts(config: Config) -> set[str]:
+    """The heads that something reads: an answer or a loss. Names of fields of `Parts`."""
+    loss, graph, roles, boxes = config.loss, config.has_graph, config.rr_source, config.box_source
+    uses = {
+        "role_baseline": roles == "feature" or loss.rr_baseline,
+        # The release always builds its box head on the features: its checkpoint and weight decay hold it.
+        "box_baseline": boxes == "feature" or (config.variant == "dsg" and config.aux_first_stage),
+        "role_classifier": graph and (roles == "dsg" or loss.rr),
+        "box_refiner": graph and (boxes == "dsg" or (boxes == "rpn" and loss.box)),
+        "gt_labels": graph and (loss.gt_entity or loss.gt_predicate),
+    }
+    wanted = {name for name, used in uses.items() if used}
+    if "role_classifier" in wanted and config.rr.matching:
+        wanted.add("matching")
+    if graph and (roles == "symbolic" or "matching" in wanted or loss.entity or loss.predicate):
+        wanted.add("labels")
+    return wanted
 
 
 def _trunk(config: Config) -> Any:
