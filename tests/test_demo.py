@@ -12,11 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from dsg.ask import answer, load_trained
 from dsg.datasets import ambiguous, load_dataset
-from dsg.demo import Scene, compare, demo, shown_queries
+from dsg.demo import compare, demo
 from dsg.demo_data import LARGEST_SNAPSHOT, ship_images, ship_pictures, ship_snapshot
+from dsg.demo_scenes import Scene, shown_queries
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from dsg.images import read_image
@@ -127,6 +129,72 @@ def test_own_images(folder: Path, tmp_path: Path, lines: pytest.LogCaptureFixtur
         "answers.json",
         *(f"my_photo_graph.{end}" for end in ("png", "json", "dot")),
     }
+
+
+def test_a_folder_of_images(folder: Path, tmp_path: Path, lines: pytest.LogCaptureFixture) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("b.JPG", "a.png", "c.png"):
+        cv2.imwrite(str(photos / name), np.full((50, 80, 3), 90, np.uint8))
+    (photos / "notes.txt").write_text("no image, and not asked about")
+    demo(
+        folder,
+        folder / "small.npz",
+        tmp_path / "out",
+        [photos],
+        [QUERY, "gray metal cube, right, red metal cube"],
+    )
+    results = json.loads((tmp_path / "out" / "answers.json").read_text())
+    assert [result["image"] for result in results] == ["a", "b", "c"]
+    assert [Path(result["file"]).name for result in results] == ["a.png", "b.JPG", "c.png"]
+    for result in results:
+        assert (result["width"], result["height"]) == (80, 50)
+        assert (tmp_path / "out" / result["graph"]).is_file()
+        for one in result["answers"]:
+            for role in ("subject", "object"):
+                scores = one[f"{role}_scores"]
+                assert len(scores) == len(one[role]) >= 1 and scores == sorted(scores, reverse=True)
+                assert 0 <= scores[-1] <= scores[0] <= 1
+
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(UserError, match="empty: no image in this folder"):
+        demo(folder, folder / "small.npz", tmp_path / "out", [empty], [QUERY])
+
+
+def test_a_damaged_image_among_others(folder: Path, tmp_path: Path, lines: pytest.LogCaptureFixture) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "c.png"):
+        cv2.imwrite(str(photos / name), np.full((50, 80, 3), 90, np.uint8))
+    (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:60])
+    with pytest.raises(UserError, match=r"1 of 3 images cannot be read, for example .*b.png"):
+        demo(folder, folder / "small.npz", tmp_path / "out", [photos], [QUERY])
+    results = json.loads((tmp_path / "out" / "answers.json").read_text())
+    assert [result["image"] for result in results] == ["a", "c"]  # the others were answered
+    assert any("b.png" in record.getMessage() for record in lines.records if record.levelname == "WARNING")
+
+    for name in ("a.png", "c.png"):
+        (photos / name).write_bytes(b"")
+    with pytest.raises(UserError, match="none of 3 images is readable"):
+        demo(folder, folder / "small.npz", tmp_path / "out", [photos], [QUERY])
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_photographs_are_turned_upright(tmp_path: Path, orientation: int) -> None:
+    """A picture that is stored turned, as cameras do, is answered in pixels of the upright one."""
+    upright = Image.open(BUNDLED / "images" / "demo_0.png").convert("RGB")
+    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright.transpose(turn[orientation])
+    stored.save(tmp_path / "photo.jpg", quality=100, subsampling=0, exif=exif)
+    query = "blue metal cylinder, left, blue metal cylinder"
+    demo(BUNDLED, BUNDLED / "mini.npz", tmp_path / "out", [tmp_path / "photo.jpg"], [query])
+    result = json.loads((tmp_path / "out" / "answers.json").read_text())[0]
+    assert (result["width"], result["height"]) == upright.size == (384, 256)
+    np.testing.assert_allclose(result["answers"][0]["subject"], [[104, 68, 140, 115]], atol=3)
+    np.testing.assert_allclose(result["answers"][0]["object"], [[179, 84, 216, 133]], atol=3)
 
 
 def test_shown_queries_are_of_every_kind() -> None:

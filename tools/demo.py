@@ -5,6 +5,9 @@ Without options: the bundled images and the bundled model. Examples:
 
     python tools/demo.py
     python tools/demo.py --image scene.png --query "red metal cube, left, blue rubber sphere"
+    python tools/demo.py --image photos --query "man, riding, horse" --snapshot FILE
+
+Boxes in answers.json are x1 y1 x2 y2 in pixels of the image, turned as its EXIF orientation says.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ def run(arguments: Sequence[str]) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="ask about this image instead of the bundled ones; may be repeated",
+        help="ask about this image, or those in this folder, instead of the bundled ones; may be repeated",
     )
     parser.add_argument(
         "--query",

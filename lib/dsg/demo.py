@@ -1,30 +1,29 @@
 """The demonstration: queries about images are answered, and the answers and the decoded scene graph drawn.
 
 By default it asks about the images of a small data set with known answers (`data/demo`), so that the IoU
-stands beside each query; for images of your own the boxes are printed. TensorFlow, which takes seconds to
-load, is loaded when all that was given has been read.
+stands beside each query; for images of your own, single ones or folders of them, the boxes are printed.
+TensorFlow, which takes seconds to load, is loaded when what was asked has been read.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.ask import Answers, answer, load_trained
-from dsg.datasets import ImageRecord, Vocabulary, ambiguous, load_dataset
+from dsg.ask import Answers, Trained, answer, load_trained
+from dsg.datasets import ImageRecord, Vocabulary, ambiguous
+from dsg.demo_scenes import Scene, bundled_scenes, image_files, own_scenes
 from dsg.engine.devices import parse_gpus, select_devices
 from dsg.engine.files import write_text
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
-from dsg.images import read_image
 from dsg.metrics.role_iou import OBJECT, SUBJECT, selection_iou
 from dsg.query_words import parse_query, spoken
 from dsg.visualize.answers import Answer, draw_answers
@@ -33,16 +32,6 @@ from dsg.visualize.graph_picture import draw_scene_graph
 
 LOG = logging.getLogger("dsg")
 AMBIGUOUS = "ambiguous"
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """An image, what is asked about it, and what is known about it."""
-
-    name: str  # of the files that are written, without ending
-    image: np.ndarray  # uint8 [H, W, 3], B, G, R
-    queries: np.ndarray  # int32 [Q, 3]
-    record: ImageRecord | None  # None: the answers are not known
 
 
 def demo(
@@ -59,14 +48,16 @@ def demo(
         data: a data set's folder, asked about where no images are given; its test split is used.
         snapshot: of a trained model.
         output: where the files go.
-        images: files to ask about instead.
+        images: files to ask about instead, or folders of them. One that cannot be read is reported, and left
+            out.
         queries: in words, asked about each image; none: a choice of the annotated ones for `data`, only the
             scene graph for images.
         devices: `cpu` or a GPU's number; empty: what TensorFlow takes.
 
     Raises:
         UserError: something cannot be read or written, a query has unknown words, or `snapshot` was trained
-            with another vocabulary than that of `data`.
+            with another vocabulary than that of `data`. If some of several images cannot be read it comes
+            after the others' answers.
     """
     started = time.monotonic()
     _make_folder(output)
@@ -74,73 +65,36 @@ def demo(
     meta = load_meta(snapshot)
     vocabulary = Vocabulary(tuple(meta.objects), tuple(meta.predicates))
     asked = [parse_query(text, vocabulary.objects, vocabulary.predicates) for text in queries]
-    scenes = own_scenes(images, asked) if images else bundled_scenes(data, vocabulary, asked)
+    unreadable: list[str] = []
+    scenes: Iterator[Scene] = iter(())
+    if images:
+        paths = image_files(images)
+        scenes = own_scenes(paths, asked, unreadable)
+    else:
+        scenes = iter(bundled_scenes(data, vocabulary, asked))
+    first = next(scenes, None)
+    if first is None:
+        raise UserError(
+            unreadable[0] if len(unreadable) == 1 else f"none of {len(unreadable)} images is readable"
+        )
     if devices:
         select_devices(devices)
     trained = load_trained(snapshot)
-    pixels, several = [scene.image for scene in scenes], [scene.queries for scene in scenes]
-    results: list[tuple[Scene, list[Answer]]] = []
-    for scene, found in zip(scenes, answer(trained.model, pixels, several, trained.config)):
+    results: list[tuple[str, list[Answer]]] = []
+    written: list[dict[str, Any]] = []
+    for scene, found in _answered(trained, itertools.chain([first], scenes)):
         answers = compare(scene, found, vocabulary)
-        write_pictures(output, scene, found, answers, vocabulary)
-        results.append((scene, answers))
-    write_text(output / "answers.json", json.dumps([_as_json(*result) for result in results], indent=1))
+        graph = write_pictures(output, scene, found, answers, vocabulary)
+        results.append((scene.name, answers))
+        written.append({**_as_json(scene, found, answers), "graph": graph})
+    write_text(output / "answers.json", json.dumps(written, indent=1))
     for line in table(results):
         LOG.info("%s", line)
     LOG.info("answers and scene graphs, drawn and as JSON and DOT: %s", output)
     LOG.info("%.0f seconds", time.monotonic() - started)
-
-
-def own_scenes(paths: Sequence[Path], queries: Sequence[Sequence[int]]) -> list[Scene]:
-    """Every query about every image file.
-
-    Raises:
-        UserError: an image cannot be read.
-    """
-    asked = np.array(queries, np.int32).reshape(-1, 3)
-    names: list[str] = []
-    for path in paths:
-        plain = re.sub(r"[^\w.-]", "_", path.stem)
-        names.append(plain if plain not in names else f"{plain}_{len(names)}")
-    return [Scene(name, read_image(path), asked, None) for name, path in zip(names, paths)]
-
-
-def bundled_scenes(
-    folder: Path, vocabulary: Vocabulary, queries: Sequence[Sequence[int]] = ()
-) -> list[Scene]:
-    """The test split of a data set's folder, with the given queries or with some of the annotated ones.
-
-    Raises:
-        UserError: the data set cannot be read, or has another vocabulary.
-    """
-    dataset = load_dataset(folder, "test")
-    if dataset.vocabulary != vocabulary:
-        raise UserError(f"{folder}: other categories or predicates than the snapshot's; give --image FILE")
-    asked = np.array(queries, np.int32).reshape(-1, 3)
-    return [
-        Scene(
-            Path(record.name).stem,
-            read_image(record.path),
-            asked if len(asked) else record.queries[shown_queries(record)],
-            record,
-        )
-        for record in dataset.records
-    ]
-
-
-def shown_queries(record: ImageRecord, count: int = 4) -> list[int]:
-    """Positions of some annotated queries: half of them ambiguous ones between two categories, a quarter
-    within a category, a quarter unambiguous; more of one kind where another is rare.
-    """
-    within = record.queries[:, 0] == record.queries[:, 2]
-    flags = ambiguous(record)
-    kinds = [np.flatnonzero(chosen) for chosen in (flags & ~within, flags & within, ~flags)]
-    picked: list[int] = []
-    for kind, wanted in zip(kinds, (count // 2, count // 4, count // 4)):
-        wanted = min(wanted, len(kind))
-        picked += [int(kind[(2 * index + 1) * len(kind) // (2 * wanted)]) for index in range(wanted)]
-    rest = [int(index) for kind in kinds for index in kind if index not in picked]
-    return picked + rest[: count - len(picked)]
+    if unreadable:
+        count = len(unreadable) + len(written)
+        raise UserError(f"{len(unreadable)} of {count} images cannot be read, for example {unreadable[0]}")
 
 
 def compare(scene: Scene, found: Answers, vocabulary: Vocabulary) -> list[Answer]:
@@ -157,21 +111,30 @@ def compare(scene: Scene, found: Answers, vocabulary: Vocabulary) -> list[Answer
 
 def write_pictures(
     output: Path, scene: Scene, found: Answers, answers: Sequence[Answer], vocabulary: Vocabulary
-) -> None:
-    """`<name>_answers.png` if something is asked; `<name>_graph` as PNG, JSON and DOT if one is decoded."""
+) -> str | None:
+    """`<name>_answers.png` if something is asked; `<name>_graph` as PNG, JSON and DOT if one is decoded.
+
+    Returns:
+        The name of the JSON file.
+    """
     picture = scene.image[:, :, ::-1].copy()
     if answers:
         save_png(draw_answers(picture, answers), output / f"{scene.name}_answers.png")
     graph = found.scene_graph(vocabulary)
-    if graph is not None:
-        save_png(draw_scene_graph(picture, graph), output / f"{scene.name}_graph.png")
-        write_text(output / f"{scene.name}_graph.json", json.dumps(graph.to_json(), indent=1))
-        write_text(output / f"{scene.name}_graph.dot", graph.to_dot())
+    if graph is None:
+        return None
+    save_png(draw_scene_graph(picture, graph), output / f"{scene.name}_graph.png")
+    write_text(output / f"{scene.name}_graph.json", json.dumps(graph.to_json(), indent=1))
+    write_text(output / f"{scene.name}_graph.dot", graph.to_dot())
+    return f"{scene.name}_graph.json"
 
 
-def table(results: Sequence[tuple[Scene, Sequence[Answer]]]) -> list[str]:
-    """Lines of text: a row for every query, with the IoU of subject and object, or with their boxes."""
-    answers = [(scene.name, one) for scene, several in results for one in several]
+def table(results: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:
+    """Lines of text: a row for every query about the image of that name.
+
+    It has the IoU of subject and object, or their boxes.
+    """
+    answers = [(name, one) for name, several in results for one in several]
     if not answers:
         return []
     scored = [one for _, one in answers if one.subject_iou is not None]
@@ -225,20 +188,42 @@ def _value(iou: float | None, boxes: np.ndarray) -> str:
     return " ".join(f"[{' '.join(f'{side:.0f}' for side in box)}]" for box in boxes) or "nothing"
 
 
-def _as_json(scene: Scene, answers: Sequence[Answer]) -> dict[str, Any]:
-    """Plain data: boxes are x1 y1 x2 y2 in pixels of the image."""
+def _answered(trained: Trained, scenes: Iterable[Scene]) -> Iterator[tuple[Scene, Answers]]:
+    """Scenes with what the model says, no more of them in memory than are answered at a time."""
+    left = iter(scenes)
+    while several := list(itertools.islice(left, trained.config.test.ims_per_batch)):
+        pixels, queries = [scene.image for scene in several], [scene.queries for scene in several]
+        yield from zip(several, answer(trained.model, pixels, queries, trained.config))
+
+
+def _as_json(scene: Scene, found: Answers, answers: Sequence[Answer]) -> dict[str, Any]:
+    """Plain data: boxes are x1 y1 x2 y2 in pixels of the image as it is seen, likeliest first."""
     height, width = scene.image.shape[:2]
     entries = [
         {
             "query": list(one.query),
             "subject": np.round(one.pred_subject, 2).tolist(),
+            "subject_scores": _scores(found, index, SUBJECT),
             "object": np.round(one.pred_object, 2).tolist(),
+            "object_scores": _scores(found, index, OBJECT),
             "subject_iou": one.subject_iou,
             "object_iou": one.object_iou,
         }
-        for one in answers
+        for index, one in enumerate(answers)
     ]
-    return {"image": scene.name, "width": width, "height": height, "answers": entries}
+    return {
+        "image": scene.name,
+        "file": scene.file,
+        "width": width,
+        "height": height,
+        "answers": entries,
+    }
+
+
+def _scores(found: Answers, query: int, role: int) -> list[float]:
+    """The probability that each box of an answer has that role, in the boxes' order."""
+    chosen = found.likelihood(query, role)[found.best_first(query, role)]
+    return [round(float(score), 4) for score in chosen]
 
 
 def _make_folder(folder: Path) -> None:
