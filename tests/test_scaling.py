@@ -92,7 +92,8 @@ def test_growth_finds_the_exponent():
         found = growth(sizes, [700 + 3 * size**exponent for size in sizes])
         assert found.exponent == pytest.approx(exponent, abs=0.02)
     assert growth(sizes, [10.0, 10.1, 10.0, 10.2, 10.1]).exponent is None
-    assert growth((1, 2, 4), [1.0, 2.0, 4.0]) == (4.0, None)  # three points fit any three numbers
+    assert growth((1, 2, 4), [1.0, 2.0, 4.0]) == (4.0, None, 1.0)  # three points fit any three numbers
+    assert growth((1, 2, 4, 8), [4.0, 4.0, 4.0, 8.0]).steepest == 1.0
 
 
 def test_points_have_names():
@@ -118,8 +119,9 @@ def test_tables_and_picture_show_growth(tmp_path):
     assert [axis for axis, _, _ in found].count("images") == 4 and len(found) == 10
     assert [size for size, _ in found[0][1:][1]] == [8, 16, 32, 64, 128]
     text = format_scaling(cases, Settings())
-    assert text.count("| exponent (at most 2) | 2.00 |") == 4  # proposals and side, of two tasks
-    assert text.count("| exponent (at most 1) | flat |") == 2
+    assert text.count("| exponent | 2.00 | 2.00 | 2.00 |") == 4  # proposals and side, of two tasks
+    assert text.count("| exponent | flat | flat | flat |") == 2
+    assert text.count("| steepest (at most 1) |") == 6
     draw_scaling(cases, Settings(), tmp_path / "scaling.png")
     assert cv2.imread(str(tmp_path / "scaling.png")).shape[1] > 1500
 

@@ -39,6 +39,7 @@ class Growth(NamedTuple):
 
     times: float  # its value at the largest x over that at the smallest
     exponent: float | None  # None: flat, or too few points
+    steepest: float  # of the slopes between neighbours, both axes logarithmic: never above the exponent
 
 
 def growth(sizes: Sequence[float], values: Sequence[float]) -> Growth:
@@ -46,14 +47,15 @@ def growth(sizes: Sequence[float], values: Sequence[float]) -> Growth:
 
     Example:
         >>> growth([1, 2, 4, 8], [3 + x * x for x in (1, 2, 4, 8)])
-        Growth(times=16.75, exponent=2.0)
+        Growth(times=16.75, exponent=2.0, steepest=1.82)
     """
     x, y = np.asarray(sizes, np.float64), np.asarray(values, np.float64)
     times = float(y[-1] / y[0])
+    steepest = round(float(np.max(np.diff(np.log(y)) / np.diff(np.log(x)))), 2)
     if len(x) < 4 or times < 1 + LEAST_GROWTH:
-        return Growth(times, None)
+        return Growth(times, None, steepest)
     errors = [_error(x / x[-1], y, exponent) for exponent in EXPONENTS]
-    return Growth(times, round(float(EXPONENTS[int(np.argmin(errors))]), 2))
+    return Growth(times, round(float(EXPONENTS[int(np.argmin(errors))]), 2), steepest)
 
 
 def _error(x: np.ndarray, y: np.ndarray, exponent: float) -> float:
@@ -69,7 +71,12 @@ def _error(x: np.ndarray, y: np.ndarray, exponent: float) -> float:
 
 
 def format_scaling(cases: Mapping[str, Any], settings: Settings) -> str:
-    """Markdown: a table for every size that was varied, with a line for the growth of each measure."""
+    """Markdown: a table for every size that was varied, with lines for the growth of each measure.
+
+    The exponent is that of start + slope * size^exponent. Where small sizes need no more memory than
+    start-up such a curve does not fit; the steepest slope in a plot with logarithmic axes says how fast anything
+    grows, whatever its shape.
+    """
     lines: list[str] = []
     for axis, base, found in curves(dict(cases), settings):
         measures = [name for name in MEASURES if all(name in case for _, case in found)]
@@ -81,7 +88,9 @@ def format_scaling(cases: Mapping[str, Any], settings: Settings) -> str:
         grown = [growth([x for x, _ in found], [case[name] for _, case in found]) for name in measures]
         limit = MATHEMATICS[axis]
         lines.append("| times | " + " | ".join(f"{one.times:.2f}" for one in grown) + " |")
-        lines.append(f"| exponent (at most {limit}) | " + " | ".join(_exponent(one) for one in grown) + " |")
+        lines.append("| exponent | " + " | ".join(_exponent(one) for one in grown) + " |")
+        slopes = " | ".join(f"{one.steepest:.2f}" for one in grown)
+        lines.append(f"| steepest (at most {limit}) | {slopes} |")
     return "\n".join(lines[1:])
 
 
@@ -123,7 +132,7 @@ def _panel(axes: Any, axis: str, measure: str, found: Sequence[tuple[Point, list
         grown = growth(sizes, values)
         label = f"{base.net} {base.task}: x {grown.times:.3g}"
         if grown.exponent is not None:
-            label += f", exponent {grown.exponent:.2g}"
+            label += f", steepest {grown.steepest:.2g}"
         axes.plot(sizes, values, "o-", color=[c / 255 for c in colour], markersize=3.5, label=label)
     ticks = sorted({size for _, curve in found for size, _ in curve})
     axes.set_xscale("log")
