@@ -74,8 +74,8 @@ def format_scaling(cases: Mapping[str, Any], settings: Settings) -> str:
     """Markdown: a table for every size that was varied, with lines for the growth of each measure.
 
     The exponent is that of start + slope * size^exponent. Where small sizes need no more memory than
-    start-up such a curve does not fit; the steepest slope in a plot with logarithmic axes says how fast anything
-    grows, whatever its shape.
+    start-up such a curve does not fit; the steepest slope in a plot with logarithmic axes says how fast
+    anything grows, whatever its shape.
     """
     lines: list[str] = []
     for axis, base, found in curves(dict(cases), settings):
