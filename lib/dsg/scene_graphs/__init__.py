@@ -1,0 +1,1 @@
+"""Labelled scene graphs read off the model: how right they are, and as files."""
