@@ -1,0 +1,84 @@
+"""Looking for the failed answers of a snapshot on a split."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsg.config import Config
+from dsg.datasets import Dataset, ambiguous
+from dsg.engine.evaluate import ImageAnswer, evaluate
+from dsg.engine.files import write_text
+from dsg.engine.pictures import query_words
+from dsg.failures.classes import Side, failure_classes
+from dsg.failures.report import Failure, FailureReport, draw_report
+
+LOG = logging.getLogger("dsg")
+BELOW = 0.5
+
+
+def find_failures(
+    model: Any, config: Config, data: Dataset, *, about: str, below: float = BELOW
+) -> FailureReport:
+    """Every answer of the split whose IoU (columns dsg) is below `below`, with its class.
+
+    Args:
+        model: a `DSG`.
+        config: TEST.*, DATA.WORKERS.
+        data: the split.
+        about: names the snapshot and split.
+        below: IoU under which an answer has failed.
+    """
+    found: list[Failure] = []
+
+    def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
+        found.extend(image_failures(answer, data, (subject, object_), below))
+
+    results = evaluate(model, data, config, label="failures", observe=observe)
+    flags = results.columns.ambiguous
+    return FailureReport(about, below, 2 * results.queries, 2 * int(flags.sum()), tuple(found))
+
+
+def image_failures(
+    answer: ImageAnswer, data: Dataset, iou: tuple[np.ndarray, np.ndarray], below: float
+) -> list[Failure]:
+    """The failed answers of one image; `iou`: of subjects and objects, [Q] each."""
+    record, flags = answer.record, ambiguous(answer.record)
+    failures = []
+    for query in np.flatnonzero((iou[0] < below) | (iou[1] < below)):
+        words = " - ".join(query_words(record.queries[query], data.vocabulary))
+        for side, role in enumerate(("subject", "object")):
+            value = float(iou[side][query])
+            if value < below:
+                classes = failure_classes(side_of(answer, int(query), side))
+                failures.append(Failure(record.name, words, role, value, bool(flags[query]), classes))
+    return failures
+
+
+def side_of(answer: ImageAnswer, query: int, side: int) -> Side:
+    """The subjects (`side` 0) or objects (1) of a query, as `failure_classes` takes them."""
+    record = answer.record
+    return Side(
+        proposals=answer.proposals,
+        boxes=answer.boxes,
+        chosen=(answer.subjects, answer.objects)[side][query],
+        roles=None if answer.probabilities is None else answer.probabilities[query].argmax(axis=1),
+        categories=None if answer.entities is None else answer.entities.argmax(axis=1),
+        gt_boxes=answer.gt_boxes,
+        gt_categories=record.entities,
+        true=(record.subject_masks, record.object_masks)[side][query],
+        category=int(record.queries[query, 2 * side]),
+    )
+
+
+def write_report(report: FailureReport, folder: Path) -> None:
+    """`failures.json`, `failures.md` and `failures.png` in `folder`, which exists."""
+    text = report.to_markdown()
+    write_text(folder / "failures.json", json.dumps(report.to_json(), indent=1) + "\n")
+    write_text(folder / "failures.md", text)
+    draw_report(report, folder / "failures.png")
+    LOG.info("%s\ntable, all failed answers, and bars: %s/failures.md, .json, .png", text, folder)
