@@ -31,7 +31,7 @@ PARTS = (
     "gt_labels",
     "matching",
 )
-PARTS += ("role_baseline", "box_baseline")
+PARTS += ("role_baseline", "box_baseline", "geometry", "query_attention")
 # What frozen batch normalisation consists of.
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -64,6 +64,11 @@ class DSG(tf.keras.Model):
         self._with_matching = parts.matching is not None
         if parts.matching is not None:
             self.matching = parts.matching
+        self._with_geometry, self._with_attention = parts.geometry is not None, False
+        if parts.geometry is not None:
+            self.geometry = parts.geometry
+        if parts.query_attention is not None:
+            self.query_attention, self._with_attention = parts.query_attention, True
 
     def call(self, batch: Batch, training: bool = False) -> Outputs:
         """All stages for a batch. Ground truth is read in training only, and by TRAIN.USE_GT.
@@ -92,14 +97,16 @@ class DSG(tf.keras.Model):
         labels: LabelLogits | None = None
         role_logits = box_deltas = gt_regions = gt_labels = None
         if self._with_graph:
-            graph = self.gpi(regions.nodes, regions.pairs, regions.pair_index, valid)
-            labels = self.labels(
-                regions.nodes, regions.pairs, regions.pair_index, graph.nodes, graph.graph, graph.edges
-            )
+            edges = (regions.nodes, regions.pairs, regions.pair_index)
+            geometry = self.geometry(boxes, precision) if self._with_geometry else None
+            graph = self.gpi(*edges, valid, geometry)
+            labels = self.labels(*edges, graph.nodes, graph.graph, graph.edges, geometry)
             role_logits = self.role_classifier(graph.nodes, queries)
+            if self._with_attention:
+                role_logits += self.query_attention(*edges, geometry, valid, queries)
             if self._with_matching:
                 role_logits += self.matching(labels, queries, valid)
-            box_deltas = self.box_refiner(graph.nodes)
+            box_deltas = self.box_refiner(graph.nodes, regions.maps, regions.row)
             if of_ground_truth:
                 gt_regions = of_ground_truth[0]
                 gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
@@ -113,7 +120,7 @@ class DSG(tf.keras.Model):
             role_logits=role_logits,
             box_deltas=box_deltas,
             baseline_role_logits=self.role_baseline(regions.nodes, queries),
-            baseline_box_deltas=self.box_baseline(regions.nodes),
+            baseline_box_deltas=self.box_baseline(regions.nodes, regions.maps, regions.row),
             gt_regions=gt_regions,
             gt_labels=gt_labels,
         )

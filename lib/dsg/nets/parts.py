@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dsg import addons
 from dsg.config import Config
-from dsg.nets.classifiers import BoxRefiner, GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
+from dsg.nets.classifiers import (
+    BoxRefiner,
+    GraphLabels,
+    GroundTruthLabels,
+    MatchingHead,
+    QueryAttention,
+    RoleClassifier,
+)
+from dsg.nets.geometry import PairGeometry
 from dsg.nets.gpi import GraphLayer
 from dsg.nets.layers import Initializer, normal
 from dsg.nets.regions import RegionEncoder, ResnetHead, SmallHead
@@ -30,6 +39,8 @@ class Parts(NamedTuple):
     labels: GraphLabels | None
     gt_labels: GroundTruthLabels | None
     matching: MatchingHead | None
+    geometry: PairGeometry | None
+    query_attention: QueryAttention | None
 
 
 def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
@@ -71,7 +82,12 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
             rho_neighbours=options.rho_neighbours,
             rho_relation=options.rho_relation,
             unused_gate=options.unused_gate,
+            geometry=options.geometry,
+            attention=options.attention,
         )
+        if options.attention == "sparsemax":
+            addons.load("GPI.ATTENTION sparsemax")  # missing, it is missed before anything is computed
+    cells = {"channels": config.refiner_channels, "cin": regions.entity.width, "size": config.pooling_size}
     return Parts(
         trunk=trunk,
         rpn=RegionProposalNetwork(
@@ -84,17 +100,36 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
         ),
         regions=regions,
         role_baseline=role_classifier(dim),
-        box_baseline=BoxRefiner(dim, box_init),
+        box_baseline=BoxRefiner(dim, box_init, **({} if with_graph else cells)),
         gpi=gpi,
         role_classifier=role_classifier(options.rho) if with_graph else None,
-        box_refiner=BoxRefiner(options.rho, box_init) if with_graph else None,
+        box_refiner=BoxRefiner(options.rho, box_init, **cells) if with_graph else None,
         labels=GraphLabels(
-            options.rho, dim, dim, options.alpha, num_entities, num_predicates, options.rho_relation
+            options.rho,
+            dim,
+            dim,
+            options.alpha,
+            num_entities,
+            num_predicates,
+            options.rho_relation,
+            options.geometry,
         )
         if with_graph
         else None,
         gt_labels=GroundTruthLabels(config.head.dim, num_entities, num_predicates) if with_graph else None,
         matching=MatchingHead() if with_graph and config.rr.matching else None,
+        geometry=PairGeometry(options.geometry) if with_graph and options.geometry else None,
+        query_attention=QueryAttention(
+            config.rr.query_attention,
+            dim,
+            dim,
+            options.geometry,
+            num_entities,
+            num_predicates,
+            config.rr.hidden,
+        )
+        if with_graph and config.rr.query_attention
+        else None,
     )
 
 
