@@ -184,6 +184,8 @@ def contender(settings: Settings, case: str) -> Contender:
     """One case of `inference` or `training` alone."""
     one = subject(settings)
     if case.startswith("inference/"):
+        if "library" in case:
+            one.model.fold()
         return fetching(inference_functions(one, settings)[case], one.batch)
     return training_contenders(one)[case]
 

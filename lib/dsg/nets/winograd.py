@@ -63,7 +63,9 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """x [B, H, W, C] * kernel [3, 3, C, K] -> [B, H, W, K], float32, stride 1, padding SAME."""
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _convolve(upstream, kernel, turned=True), _kernel_gradient(x, upstream)
+        with tf.control_dependencies([upstream]):  # else all layers would hold their points from the start
+            of_kernel = _kernel_gradient(x, upstream)
+        return _convolve(upstream, kernel, turned=True), of_kernel
 
     return _convolve(x, kernel), gradient
 
