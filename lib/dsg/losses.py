@@ -11,7 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from dsg import addons
 from dsg.batch import Batch
+from dsg.boxes.transform import decode
 from dsg.config import Config
 from dsg.nets.outputs import Outputs
 from dsg.targets import ProposalTargets, proposal_targets
@@ -41,7 +43,14 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         )
     if weights.box:
         deltas = outputs.baseline_box_deltas if config.box_source == "feature" else outputs.box_deltas
-        terms["box"] = box_loss(deltas, targets.box_deltas, targets.box_weight, outputs.proposals.valid)
+        if config.loss.box_kind == "giou":
+            deltas, truth = (
+                decode(outputs.proposals.boxes, one * tf.constant(train.bbox_normalize_stds, tf.float32))
+                for one in (deltas, targets.box_deltas)
+            )
+            terms["box"] = giou_box_loss(deltas, truth, targets.box_weight, outputs.proposals.valid)
+        else:
+            terms["box"] = box_loss(deltas, targets.box_deltas, targets.box_weight, outputs.proposals.valid)
     role_weights = targets.role_weights if config.rr.loss == "released" else targets.role_mask
     role = {
         "targets": targets,
@@ -101,6 +110,17 @@ def box_loss(deltas: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, valid: t
     all proposals.
     """
     loss = tf.reduce_sum(smooth_l1((deltas - targets) * weights[..., None], BOX_SIGMA), -1) * weights
+    return tf.reduce_mean(
+        tf.reduce_sum(loss, -1) / tf.maximum(tf.reduce_sum(tf.cast(valid, tf.float32), -1), 1.0)
+    )
+
+
+def giou_box_loss(boxes: tf.Tensor, truth: tf.Tensor, weights: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """1 - generalised IoU of boxes [B, N, 4] where `weights` [B, N] is 1: mean over all proposals, as
+    `box_loss`.
+    """
+    matched = weights[..., None] > 0
+    loss = addons.giou_loss(tf.where(matched, boxes, truth), truth) * weights
     return tf.reduce_mean(
         tf.reduce_sum(loss, -1) / tf.maximum(tf.reduce_sum(tf.cast(valid, tf.float32), -1), 1.0)
     )

@@ -69,6 +69,7 @@ def compare(model: Any, config: Any, images: list[Arrays], tolerance: float) -> 
         ("res18", ("FEATURE_STRIDE", "8", "GPI.AGGREGATION", "sum")),
         ("res18", ("FEATURE_STRIDE", "16", "LOSS.LABELS", "mean", "RR.LOSS", "sum")),
         ("mini", ("VARIANT", "no_dsg")),
+        ("mini", ("GPI.GEOMETRY", "6", "RR.QUERY_ATTENTION", "8", "REFINER_CHANNELS", "3")),
         ("mini", ("TRAIN.USE_GT", "True")),
     ],
 )

@@ -32,6 +32,9 @@ PAPER = (
 )
 
 
+BEYOND = ("GPI.GEOMETRY", "6", "RR.QUERY_ATTENTION", "8", "REFINER_CHANNELS", "3", "GPI.RHO_RELATION", "True")
+
+
 def gradients(model: Any, batch: Any, config: Any) -> dict[str, Any]:
     """Of the total loss, by name of every variable."""
     variables = model.named_variables()
@@ -55,7 +58,7 @@ def test_a_folded_model_answers_as_before(net: str) -> None:
     np.testing.assert_array_equal(kernel, folded)
 
 
-@pytest.mark.parametrize("overrides", [(), PAPER, ("RR.MATCHING", "True"), ("VARIANT", "no_dsg")])
+@pytest.mark.parametrize("overrides", [(), PAPER, ("RR.MATCHING", "True"), BEYOND, ("VARIANT", "no_dsg")])
 def test_shapes(overrides: tuple[str, ...]) -> None:
     config = tiny_config(*overrides)
     model, batch = tiny_model(config), random_batch(config, 0, 1)
@@ -303,3 +306,41 @@ def test_permuting_the_ground_truth_changes_no_loss() -> None:
     found = training_losses(model, model(turned, training=True), turned, config)
     for name, value in expected.items():
         close(float(found[name]), float(value), 1e-4)
+
+
+def test_options_beyond_the_paper_are_learned() -> None:
+    config = tiny_config(*BEYOND)
+    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    found = gradients(model, batch, config)
+    parts = ("geometry/", "query_attention/", "box_refiner/cells/", "box_refiner/spatial/")
+    for part in parts:
+        names = [name for name in found if name.startswith(part)]
+        assert names and all(np.abs(found[name]).sum() > 0 for name in names if "kernel" in name), part
+
+
+def test_permuting_boxes_permutes_answers_with_all_options() -> None:
+    config = tiny_config(*BEYOND, "TRAIN.USE_GT", "True", "BOX_SOURCE", "rpn")
+    model, batch = tiny_model(config), dict(random_batch(config, 0))
+    count = batch["gt_boxes"].shape[1]
+    order = np.random.default_rng(0).permutation(count)
+    before = model(batch)
+    batch["gt_boxes"] = tf.gather(batch["gt_boxes"], order, axis=1)
+    batch["gt_valid"] = tf.gather(batch["gt_valid"], order, axis=1)
+    after = model(batch)
+    close(after.role_logits, tf.gather(before.role_logits, order, axis=2), 1e-4)
+    close(after.box_deltas, tf.gather(before.box_deltas, order, axis=1), 1e-4)
+    pairs = tf.gather(tf.gather(before.labels.predicates, order, axis=1), order, axis=2)
+    close(after.labels.predicates, pairs, 1e-4)
+
+
+def test_the_query_steers_what_is_gathered() -> None:
+    config = tiny_config(*BEYOND)
+    model, batch = tiny_model(config), dict(random_batch(config, 0))
+    batch["queries"] = tf.constant([[[0, 1, 2], [0, 3, 2], [0, 1, 2]]])
+    outputs = model(batch)
+    regions = outputs.regions
+    edges = (regions.nodes, regions.pairs, regions.pair_index)
+    geometry = model.geometry(outputs.proposals.boxes)
+    found = model.query_attention(*edges, geometry, outputs.proposals.valid, batch["queries"])
+    close(found[0, 0], found[0, 2], 1e-6)
+    assert np.abs(found[0, 0] - found[0, 1]).max() > 1e-3

@@ -50,10 +50,8 @@ def sharing(model: DSG, config: Config) -> DSG:
         relation_size=config.relation_pooling_size,
         max_pool=config.resnet.max_pool,
     )
-    names = set(Parts._fields) - {"regions", "matching"}
-    return DSG(
-        config, Parts(regions=regions, matching=None, **{name: getattr(model, name) for name in names})
-    )
+    values = {name: getattr(model, name, None) for name in Parts._fields}
+    return DSG(config, Parts(**{**values, "regions": regions}))
 
 
 def photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

@@ -193,6 +193,17 @@ class GpiConfig:
         "How neighbours are summed: attention per feature, one weight per neighbour, or a plain sum.",
         ("feature_attention", "neighbour_attention", "sum"),
     )
+    attention: str = option(
+        "softmax",
+        "What makes weights of the attention's logits; sparsemax gives most neighbours none (needs "
+        "tensorflow-addons).",
+        ("softmax", "sparsemax"),
+    )
+    geometry: int = option(
+        0,
+        "Width of an embedding of both boxes' relative place and size that every pair carries besides its "
+        "union box (0: none, as in the release).",
+    )
     hidden: int = option(516, "Width of the hidden layers (paper: 512).")
     hidden_layers: int = option(
         2,
@@ -224,6 +235,11 @@ class RrConfig:
         "Reweighted and normalised cross-entropy (released), or its plain sum.",
         ("released", "sum"),
     )
+    query_attention: int = option(
+        0,
+        "Width of an attention over a box's neighbours that the query steers; the classifier also reads what "
+        "it gathers (0: none, as in the release).",
+    )
     matching: bool = option(
         False,
         "Add how well a box, its best partner and their relation fit the query (a read-out of the edges).",
@@ -246,6 +262,12 @@ class LossConfig:
     gt_entity: float = option(0.01, "Entity labels of the ground-truth boxes.")
     gt_predicate: float = option(0.01, "Relation labels of pairs of ground-truth boxes.")
     regularization: float = option(0.01, "Weight decay, on top of TRAIN.WEIGHT_DECAY.")
+    box_kind: str = option(
+        "smooth_l1",
+        "Loss of the box refiner: of its deltas, or the generalised IoU of its boxes (needs "
+        "tensorflow-addons).",
+        ("smooth_l1", "giou"),
+    )
     labels: str = option(
         "sum", "Label losses are summed over boxes and pairs (release) or averaged.", ("sum", "mean")
     )
@@ -281,6 +303,11 @@ class Config:
     pooling_size: int = option(7, "Cells a side of an entity's crop.")
     relation_pooling_size: int = option(
         1, "Cells a side of a relation's crop; 1: the union box's centre (paper: 7)."
+    )
+    refiner_channels: int = option(
+        0,
+        "Channels through which the box refiner also sees each cell of a box's crop (0: none, it sees node "
+        "features only, as in the release).",
     )
     use_e2e_tf: bool = option(
         True, "Suppress proposals with TensorFlow's operation (on) or the compiled one (off)."

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block, Dense, Initializer, Mlp
+from dsg.nets.layers import Block, Conv, Dense, Initializer, Mlp
 from dsg.nets.outputs import LabelLogits
 
 ROLES = 4  # background, subject, object, other
@@ -67,15 +67,84 @@ class MatchingHead(Block):
         return tf.pad(scores, [[0, 0], [0, 0], [0, 0], [1, 1]])
 
 
-class BoxRefiner(Block):
-    """Nodes [B, N, D] -> deltas [B, N, 4] in units of TRAIN.BBOX_NORMALIZE_STDS; linear."""
+class QueryAttention(Block):
+    """Query-conditioned attention over edges: what a box hears from its neighbours when it is asked about
+    this query. Adds logits [B, Q, N, 4] to the classifier's.
 
-    def __init__(self, node_dim: int, init: Initializer) -> None:
+    An edge [i, j] is embedded as h_ij = relu(A z_i + B z_j + C z_ij); the query has a key for box i as the
+    subject and one as the object, and box i gathers sum_j softmax_j(key . h_ij) h_ij with each.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        node_dim: int,
+        edge_dim: int,
+        geometry: int,
+        num_entities: int,
+        num_predicates: int,
+        hidden: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.edges = Mlp([node_dim, node_dim, edge_dim, geometry], [width])
+        slots = [num_entities, num_predicates, num_entities]
+        self.keys = [Mlp(slots, [width]) for _ in range(2)]  # of the subject, of the object
+        self.roles = Mlp([width, width], [*hidden, ROLES])
+        self._scale = width**-0.5
+
+    def call(
+        self,
+        nodes: tf.Tensor,
+        pairs: tf.Tensor,
+        pair_index: tf.Tensor,
+        geometry: tf.Tensor | None,
+        valid: tf.Tensor,
+        queries: tf.Tensor,
+    ) -> tf.Tensor:
+        mlp = self.edges
+        first = mlp.term(nodes, 0)[:, :, None] + mlp.term(nodes, 1)[:, None]
+        first += tf.gather(mlp.term(pairs, 2), pair_index)
+        edges = tf.nn.relu(mlp(first if geometry is None else first + mlp.term(geometry, 3)))
+        exists = valid[:, None, :] & ~tf.eye(tf.shape(valid)[1], dtype=tf.bool)[None]  # [B, N, N]
+        gathered = 0.0
+        for part, key_mlp in enumerate(self.keys):
+            key = sum(key_mlp.look_up(queries[..., slot], slot, edges.dtype) for slot in range(3))
+            logits = tf.cast(tf.einsum("bqw,bijw->bqij", key_mlp(key) * self._scale, edges), tf.float32)
+            weights = tf.nn.softmax(tf.where(exists[:, None], logits, -1e9))
+            weights = tf.cast(tf.where(exists[:, None], weights, 0.0), edges.dtype)
+            heard = tf.einsum("bqij,bijw->bqiw", weights, edges)
+            gathered += self.roles.term(heard, part)
+        return tf.cast(self.roles(gathered), tf.float32)
+
+
+class BoxRefiner(Block):
+    """Nodes [B, N, D] -> deltas [B, N, 4] in units of TRAIN.BBOX_NORMALIZE_STDS; linear.
+
+    With `channels` it also sees where in its crop [7, 7, `cin`] a box shows what, which the mean over the
+    crop does not say: a 1x1 convolution to so many channels, and two dense layers on all cells.
+    """
+
+    def __init__(
+        self, node_dim: int, init: Initializer, channels: int = 0, cin: int = 0, size: int = 0
+    ) -> None:
         super().__init__()
         self.linear = Dense(node_dim, 4, init)
+        if channels:
+            self.cells = Conv(cin, channels, relu=True)
+            self.hidden = Dense(size * size * channels, 4 * channels)
+            self.spatial = Dense(4 * channels, 4, init)
+        self._with_cells = channels > 0
 
-    def call(self, nodes: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.linear(nodes), tf.float32)
+    def call(
+        self, nodes: tf.Tensor, maps: tf.Tensor | None = None, row: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """`maps` [M, s, s, C] are those of the packed boxes, `row` int32 [B, N] says which is whose."""
+        deltas = self.linear(nodes)
+        if self._with_cells:
+            cells = self.cells(maps)
+            flat = tf.reshape(cells, [tf.shape(cells)[0], self.hidden.kernel.shape[0]])
+            deltas += tf.gather(self.spatial(tf.nn.relu(self.hidden(flat))), row)
+        return tf.cast(deltas, tf.float32)
 
 
 class GraphLabels(Block):
@@ -95,10 +164,11 @@ class GraphLabels(Block):
         num_entities: int,
         num_predicates: int,
         refined_edges: bool,
+        geometry: int = 0,
     ) -> None:
         super().__init__()
         self.entities = Dense(refined_dim, num_entities)
-        parts = [refined_dim] if refined_edges else [node_dim, node_dim, edge_dim, graph_dim]
+        parts = [refined_dim] if refined_edges else [node_dim, node_dim, edge_dim, graph_dim, geometry]
         self.predicates = Mlp(parts, [num_predicates])
 
     def call(
@@ -109,6 +179,7 @@ class GraphLabels(Block):
         refined: tf.Tensor,
         graph: tf.Tensor,
         edges: tf.Tensor | None,
+        geometry: tf.Tensor | None = None,
     ) -> LabelLogits:
         entities = tf.cast(self.entities(refined), tf.float32)
         mlp = self.predicates
@@ -121,6 +192,8 @@ class GraphLabels(Block):
             + pair
             + mlp.term(graph, 3)[:, None, None]
         )
+        if geometry is not None:
+            first += mlp.term(geometry, 4)
         return LabelLogits(entities, tf.cast(mlp(first), tf.float32))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from dsg import addons
 from dsg.nets.layers import Block, Mlp
 from dsg.nets.outputs import GraphFeatures
 
@@ -41,10 +42,13 @@ class GraphLayer(Block):
         unused_gate: bool = False,
         hidden_layers: int = 2,
         attention_hidden: int = 1024,
+        geometry: int = 0,
+        attention: str = "softmax",
     ) -> None:
         super().__init__()
+        self._attention = attention
         self._aggregation, self._self_edge, self._rho_neighbours = aggregation, self_edge, rho_neighbours
-        pair, node = [node_dim, node_dim, edge_dim], [node_dim, phi]
+        pair, node = [node_dim, node_dim, edge_dim, geometry], [node_dim, phi]
         inner = [hidden] * hidden_layers
         self.neighbour_mlp = Mlp(pair, [*inner, phi], relu_last=True)
         self.graph_mlp = Mlp(node, [*inner, alpha], relu_last=True)
@@ -62,13 +66,18 @@ class GraphLayer(Block):
             self.forget_gate = Mlp(out, [*inner, rho])
         self._rho_relation = rho_relation
         if rho_relation:
-            self.edge_mlp = Mlp([edge_dim, alpha], [*inner, rho])
+            self.edge_mlp = Mlp([edge_dim, alpha, geometry], [*inner, rho])
 
     def call(
-        self, nodes: tf.Tensor, pairs: tf.Tensor, pair_index: tf.Tensor, valid: tf.Tensor
+        self,
+        nodes: tf.Tensor,
+        pairs: tf.Tensor,
+        pair_index: tf.Tensor,
+        valid: tf.Tensor,
+        geometry: tf.Tensor | None = None,
     ) -> GraphFeatures:
         """`pairs` [P, F] holds each unordered pair once, `pair_index` [B, N, N] its row, `valid` [B, N] which
-        nodes exist.
+        nodes exist, `geometry` [B, N, N, G] what else is known of each ordered pair.
         """
         neighbour = valid[:, None, :]
         if not self._self_edge:
@@ -77,18 +86,19 @@ class GraphLayer(Block):
 
         def first(mlp: Mlp) -> tf.Tensor:
             speaker, listener = mlp.term(nodes, 0)[:, None, :], mlp.term(nodes, 1)[:, :, None]
-            return speaker + listener + tf.gather(mlp.term(pairs, 2), pair_index)
+            total = speaker + listener + tf.gather(mlp.term(pairs, 2), pair_index)
+            return total if geometry is None else total + mlp.term(geometry, 3)
 
         phi = self.neighbour_mlp(first(self.neighbour_mlp))
         phi_logits = self._logits("neighbour_attention", first)
-        phi_weights, aggregated = _aggregate(phi, phi_logits, neighbour, axis=2)
+        phi_weights, aggregated = _aggregate(phi, phi_logits, neighbour, 2, self._attention)
 
         def second(mlp: Mlp) -> tf.Tensor:
             return mlp.term(nodes, 0) + mlp.term(aggregated, 1)
 
         alpha = self.graph_mlp(second(self.graph_mlp))
         alpha_logits = self._logits("graph_attention", second)
-        alpha_weights, graph = _aggregate(alpha, alpha_logits, valid[..., None], axis=1)
+        alpha_weights, graph = _aggregate(alpha, alpha_logits, valid[..., None], 1, self._attention)
 
         mlp, g = self.node_mlp, graph[:, None]
         out = mlp.term(nodes, 0) + mlp.term(g, 1)
@@ -97,7 +107,10 @@ class GraphLayer(Block):
         edges = None
         if self._rho_relation:
             pair_term = tf.gather(self.edge_mlp.term(pairs, 0), pair_index)
-            edges = self.edge_mlp(pair_term + self.edge_mlp.term(graph[:, None, None], 1))
+            pair_term += self.edge_mlp.term(graph[:, None, None], 1)
+            edges = self.edge_mlp(
+                pair_term if geometry is None else pair_term + self.edge_mlp.term(geometry, 2)
+            )
         return GraphFeatures(
             phi,
             phi_logits,
@@ -119,14 +132,21 @@ class GraphLayer(Block):
 
 
 def _aggregate(
-    values: tf.Tensor, logits: tf.Tensor | None, exists: tf.Tensor, axis: int
+    values: tf.Tensor, logits: tf.Tensor | None, exists: tf.Tensor, axis: int, attention: str = "softmax"
 ) -> tuple[tf.Tensor | None, tf.Tensor]:
     """Attention weights and the weighted sum of `values` over `axis`; a plain sum over SUM_DIVISOR where
     there are no logits.
     """
     if logits is None:
         return None, tf.reduce_sum(tf.where(exists, values, 0), axis) / tf.cast(SUM_DIVISOR, values.dtype)
-    weights = tf.nn.softmax(tf.where(exists, tf.cast(logits, tf.float32), -1e9), axis)
+    logits = tf.cast(logits, tf.float32)
+    if attention == "sparsemax":
+        lowest = tf.reduce_min(logits, axis, keepdims=True)
+        highest = tf.reduce_max(tf.where(exists, logits, lowest), axis, keepdims=True)
+        # What lies 1 below the highest gets no weight; -1e9 would cost sparsemax's sums their digits.
+        weights = addons.sparsemax(tf.where(exists, logits, highest - 2.0), axis)
+    else:
+        weights = tf.nn.softmax(tf.where(exists, logits, -1e9), axis)
     # A node without any neighbour hears nothing; the softmax would spread its attention evenly.
     weights = tf.cast(tf.where(exists, weights, 0.0), values.dtype)
     return weights, tf.reduce_sum(weights * values, axis)

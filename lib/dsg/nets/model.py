@@ -20,18 +20,8 @@ from dsg.nets.regions import BoxSet
 from dsg.nets.rpn import ground_truth_proposals, propose
 
 # In the order of the data flow.
-PARTS = (
-    "trunk",
-    "rpn",
-    "regions",
-    "gpi",
-    "role_classifier",
-    "box_refiner",
-    "labels",
-    "gt_labels",
-    "matching",
-)
-PARTS += ("role_baseline", "box_baseline")
+PARTS = ("trunk", "rpn", "regions", "geometry", "gpi", "role_classifier", "query_attention", "box_refiner")
+PARTS += ("labels", "gt_labels", "matching", "role_baseline", "box_baseline")
 # What frozen batch normalisation consists of.
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
@@ -61,6 +51,8 @@ class DSG(tf.keras.Model):
         self.labels: Any = parts.labels
         self.gt_labels: Any = parts.gt_labels
         self.matching: Any = parts.matching
+        self.geometry: Any = parts.geometry
+        self.query_attention: Any = parts.query_attention
 
     def call(self, batch: Batch, training: bool = False) -> Outputs:
         """All stages for a batch. Ground truth is read in training only, and by TRAIN.USE_GT.
@@ -89,22 +81,26 @@ class DSG(tf.keras.Model):
         labels: LabelLogits | None = None
         role_logits = box_deltas = gt_regions = gt_labels = None
         if self.gpi is not None:
-            graph = self.gpi(regions.nodes, regions.pairs, regions.pair_index, valid)
+            edges = (regions.nodes, regions.pairs, regions.pair_index)
+            geometry = self.geometry(boxes, precision) if self.geometry is not None else None
+            graph = self.gpi(*edges, valid, geometry)
             if self.labels is not None:
-                labels = self.labels(
-                    regions.nodes, regions.pairs, regions.pair_index, graph.nodes, graph.graph, graph.edges
-                )
+                labels = self.labels(*edges, graph.nodes, graph.graph, graph.edges, geometry)
             if self.role_classifier is not None:
                 role_logits = self.role_classifier(graph.nodes, queries)
+            if self.query_attention is not None:
+                role_logits += self.query_attention(*edges, geometry, valid, queries)
             if self.matching is not None:
                 role_logits += self.matching(labels, queries, valid)
             if self.box_refiner is not None:
-                box_deltas = self.box_refiner(graph.nodes)
+                box_deltas = self.box_refiner(graph.nodes, regions.maps, regions.row)
             if of_ground_truth:
                 gt_regions = of_ground_truth[0]
                 gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
         on_features = self.role_baseline(regions.nodes, queries) if self.role_baseline is not None else None
-        from_features = self.box_baseline(regions.nodes) if self.box_baseline is not None else None
+        from_features = None
+        if self.box_baseline is not None:
+            from_features = self.box_baseline(regions.nodes, regions.maps, regions.row)
         return Outputs(
             trunk=trunk,
             rpn=rpn,

@@ -72,6 +72,7 @@ class RegionFeatures(NamedTuple):
     pair_maps: Any
     pairs: Any  # [P, F]: edge features of the packed pairs
     pair_index: Any  # int32 [B, N, N]: row of the packed tensors that holds pair [i, j] (and [j, i])
+    row: Any = None  # int32 [B, N]: row of crops and maps that holds box i
 
 
 class Outputs(NamedTuple):

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from dsg import addons
 from dsg.config import Config
-from dsg.nets.classifiers import BoxRefiner, GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
+from dsg.nets.classifiers import (
+    BoxRefiner,
+    GraphLabels,
+    GroundTruthLabels,
+    MatchingHead,
+    QueryAttention,
+    RoleClassifier,
+)
+from dsg.nets.geometry import PairGeometry
 from dsg.nets.gpi import GraphLayer
 from dsg.nets.layers import Initializer, normal
 from dsg.nets.regions import RegionEncoder, ResnetHead, SmallHead
@@ -30,6 +39,8 @@ class Parts(NamedTuple):
     labels: GraphLabels | None
     gt_labels: GroundTruthLabels | None
     matching: MatchingHead | None
+    geometry: PairGeometry | None
+    query_attention: QueryAttention | None
 
 
 def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
@@ -73,7 +84,12 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
             unused_gate=options.unused_gate,
             hidden_layers=options.hidden_layers,
             attention_hidden=options.attention_hidden,
+            geometry=options.geometry,
+            attention=options.attention,
         )
+        if options.attention == "sparsemax":
+            addons.load("GPI.ATTENTION sparsemax")  # missing, it is missed before anything is computed
+    cells = {"channels": config.refiner_channels, "cin": regions.entity.width, "size": config.pooling_size}
     return Parts(
         trunk=trunk,
         rpn=RegionProposalNetwork(
@@ -86,12 +102,21 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
         ),
         regions=regions,
         role_baseline=role_classifier(dim) if "role_baseline" in wanted else None,
-        box_baseline=BoxRefiner(dim, box_init) if "box_baseline" in wanted else None,
+        box_baseline=BoxRefiner(dim, box_init, **(cells if config.box_source == "feature" else {}))
+        if "box_baseline" in wanted
+        else None,
         gpi=gpi,
         role_classifier=role_classifier(options.rho) if "role_classifier" in wanted else None,
-        box_refiner=BoxRefiner(options.rho, box_init) if "box_refiner" in wanted else None,
+        box_refiner=BoxRefiner(options.rho, box_init, **cells) if "box_refiner" in wanted else None,
         labels=GraphLabels(
-            options.rho, dim, dim, options.alpha, num_entities, num_predicates, options.rho_relation
+            options.rho,
+            dim,
+            dim,
+            options.alpha,
+            num_entities,
+            num_predicates,
+            options.rho_relation,
+            options.geometry,
         )
         if "labels" in wanted
         else None,
@@ -99,6 +124,18 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
         if "gt_labels" in wanted
         else None,
         matching=MatchingHead() if "matching" in wanted else None,
+        geometry=PairGeometry(options.geometry) if "geometry" in wanted else None,
+        query_attention=QueryAttention(
+            config.rr.query_attention,
+            dim,
+            dim,
+            options.geometry,
+            num_entities,
+            num_predicates,
+            config.rr.hidden,
+        )
+        if "query_attention" in wanted
+        else None,
     )
 
 
@@ -109,6 +146,7 @@ def wanted_parts(config: Config) -> set[str]:
         "role_baseline": roles == "feature" or loss.rr_baseline,
         # The release always builds its box head on the features: its checkpoint and weight decay hold it.
         "box_baseline": boxes == "feature" or (config.variant == "dsg" and config.aux_first_stage),
+        "geometry": graph and config.gpi.geometry,
         "role_classifier": graph and (roles == "dsg" or loss.rr),
         "box_refiner": graph and (boxes == "dsg" or (boxes == "rpn" and loss.box)),
         "gt_labels": graph and (loss.gt_entity or loss.gt_predicate),
@@ -116,6 +154,8 @@ def wanted_parts(config: Config) -> set[str]:
     wanted = {name for name, used in uses.items() if used}
     if "role_classifier" in wanted and config.rr.matching:
         wanted.add("matching")
+    if "role_classifier" in wanted and config.rr.query_attention:
+        wanted.add("query_attention")
     if graph and (roles == "symbolic" or "matching" in wanted or loss.entity or loss.predicate):
         wanted.add("labels")
     return wanted

@@ -29,6 +29,7 @@ class ResnetHead(Block):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
+        self.width = 2048  # of the maps
         self.block4 = Block4()
         self.project = Conv(2048, dim)
 
@@ -46,6 +47,7 @@ class SmallHead(Block):
 
     def __init__(self, cin: int, channels: int, dim: int, size: int, convolutions: int = 2) -> None:
         super().__init__()
+        self.width = channels  # of the maps
         kernel = 3 if size > 1 else 1
         widths = [cin, *[channels] * convolutions]
         self.convs = [StandardisedConv(a, b, kernel) for a, b in zip(widths[:-1], widths[1:])]
@@ -153,7 +155,7 @@ class RegionEncoder(Block):
             if one.coordinates:
                 where = normalise(one.boxes, image_size, self._stride)
                 nodes = tf.concat([nodes, tf.cast(where, nodes.dtype)], -1)
-            encoded.append(RegionFeatures(crops, maps, nodes, None, None, None, None))
+            encoded.append(RegionFeatures(crops, maps, nodes, None, None, None, None, row))
         paired = [number for number, one in enumerate(sets) if self._with_pairs and one.pairs]
         if paired:
             chosen = [sets[number] for number in paired]
