@@ -72,7 +72,9 @@ class Task(Protocol):
         """A function that scores the model as it is then, and draws a few answers; it may be called often."""
 
     def test(self, model: Any, dataset: Dataset, folder: Path) -> EvaluationResults:
-        """Scores; on the way, pictures of TEST.PICTURES images go to `<folder>/pictures`."""
+        """Scores; on the way, pictures of TEST.PICTURES images go to `<folder>/pictures`. The model may be
+        changed into one that only answers.
+        """
 
     def table(self, results: Any) -> str:
         """Results as text."""
@@ -129,6 +131,7 @@ class DsgTask:
         return validate
 
     def test(self, model: Any, dataset: Dataset, folder: Path) -> EvaluationResults:
+        model.fold()  # from here on it only answers
         config = self._config
         drawn = chosen_images(len(dataset), config.test.pictures)
 
