@@ -1,4 +1,4 @@
-"""What each variant builds, which losses train it, where its answers come from; the order of boxes is free."""
+"""What each variant builds, which losses train it, where its answers come from; boxes have no order."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def sharing(model: DSG, config: Config) -> DSG:
         relation_size=config.relation_pooling_size,
         max_pool=config.resnet.max_pool,
     )
-    values = {name: getattr(model, name, None) for name in Parts._fields}
+    values: dict[str, Any] = {name: getattr(model, name) for name in Parts._fields}
     return DSG(config, Parts(**{**values, "regions": regions}))
 
 

@@ -28,8 +28,8 @@ class BaselineConfig:
     embedding: int = option(512, "Width of the embeddings of categories and predicates.")
     hidden: int = option(
         0,
-        "Width of a query's vector; attention multiplies it with the features, channel by channel, so that it "
-        "has their width (0) unless CONVOLUTIONS change theirs.",
+        "Width of a query's vector; attention multiplies it with the features, channel by channel, so it has "
+        "their width (0) unless CONVOLUTIONS change theirs.",
     )
     predicate_slots: int = option(
         0, "Predicates that are provided for (0: those of the data set; the release has 6 for CLEVR)."

@@ -20,7 +20,16 @@ from dsg.nets.regions import BoxSet
 from dsg.nets.rpn import ground_truth_proposals, propose
 
 # In the order of the data flow.
-PARTS = ("trunk", "rpn", "regions", "geometry", "gpi", "role_classifier", "query_attention", "box_refiner")
+PARTS: tuple[str, ...] = (
+    "trunk",
+    "rpn",
+    "regions",
+    "geometry",
+    "gpi",
+    "role_classifier",
+    "query_attention",
+    "box_refiner",
+)
 PARTS += ("labels", "gt_labels", "matching", "role_baseline", "box_baseline")
 # What frozen batch normalisation consists of.
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")

@@ -159,8 +159,9 @@ class RegionEncoder(Block):
         paired = [number for number, one in enumerate(sets) if self._with_pairs and one.pairs]
         if paired:
             chosen = [sets[number] for number in paired]
-            for number, found in zip(paired, self._relations(features, chosen, image_size, padded)):
-                encoded[number] = encoded[number]._replace(**found)
+            relations = self._relations(features, chosen, image_size, padded)
+            for number, relation in zip(paired, relations):
+                encoded[number] = encoded[number]._replace(**relation)
         return encoded
 
     def _relations(
