@@ -27,8 +27,8 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
 
     if config.net in BASELINES:
         raise UserError(
-            f"NET {config.net} is a baseline, which answers with maps; what is needed here answers with boxes, "
-            "such as res101"
+            f"NET {config.net} is a baseline, which answers with maps; needed here is one "
+            "that answers with boxes, such as res101"
         )
     import tensorflow as tf
 
