@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,16 @@ def test_training_section(tiny: Subject, untraced: None) -> None:
     found = training(TINY, tiny)
     assert set(found["cases"]) == {"training/plain", "training/library", "training/library_bf16"}
     assert found["checks"]["plain_equals_library_gradient_norm"] < 1e-3
+
+
+def test_precisions_answer_alike() -> None:
+    from dsg.bench.precision import precision
+
+    trained = str(Path(__file__).parents[1] / "data/demo/mini.npz")
+    found = precision(replace(QUICK, trained=trained, precision_images=3))["checks"]
+    assert 0.5 < found["mean_iou_float32"] <= 1
+    assert abs(found["mean_iou_float32"] - found["mean_iou_bfloat16"]) < 0.05
+    assert 0 < found["box_coordinates_median_pixels"] < 1 and found["boxes_without_a_counterpart"] < 0.2
 
 
 def test_mini_section(untraced: None) -> None:

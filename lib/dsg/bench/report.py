@@ -178,7 +178,8 @@ def format_report(report: Mapping[str, Any]) -> str:
             aim = f"{ratio.aim:.2f}" if ratio.aim else ""
             lines.append(f"  {name:<42}{value:>11.2f}{work:>11.2f}{aim:>8}  {ratio.text}")
     for name, value in report["checks"].items():
-        lines += ["", f"{name}: largest relative difference {value:.1e}"]
+        what = "largest relative difference " if "plain_equals" in name else ""
+        lines += ["", f"{name}: {what}{value:.2g}"]
     about = report["machine"]
     load = ", ".join(f"{value:.1f}" for value in about.get("load", ()))
     lines += [

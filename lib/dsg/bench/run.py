@@ -30,10 +30,11 @@ SECTIONS = (
     "inference",
     "training",
     "memory",
+    "precision",
     "savings",
     "scaling",
 )
-ONLY_WHERE_NAMED = ("savings", "scaling")
+ONLY_WHERE_NAMED = ("precision", "savings", "scaling")
 DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
 MEMORY = "memory:"
 

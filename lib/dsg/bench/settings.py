@@ -31,6 +31,8 @@ class Settings:
     mini_cfg: str = "experiments/cfgs/mini.yml"
     mini_size: tuple[int, int] = (192, 128)  # width, height
     mini_batch: int = 4
+    trained: str = "data/demo/mini.npz"  # what the precisions are compared on
+    precision_images: int = 400
     shapes_images: int = 400  # of the input pipeline
     photographs: int = 64
     pipeline_repeats: int = 5

@@ -69,6 +69,10 @@ def _section(name: str) -> Any:
         from dsg.bench.mini import mini
 
         return mini
+    if name == "precision":
+        from dsg.bench.precision import precision
+
+        return precision
     from dsg.bench import network
 
     return {"inference": network.inference, "training": network.training, "savings": network.savings}[name]
