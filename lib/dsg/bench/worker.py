@@ -6,6 +6,7 @@ SETTINGS is the JSON text of `Settings`; the result is written to the file RESUL
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -44,7 +45,7 @@ def memory(case: str, settings: Settings) -> dict[str, Any]:
         else:
             from dsg.bench.network import contender
 
-            run = contender(settings, case)
+            run = contender(dataclasses.replace(settings, width=settings.memory_width), case)
         before = peak_memory()
         run()
         run()
