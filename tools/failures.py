@@ -22,6 +22,7 @@ from dsg.errors import UserError  # noqa: E402
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and report."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.engine.devices import parse_gpus, select_devices
     from dsg.engine.snapshot_choice import result_folder
     from dsg.engine.trained import find_trained, load_network, make_folder, trained_parser
 
@@ -32,11 +33,13 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not 0 < options.below <= 1:
         raise UserError(f"--below is above 0 and at most 1, not {options.below:g}")
+    parse_gpus(options.gpu)
     trained = find_trained(options, options.model)
     net = options.net or trained.config.net
     folder = result_folder(trained.path, Path(options.output), net, trained.data) / "failures"
     folder = make_folder(Path(options.to) if options.to else folder)
-    model = load_network(trained, options.gpu)
+    select_devices(options.gpu)
+    model = load_network(trained)
 
     from dsg.failures.command import find_failures, write_report
 

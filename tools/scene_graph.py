@@ -26,6 +26,7 @@ from dsg.errors import UserError  # noqa: E402
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and decode."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.engine.devices import parse_gpus, select_devices
     from dsg.engine.snapshot_choice import result_folder
     from dsg.engine.trained import find_trained, load_network, make_folder, trained_parser
 
@@ -33,6 +34,7 @@ def run(arguments: Sequence[str]) -> None:
     parser = trained_parser("scene_graph.py", __doc__, needs_data=False)
     _add_options(parser)
     options = parser.parse_args(arguments)
+    parse_gpus(options.gpu)
     _check(options.nodes, options.edges, options.pictures, options.iou)
     if options.images:
         if options.imdb:
@@ -45,7 +47,8 @@ def run(arguments: Sequence[str]) -> None:
     net = options.net or trained.config.net
     folder = result_folder(trained.path, Path(options.output), net, trained.data) / "scene_graphs"
     folder = make_folder(Path(options.to) if options.to else folder)
-    model = load_network(trained, options.gpu)
+    select_devices(options.gpu)
+    model = load_network(trained)
 
     from dsg.scene_graphs.command import graphs_of_split
 

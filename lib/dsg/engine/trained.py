@@ -75,16 +75,12 @@ def find_trained(options: argparse.Namespace, model: str) -> Trained:
     return Trained(path, config, data)
 
 
-def load_network(trained: Trained, devices: str) -> Any:
-    """The network with its weights, on the devices that --gpu names.
+def load_network(trained: Trained) -> Any:
+    """The network with its weights; `dsg.engine.devices.select_devices` comes first.
 
     Raises:
-        UserError: the snapshot is damaged or of another vocabulary; there are no such devices.
+        UserError: the snapshot is damaged or of another vocabulary.
     """
-    from dsg.engine.devices import select_devices
-
-    select_devices(devices)
-
     from dsg.engine.tasks import task_of
     from dsg.engine.testing import load_model, load_released
 

@@ -47,16 +47,40 @@ def image_failures(
     answer: ImageAnswer, data: Dataset, iou: tuple[np.ndarray, np.ndarray], below: float
 ) -> list[Failure]:
     """The failed answers of one image; `iou`: of subjects and objects, [Q] each."""
-    record, flags = answer.record, ambiguous(answer.record)
-    failures = []
-    for query in np.flatnonzero((iou[0] < below) | (iou[1] < below)):
-        words = " - ".join(query_words(record.queries[query], data.vocabulary))
-        for side, role in enumerate(("subject", "object")):
-            value = float(iou[side][query])
-            if value < below:
-                classes = failure_classes(side_of(answer, int(query), side))
-                failures.append(Failure(record.name, words, role, value, bool(flags[query]), classes))
-    return failures
+    queries = np.flatnonzero((iou[0] < below) | (iou[1] < below))
+    flags = ambiguous(answer.record)
+    return [
+        failure
+        for query in map(int, queries)
+        for failure in query_failures(
+            answer, data, query, (iou[0][query], iou[1][query]), below, flags[query]
+        )
+    ]
+
+
+def query_failures(
+    answer: ImageAnswer,
+    data: Dataset,
+    query: int,
+    iou: tuple[float, float],
+    below: float,
+    is_ambiguous: bool,
+) -> list[Failure]:
+    """Which sides of a query failed: none, one or both."""
+    record = answer.record
+    words = " - ".join(query_words(record.queries[query], data.vocabulary))
+    return [
+        Failure(
+            record.name,
+            words,
+            role,
+            float(iou[side]),
+            bool(is_ambiguous),
+            failure_classes(side_of(answer, query, side)),
+        )
+        for side, role in enumerate(("subject", "object"))
+        if iou[side] < below
+    ]
 
 
 def side_of(answer: ImageAnswer, query: int, side: int) -> Side:

@@ -40,10 +40,12 @@ def make_table(request: Request, gpu: str, scripts: Path, *, report_only: bool =
     with Run(request.folder, request.tag).lock():
         account = Account(request.folder / "runs.json")
         failed: list[PlannedRun] = []
+
+        def write() -> None:
+            write_table(request, runs, account)
+
         if not report_only:
-            failed = run_all(
-                runs, request, account, gpu, scripts, lambda: write_table(request, runs, account) and None
-            )
+            failed = run_all(runs, request, account, gpu, scripts, write)
         text = write_table(request, runs, account)
     LOG.info("\n%s\n%s/table%d.md, .json, .png", text, request.folder, request.table)
     if failed:

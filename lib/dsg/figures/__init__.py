@@ -1,0 +1,1 @@
+"""The paper's figures for any network and data set."""
