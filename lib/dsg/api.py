@@ -140,7 +140,7 @@ class Model:
         """
         asked = [self.query(question) for question in self._listed(queries)]
         found = self.answers(images, asked)
-        return [[self._grounding(one, number) for number in range(len(asked))] for one in found]
+        return [self.groundings(one) for one in found]
 
     def scene_graph(self, image: Image) -> SceneGraph:
         """What the model sees: labelled boxes and relations (`to_json`, `to_dot`).
@@ -157,6 +157,16 @@ class Model:
         """All that the network says: every box, every probability, attention (`dsg.ask.Answers`)."""
         pixels = [_pixels(image) for image in images]
         return answer(self._trained.model, pixels, [list(queries)] * len(pixels), self.config)
+
+    def groundings(self, found: Answers) -> list[Grounding]:
+        """What `answers` found about an image, for each query."""
+        objects, predicates = self.vocabulary.objects, self.vocabulary.predicates
+        groundings = []
+        for number, (subject, predicate, object_) in enumerate(found.queries.tolist()):
+            names = (spoken(objects[subject]), spoken(predicates[predicate]), spoken(objects[object_]))
+            roles = scored(found, number, SUBJECT), scored(found, number, OBJECT)
+            groundings.append(Grounding(names, *roles))
+        return groundings
 
     def query(self, question: Question) -> Query:
         """A query as integers.
@@ -189,16 +199,6 @@ class Model:
         if alone:
             raise UserError(f"queries are given as a list: [{queries!r}], not {queries!r}")
         return queries
-
-    def _grounding(self, found: Answers, number: int) -> Grounding:
-        subject, predicate, object_ = (int(part) for part in found.queries[number])
-        objects = self.vocabulary.objects
-        names = (
-            spoken(objects[subject]),
-            spoken(self.vocabulary.predicates[predicate]),
-            spoken(objects[object_]),
-        )
-        return Grounding(names, scored(found, number, SUBJECT), scored(found, number, OBJECT))
 
 
 def scored(found: Answers, number: int, role: int) -> tuple[ScoredBox, ...]:

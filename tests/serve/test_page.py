@@ -1,0 +1,192 @@
+"""The page over HTTP: what clients get, many of them at once, and what they are refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import dsg
+from dsg.errors import UserError
+from dsg.serve.command import find_examples, free_port
+from dsg.serve.page import import_gradio
+from tests.serve.running import DEMO, HERE, needs_gradio, running
+from tests.small_trained import ROOT, write_snapshot
+
+WORDS = ("blue_metal_cylinder", "left", "blue_metal_cylinder")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running() as address:
+        yield address
+
+
+@needs_gradio
+def test_twenty_clients_at_once(url: str) -> None:
+    from gradio_client import Client, handle_file
+
+    client = Client(url, verbose=False)
+    expected = dsg.load(DEMO / "mini.npz")
+
+    def visit(number: int) -> dict:
+        return client.predict(
+            handle_file(DEMO / "images" / f"demo_{number % 6}.png"), *WORDS, api_name="/ask"
+        )[4]
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(visit, range(20)))
+    for number in range(6):
+        one = expected.ask(DEMO / "images" / f"demo_{number}.png", [WORDS])[0]
+        for answer in answers[number::6]:
+            np.testing.assert_allclose(answer["subjects"][0]["box"], one.subject.box, atol=0.01)
+            assert len(answer["objects"]) == len(one.objects)
+
+
+@needs_gradio
+def test_what_clients_are_refused(url: str, tmp_path: Path) -> None:
+    from gradio_client import Client, handle_file
+
+    client = Client(url, verbose=False)
+    (tmp_path / "notes.png").write_text("no picture")
+    answered = client.predict(handle_file(tmp_path / "notes.png"), *WORDS, api_name="/ask")
+    assert answered[4] == {"error": "notes.png is not an image that can be read: send a JPEG or PNG."}
+    assert 'role="alert">notes.png is not an image' in answered[0]
+
+    cv2.imwrite(str(tmp_path / "wide.png"), np.zeros((1000, 1200, 3), np.uint8))
+    answered = client.predict(handle_file(tmp_path / "wide.png"), api_name="/preview")
+    assert "wide.png has more than 1 million pixels" in answered[0]
+
+    (tmp_path / "large.png").write_bytes(bytes(400_000))
+    with pytest.raises(Exception, match="(?i)size|413|large"):
+        client.predict(handle_file(tmp_path / "large.png"), *WORDS, api_name="/ask")
+
+    picture = handle_file(DEMO / "images" / "demo_0.png")
+    with pytest.raises(Exception, match="cat"):  # no choice of the list
+        client.predict(picture, "cat", *WORDS[1:], api_name="/ask")
+    assert client.predict(picture, *WORDS, api_name="/ask")[4]["subjects"]  # it lives
+
+
+@needs_gradio
+def test_files_of_the_server_are_not_served(url: str) -> None:
+    for path in (ROOT / "README.md", Path("/etc/passwd"), DEMO / "mini.npz"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{url}gradio_api/file={path}")
+        assert caught.value.code in (403, 404)
+
+
+@needs_gradio
+def test_the_page_names_no_other_host(url: str) -> None:
+    page = urllib.request.urlopen(url).read().decode()
+    for tag in ("<script", "<link"):
+        for piece in page.split(tag)[1:]:
+            assert "http" not in piece.split(">")[0], piece[:200]
+    config = json.loads(urllib.request.urlopen(f"{url}config").read())
+    assert config["analytics_enabled"] is False and not config.get("is_space")
+    assert "fonts.googleapis.com" not in json.dumps(config)
+
+
+@needs_gradio
+def test_program(tmp_path: Path) -> None:
+    """It says where it is, answers there and nowhere else, and ends when it is asked to."""
+    port = free_port(HERE, 0)
+    snapshot = write_snapshot(tmp_path / "small.npz")
+    command = [sys.executable, str(ROOT / "tools" / "serve.py"), "--snapshot", str(snapshot)]
+    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)}
+    server = subprocess.Popen([*command, "--port", str(port)], env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        assert f"<dsg model mini: 48 categories, 4 predicates>: open http://{HERE}:{port}/" in line
+        assert urllib.request.urlopen(f"http://{HERE}:{port}/").status == 200
+        addresses = socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET, socket.SOCK_STREAM)
+        for address in {info[4] for info in addresses}:
+            if not address[0].startswith("127."):
+                with socket.socket() as probe, pytest.raises(OSError):
+                    probe.connect(address)
+        taken = subprocess.run(
+            [*command, "--port", str(port)], env=env, capture_output=True, text=True, check=False
+        )
+        assert taken.returncode == 2 and "give another with --port" in taken.stderr
+    finally:
+        server.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        assert server.wait(30) == 0
+    assert time.monotonic() - started < 20
+    assert not list(tmp_path.glob("dsg_uploads_*"))
+
+
+def test_examples_have_words_that_fit() -> None:
+    model = dsg.load(DEMO / "mini.npz")
+    examples = find_examples(model, DEMO)
+    assert len(examples) == 6
+    for example in examples:
+        assert example.path.is_file() and model.query(example.words)
+    assert len(find_examples(model, DEMO / "images", count=2)) == 2
+    assert find_examples(model, DEMO / "absent") == find_examples(model, None) == []
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind((HERE, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"{port}: cannot listen there .*; give another with --port"):
+            free_port(HERE, port)
+    with pytest.raises(UserError, match="give another address or port"):
+        free_port("192.0.2.1", 0)
+    assert free_port(HERE, 0) > 1023
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gradio") is not None, reason="gradio is installed")
+def test_without_gradio() -> None:
+    with pytest.raises(UserError, match="pip install -r requirements-serve.txt"):
+        import_gradio()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--port", "70000"], "ports go from 0 to 65535"),
+        (["--max-mb", "0"], "limits of uploads are above 0"),
+        (["--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
+        (["--gpu", "first"], "the GPU is a number"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+    command = [sys.executable, str(ROOT / "tools" / "serve.py"), *arguments]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "usage: serve.sh <gpu>"),
+        (["cpu", "absent.npz"], "absent.npz: no such snapshot"),
+        (["gpu"], "unknown GPU 'gpu'"),
+        (["cpu", "--share"], "unknown option --share"),
+        (["cpu", "--port"], "--port needs a value"),
+    ],
+)
+def test_mistakes_of_the_script(arguments: list[str], message: str) -> None:
+    script = ROOT / "experiments" / "scripts" / "serve.sh"
+    done = subprocess.run(["bash", str(script), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
