@@ -152,6 +152,10 @@ def test_commands_are_complete(document: Path) -> None:
             ROOT / "lib/dsg/cli.py" if program.endswith(".py") else ROOT / "experiments/scripts/common.sh"
         )
         parity = text_of(ROOT / "lib/dsg/parity/command.py") if program == "tools/parity.py" else ""
+        if "trained_parser" in source:
+            shared += text_of(ROOT / "lib/dsg/engine/trained.py")
+        if "tables.sh" in source:
+            shared += text_of(ROOT / "experiments/scripts/tables.sh")
         for option in re.findall(r"(?<!\S)--[a-z][\w-]*", rest.split("#")[0]):
             assert option in source + shared + parity, f"{program} {option}"
 

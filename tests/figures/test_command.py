@@ -92,9 +92,8 @@ def test_panels_show_every_box(tmp_path):
     means = (0.0, 0.0, 0.0)
     assert box_panels(answer, VOCABULARY, 0, (1.0, 0.5), means).ndim == 3
     assert attention_page(answer, VOCABULARY, means).shape[1] > 600
-    one = boxes_panel(
-        np.zeros((40, 40, 3), np.uint8), "boxes", [(np.array([[5.0, 5, 30, 30]]), LegendItem("box", BLUE))]
-    )
+    layer = (np.array([[5.0, 5, 30, 30]]), LegendItem("box", BLUE))
+    one = boxes_panel(np.zeros((40, 40, 3), np.uint8), "boxes", [layer])
     assert (one == BLUE).all(axis=2).any()
 
 

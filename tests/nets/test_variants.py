@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from dsg.boxes.transform import clip, decode
-from dsg.config import load_config
+from dsg.config import flatten, load_config
 from dsg.config.schema import VARIANTS
 from dsg.losses import training_losses
 from dsg.nets import build_model
@@ -197,7 +197,7 @@ def _both(values, order):
 
 def test_the_papers_graph_layer_has_edges_and_less_than_four_million_weights():
     config = load_config([CFGS / "res101_paper.yml"], ["NET", "mini", "HEAD.DIM", "512"])
-    assert config.gpi.rho_relation and config.relation_pooling_size == 7 and not config.aux_first_stage
+    assert config.gpi.rho_relation
     model = build_model(config, 100, 70)  # the layer does not depend on the trunk
     weights = {
         name: int(np.prod(v.shape)) for name, v in model.named_variables().items() if name.startswith("gpi/")
@@ -205,3 +205,35 @@ def test_the_papers_graph_layer_has_edges_and_less_than_four_million_weights():
     assert any(name.startswith("gpi/edge_mlp") for name in weights)
     assert 3_900_000 < sum(weights.values()) < 4_000_000
     assert "gt_labels" not in parts(model) and "role_baseline" not in parts(model)
+
+
+def test_the_papers_configuration_has_all_of_the_papers_values():
+    paper = flatten(load_config([CFGS / "res101_paper.yml"]))
+    expected = {
+        "NET": "res101",
+        "TEST.ALWAYS_INCLUDE_BEST": False,
+        "TEST.ROLE_CONFLICT": "both",
+        "TRAIN.ASSIGN": "paper",
+        "RR.HIDDEN": (512, 512),
+        "RR.LOSS": "sum",
+        "RELATION_POOLING_SIZE": 7,
+        "GPI.AGGREGATION": "neighbour_attention",
+        "GPI.HIDDEN": 512,
+        "GPI.HIDDEN_LAYERS": 1,
+        "GPI.PHI": 512,
+        "GPI.ALPHA": 512,
+        "GPI.RHO": 1024,
+        "GPI.SELF_EDGE": False,
+        "GPI.RHO_NEIGHBOURS": False,
+        "GPI.RHO_RELATION": True,
+        "AUX_FIRST_STAGE": False,
+        "LOSS.RR_BASELINE": 0,
+        "LOSS.GT_ENTITY": 0,
+        "LOSS.GT_PREDICATE": 0,
+        "TRAIN.RPN_NMS_THRESH": 0.5,
+        "TRAIN.RPN_NMS_MIN_SCORE": 0.8,
+        "TRAIN.RPN_POST_NMS_TOP_N": 32,
+        "TRAIN.RPN_POSITIVE_OVERLAP": 0.8,
+        "TRAIN.FLIP_PREDICATES": True,
+    }
+    assert {name: paper[name] for name in expected} == expected

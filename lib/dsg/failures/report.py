@@ -124,6 +124,7 @@ def draw_report(report: FailureReport, out_png: Path) -> None:
     axes.set_xticks(range(len(CLASSES)), CLASSES)
     axes.set_ylabel("% of failed answers")
     axes.set_title(f"Failed answers (IoU below {report.below:g}): {report.about}", fontsize=10)
+    axes.margins(y=0.15)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     save_figure(canvas, out_png)
