@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
 import json
 import os
@@ -9,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,8 +78,9 @@ def test_what_clients_are_refused(url: str, tmp_path: Path) -> None:
         client.predict(handle_file(tmp_path / "large.png"), *WORDS, api_name="/ask")
 
     picture = handle_file(DEMO / "images" / "demo_0.png")
-    with pytest.raises(Exception, match="cat"):  # no choice of the list
+    with pytest.raises(Exception, match=".") as caught:  # no choice of the list
         client.predict(picture, "cat", *WORDS[1:], api_name="/ask")
+    assert str(ROOT) not in str(caught.value)
     assert client.predict(picture, *WORDS, api_name="/ask")[4]["subjects"]  # it lives
 
 
@@ -86,6 +90,34 @@ def test_files_of_the_server_are_not_served(url: str) -> None:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{url}gradio_api/file={path}")
         assert caught.value.code in (403, 404)
+
+
+@needs_gradio
+def test_a_client_cannot_send_the_server_elsewhere(url: str) -> None:
+    """A file may be named by a path or an address; only what was uploaded is taken."""
+    asked: list[str] = []
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with http.server.ThreadingHTTPServer((HERE, 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"http://{HERE}:{other.server_port}/a.png"
+        files = [{"path": address}, {"path": "a.png", "url": address}, {"path": "/etc/hostname"}]
+        for file in files:
+            data = [{**file, "meta": {"_type": "gradio.FileData"}}, *WORDS]
+            call = urllib.request.Request(
+                f"{url}gradio_api/call/ask",
+                json.dumps({"data": data}).encode(),
+                {"Content-Type": "application/json"},
+            )
+            event = json.loads(urllib.request.urlopen(call).read())["event_id"]
+            answered = urllib.request.urlopen(f"{url}gradio_api/call/ask/{event}").read().decode()
+            assert answered.startswith("event: error") and str(ROOT) not in answered
+        other.shutdown()
+    assert not asked
 
 
 @needs_gradio

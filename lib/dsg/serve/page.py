@@ -91,7 +91,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
                 limits = (
                     f"at most {service.limits.megabytes:g} MB, {service.limits.megapixels:g} million pixels"
                 )
-                image = gr.File(label=f"Picture ({limits})", type="filepath", height=130, elem_id="upload")
+                image = gr.File(label=f"Picture ({limits})", type="filepath", height=150, elem_id="upload")
                 if examples:
                     gallery = gr.Gallery(
                         [str(example.path) for example in examples],
@@ -152,7 +152,7 @@ def launch_options(gr: Any, service: Service) -> dict[str, Any]:
         "pwa": False,
         "enable_monitoring": False,
         "footer_links": [],
-        "show_error": True,
+        "show_error": False,  # our own messages are answers; others may name folders
         "quiet": True,
         "inbrowser": False,
         "prevent_thread_lock": True,
