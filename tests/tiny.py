@@ -19,6 +19,7 @@ OPTIONS = {
     "TRAIN.DISPLAY": "1",
     "TRAIN.SUMMARY_INTERVAL": "2",
     "TRAIN.DETERMINISTIC": "True",
+    "TRAIN.AVERAGE": "0.5",
     "TEST.SCALES": "[48]",
     "TEST.MAX_SIZE": "96",
     "TEST.IMS_PER_BATCH": "2",

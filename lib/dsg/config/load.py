@@ -166,6 +166,8 @@ def _check_together(config: Config) -> None:
     for name, value in positive.items():
         if value < 1:
             raise UserError(f"{name} must be at least 1, not {value}")
+    if not 0 <= config.train.average < 1:
+        raise UserError(f"TRAIN.AVERAGE is at least 0 and less than 1, not {config.train.average}")
     if config.feature_stride == 8 and config.net not in ("res18", "mini"):
         raise UserError(f"FEATURE_STRIDE 8 is for res18 and mini; {config.net} has 16")
     if not config.anchor_scales or not config.anchor_ratios:

@@ -64,6 +64,11 @@ class TrainConfig:
         3, "Epochs without a better validation that a plateau may last before each further one is a drop."
     )
     warmup_steps: int = option(0, "Steps over which the learning rate rises linearly from zero.")
+    average: float = option(
+        0.0,
+        "Decay of a running average of the weights, such as 0.999, with which validation and the best "
+        "snapshot answer (0: none).",
+    )
     clip_norm: float = option(0.0, "Gradients are scaled down to this global norm (0: never).")
     double_bias: bool = option(False, "Double the gradient of biases.")
     bias_decay: bool = option(False, "Regularise biases, too.")

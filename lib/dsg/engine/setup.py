@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from dsg import __version__
 from dsg.bad_records import check_images
@@ -11,9 +12,6 @@ from dsg.config import BASELINES, Config, flatten
 from dsg.datasets import Dataset, load_dataset
 from dsg.engine.snapshots import SHOWN, Snapshot, assign, check_vocabulary
 from dsg.errors import UserError
-
-if TYPE_CHECKING:
-    from dsg.engine.optimizers import Optimizer
 
 # Options that may change when a run goes on: they say how long, where and how loudly, not what is computed.
 FREE_OPTIONS = {
@@ -111,12 +109,12 @@ def check_same_run(saved: Snapshot, about: dict[str, Any]) -> None:
         )
 
 
-def restore(saved: Snapshot, model: Any, optimizer: Optimizer | None = None) -> None:
-    """Give the model its saved variables and the optimiser its slots.
+def restore(saved: Snapshot, model: Any, slots: Mapping[str, Any] | None = None) -> None:
+    """Give the model its saved variables, and `slots` (of the optimiser, by name) theirs.
 
     Raises:
         UserError: where names or shapes differ.
     """
     assign(saved.path, "variables", saved.variables, model.named_variables())
-    if optimizer is not None:
-        assign(saved.path, "optimiser slots", saved.slots, optimizer.named_slots())
+    if slots is not None:
+        assign(saved.path, "optimiser slots", saved.slots, slots)

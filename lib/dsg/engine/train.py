@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from dsg.config import Config, dump_yaml
 from dsg.datasets import Dataset
+from dsg.engine.average import WeightAverage
 from dsg.engine.files import write_text
 from dsg.engine.interrupt import Interrupted, interruptible
 from dsg.engine.logs import log_file
@@ -118,13 +119,16 @@ class Trainer:
         with strategy.scope():
             self._model = task.build_model(len(about["objects"]), len(about["predicates"]))
             variables = self._model.named_variables()
-            self._optimizer = build_optimizer(
-                config, {name: variables[name] for name in self._model.trainable_names()}
-            )
+            trained = {name: variables[name] for name in self._model.trainable_names()}
+            self._optimizer = build_optimizer(config, trained)
+            decay = config.train.average
+            self._average = WeightAverage(trained, decay) if decay else None
         if saved is None:
             LOG.info("%s", task.initial_weights(self._model, training))
+            if self._average is not None:
+                self._average.start()
         else:
-            restore(saved, self._model, self._optimizer)
+            restore(saved, self._model, self._slots())
             LOG.info("going on from %s: epoch %d, step %d", saved.path.name, state.epoch + 1, state.step)
         task.prepare(self._model, (training, validation), check)
         self._validate = task.validator(self._model)
@@ -176,6 +180,8 @@ class Trainer:
         for batch in iterate(batches, self._unreadable):
             rate = self._learning_rate(state.step)
             report = self._step(batch, rate)
+            if self._average is not None and report.finite:
+                self._average.update()
             now = time.monotonic()
             position = self._task.next_step(batch, self._training, self._images_per_step, epoch)
             advanced = position - state.current.position
@@ -204,16 +210,17 @@ class Trainer:
         """Validation, history, snapshots."""
         state, run, options = self._state, self._run, self._config.train
         started = time.monotonic()
-        results, pictures = self._validate(self._validation, check)
-        self._validation_seconds = time.monotonic() - started
-        entry = self._history_entry(results)
-        best = state.finish_epoch(entry, results.score)
-        LOG.info("%s%s", epoch_line(entry), "  best so far" if best else "")
-        if len(self._unreadable):
-            LOG.warning("%s", self._unreadable.summary())
-        summaries.add_validation(state.step, results.summary(), pictures)
-        if best:  # before the epoch's own snapshot, which counts it as written
-            self._save(run.snapshot(0), slots=False)
+        with self._average.in_place() if self._average is not None else contextlib.nullcontext():
+            results, pictures = self._validate(self._validation, check)
+            self._validation_seconds = time.monotonic() - started
+            entry = self._history_entry(results)
+            best = state.finish_epoch(entry, results.score)
+            LOG.info("%s%s", epoch_line(entry), "  best so far" if best else "")
+            if len(self._unreadable):
+                LOG.warning("%s", self._unreadable.summary())
+            summaries.add_validation(state.step, results.summary(), pictures)
+            if best:  # before the epoch's own snapshot, which counts it as written
+                self._save(run.snapshot(0), slots=False)
         if state.epoch % options.snapshot_iters == 0 or state.epoch == options.epochs:
             self._save(run.snapshot(state.epoch))
             run.prune(options.snapshot_kept)
@@ -244,9 +251,14 @@ class Trainer:
         }
 
     def _save(self, path: Path, *, slots: bool = True) -> None:
-        named_slots = self._optimizer.named_slots() if slots else {}
+        named_slots = self._slots() if slots else {}
         save_snapshot(path, self._model.named_variables(), named_slots, self._state.to_meta(self._about))
         self._saved_at = time.monotonic()
+
+    def _slots(self) -> dict[str, tf.Variable]:
+        """What an epoch's snapshot keeps besides the model's variables."""
+        average = self._average.named_slots() if self._average is not None else {}
+        return {**self._optimizer.named_slots(), **average}
 
     def _report_bad_step(self, batch: Any, report: StepReport) -> None:
         """Name the images of a step that was not taken; stop where this happens again and again."""
