@@ -176,13 +176,24 @@ def _unshadowed(scene: Scene, points: Vector, to_lamp: Vector, position: int, so
     for other, solid in enumerate(scene.solids):
         if other == position:
             continue  # a convex solid shades itself by turning away
-        enter, leave = crossing(solid, points, to_lamp)
+        near = _may_cross(solid, points, to_lamp)
+        starts, ways = (tuple(axis[near] for axis in vector) for vector in (points, to_lamp))
+        enter, leave = crossing(solid, starts, ways)
         inside = np.maximum(leave - np.maximum(enter, 0), 0)
         if solid.shape != "cube":  # the way through something round grows like a square root
             inside = inside * inside * np.float32(0.5 / solid.radius)
         hidden = np.clip(inside / (np.float32(softness) * np.maximum(enter, 0) + np.float32(0.04)), 0, 1)
-        share *= 1 - hidden * hidden * (3 - 2 * hidden)
+        share[near] *= 1 - hidden * hidden * (3 - 2 * hidden)
     return share
+
+
+def _may_cross(solid: Solid, points: Vector, direction: Vector) -> np.ndarray:
+    """Which rays come near enough to the solid's centre to meet it; few do, and the rest is spared."""
+    flat, high = solid.half_extent
+    reach = np.float32(1.01 * np.sqrt(2 * flat * flat + high * high))
+    apart = tuple(np.float32(centre) - axis for centre, axis in zip(solid.centre, points))
+    along = _dot(apart, direction)
+    return (_dot(apart, apart) - along * along < reach * reach) & (along > -reach)
 
 
 def _mirrored_light(scene: Scene, position: int, points: Vector, mirror: Vector) -> np.ndarray:
