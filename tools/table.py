@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make one of the paper's tables of results: train and test its rows, print them beside the published ones.
+"""Make a table of results: train and test its rows, print them beside the published ones.
 
 Rows that are finished are not run again; a run that was interrupted goes on. The table goes to
 <output>/<net>/<dataset>_tables/<tag>/ as Markdown, JSON and picture, after each run. Options after --set are
@@ -31,7 +31,9 @@ def run(arguments: Sequence[str]) -> None:
 
     assert __doc__
     parser = Parser("table.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--table", type=int, required=True, choices=(1, 2), help="of the paper")
+    parser.add_argument(
+        "--table", type=int, required=True, choices=(1, 2, 4), help="1, 2: the paper's; 4: beyond it"
+    )
     parser.add_argument("--imdb", required=True, metavar="DATASET", help="a name or a folder")
     parser.add_argument("--net", required=True, help="network of the rows with a scene graph")
     parser.add_argument("--gpu", default="cpu", help="0, or 0,1 for several, or cpu (default)")

@@ -26,8 +26,11 @@ def test_rows_are_the_papers_and_every_one_can_be_built():
     titles = [[row.title for row in rows] for rows in TABLES.values()]
     assert titles[0] == ["SS", "CO", "VRD", "SSAS", "NO-DSG", "DSG"]
     assert titles[1] == ["TWO STEP", "NO-DSG", "DSG -SGL", "DSG -BR", "DSG"]
-    for row in (*TABLES[1], *TABLES[2]):
-        assert row.key in (VARIANTS if row.kind == GRAPH else BASELINES)
+    for row in (row for rows in TABLES.values() for row in rows):
+        assert row.variant in VARIANTS if row.kind == GRAPH else row.key in BASELINES
+    for table in TABLES:
+        keys = [row.key for row in TABLES[table]]
+        assert len(set(keys)) == len(keys)
 
 
 def test_published_numbers_belong_to_rows():
@@ -57,6 +60,22 @@ def test_baselines_see_through_a_small_nets_trunk():
     assert {run.config.baseline.features for run in plan_runs(request(net="res18", dataset="clevr"))[:4]} == {
         "res18"
     }
+
+
+def test_options_beyond_the_paper_are_added_one_by_one_and_together():
+    runs = {run.row.key: run.config for run in plan_runs(request(table=4, net="mini", dataset="shapes"))}
+    assert not runs["released"].rr.matching and runs["matching"].rr.matching
+    changed = {
+        "matching": runs["matching"].rr.matching,
+        "query": runs["query"].rr.query_attention > 0,
+        "geometry": runs["geometry"].gpi.geometry > 0,
+        "cells": runs["cells"].refiner_channels > 0,
+        "average": runs["average"].train.average > 0,
+    }
+    assert all(changed.values())
+    best = runs["all"]
+    assert best.rr.matching and best.rr.query_attention and best.gpi.geometry and best.refiner_channels
+    assert best.train.average == runs["average"].train.average
 
 
 def test_both_tables_share_runs():

@@ -134,7 +134,7 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
     dataset, net = request.dataset_name, request.net
     trunk = load_config(config_files(request.cfgs, dataset, net)).net
     name = f"{request.tag}_{row.key}"
-    pairs = ["VARIANT", row.key]
+    pairs = ["VARIANT", row.variant, *row.pairs]
     if row.kind == BASELINE:
         net, name = row.key, f"{request.tag}_{request.net}"
         pairs = ["BASELINE.FEATURES", trunk if trunk in SMALL_TRUNKS else "resnet50"]
