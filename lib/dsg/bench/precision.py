@@ -45,6 +45,7 @@ def precision(settings: Settings) -> Result:
         same = distance < SAME_BOX
         missed += int((~same).sum())
         coordinates.append(distance[same])
+        assert exact.probabilities is not None and rough.probabilities is not None  # roles of a classifier
         changed = np.abs(exact.probabilities - rough.probabilities[:, nearest])[:, same]
         roles.append(changed.max(axis=-1).ravel())
     pixels, changes = np.concatenate(coordinates), np.concatenate(roles)
