@@ -326,7 +326,14 @@ def test_ctrl_c(tmp_path, archives):
     with running({"vrd.zip": large.getvalue()}) as site:
         words.append(f"--from={site.address}/stalled")
         first = subprocess.Popen(
-            words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+            words,
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # A shell's background job, which these tests may be, ignores the signal, and so would this one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert site.halfway.wait(60)
         arrived = tmp_path / "d/.fetch/vrd/vrd.zip.part"
