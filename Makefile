@@ -6,6 +6,7 @@
 #   make test-latest  the same on the newest TensorFlow, in .venv-latest
 #   make demo         answer queries on the bundled images and draw the answers
 #   make bench        measure speed and memory                        (QUICK=1 for a short run)
+#   make docs         the site, into build/site (mkdocs, in an environment of its own, .venv-docs)
 #   make lint         ruff: rules and format;   make typecheck: mypy;   make format: apply the format
 #   make python       print the interpreter to run the programs with
 #   make clean        remove what was built;    make distclean: the virtual environments as well
@@ -22,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONPATH := $(CURDIR)/lib$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .DEFAULT_GOAL := build
-.PHONY: build env test test-latest demo bench lint typecheck format python clean distclean help FORCE
+.PHONY: build env test test-latest demo bench docs lint typecheck format python clean distclean help FORCE
 
 ifeq ($(filter pinned latest,$(TF)),)
 $(error TF is 'latest' or left out, not '$(TF)')
@@ -68,7 +69,7 @@ SUFFIX := $(shell cat $(BUILT) 2>/dev/null)
 LOST := $(if $(filter-out $(wildcard $(KERNELS:=$(SUFFIX))),$(KERNELS:=$(SUFFIX))),FORCE)
 
 # Ask before anything is begun whether this machine has what it takes.
-ifneq ($(filter-out clean distclean help python,$(or $(MAKECMDGOALS),build)),)
+ifneq ($(filter-out clean distclean docs help python,$(or $(MAKECMDGOALS),build)),)
 ifneq ($(STALE)$(LOST)$(if $(wildcard $(READY)),,FORCE),)
 PROBLEM := $(shell $(PYTHON) -c pass >/dev/null 2>&1 || { \
 	echo "there is no working $(PYTHON): install Python 3.9 - 3.13, or name one, e.g. make PYTHON=/usr/bin/python3.11"; exit 0; }; \
@@ -77,6 +78,15 @@ ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
 endif
 endif
+endif
+
+# The site needs neither TensorFlow nor the box operations, and its tools none of their versions.
+ifneq ($(EXISTING),)
+DOCS_PYTHON := $(EXISTING)
+DOCS_READY := $(STATE)/ready-docs
+else
+DOCS_PYTHON := $(CURDIR)/.venv-docs/bin/python
+DOCS_READY := .venv-docs/ready-$(call checksum,requirements-docs.txt)
 endif
 
 build: $(CHECKED)
@@ -137,6 +147,23 @@ demo: build
 bench: build
 	@$(VPY) tools/bench.py $(if $(QUICK),--quick)
 
+ifneq ($(EXISTING),)
+$(DOCS_READY): requirements-docs.txt
+	@$(DOCS_PYTHON) -c "import material" 2>/dev/null || \
+		{ echo "dsg: $(DOCS_PYTHON) lacks mkdocs-material: install requirements-docs.txt there" >&2; exit 1; }
+	@mkdir -p $(@D) && touch $@
+else
+$(DOCS_READY):
+	$(call say,setting up .venv-docs)
+	@$(PYTHON) -m venv --clear .venv-docs
+	@$(DOCS_PYTHON) -m pip install -q --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+endif
+
+docs: $(DOCS_READY)
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_PYTHON) -m mkdocs build --quiet --strict --clean
+	$(call say,the site: build/site/index.html)
+
 lint: $(DEV)
 	@$(VPY) -m ruff check .
 	@$(VPY) -m ruff format --check .
@@ -154,7 +181,7 @@ clean:
 	@find $(wildcard lib tests tools) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	@rm -rf .venv .venv-latest
+	@rm -rf .venv .venv-latest .venv-docs
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
