@@ -15,6 +15,13 @@ from dsg.errors import UserError
 from tests.tiny import ROOT
 
 
+def test_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    with pytest.raises(SystemExit):
+        main(lambda arguments: None, [])
+    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+
+
 def leave_with(error, monkeypatch):
     """The status with which a program leaves that raises `error`."""
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")

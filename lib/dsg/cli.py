@@ -46,6 +46,9 @@ def main(program: Callable[[Sequence[str]], None], arguments: Sequence[str] | No
         number = getattr(error, "signal", signal.SIGINT)
         print(str(error) or "interrupted", file=sys.stderr)
         sys.exit(128 + number)
+    finally:
+        if quiet:  # as it was: who called this may start programs that are to decide for themselves
+            os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
     sys.exit(0)
 
 

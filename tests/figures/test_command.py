@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,9 @@ def place(tmp_path_factory) -> Path:
 
 def program(place: Path, *words: str) -> subprocess.CompletedProcess:
     command = [sys.executable, str(ROOT / "tools/figures.py"), *words, "--imdb", "data/shapes"]
-    return subprocess.run(command, capture_output=True, text=True, cwd=place)
+    environment = {**os.environ}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # set, all that TensorFlow says is shown
+    return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
 
 
 def test_answers(place):
