@@ -73,7 +73,15 @@ def site_python() -> str | None:
 
 @pytest.mark.skipif(site_python() is None, reason="mkdocs-material is not installed: make docs sets it up")
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    command = [site_python(), "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    command = [
+        site_python() or sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--site-dir",
+        str(tmp_path / "site"),
+    ]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     page = (tmp_path / "site" / "data.html").read_text(encoding="utf-8")
