@@ -21,6 +21,7 @@ from dsg.bench.owners import OTHER, PARTS, parameters_by_part, part_of
 from dsg.bench.settings import CostSettings
 from dsg.config import load_config
 from dsg.nets import build_model
+from dsg.nets.model import PARTS as MODEL_PARTS
 from tests.tiny import CONFIGS, PAIRS, ROOT
 
 SETTINGS = CostSettings(width=96, height=64, objects=3, queries=2, entities=7, predicates=5, repeats=0)
@@ -42,7 +43,14 @@ def test_parts_of_variables():
     assert part_of("gpi/node_mlp/0/bias") == "graph layer (GPI)"
     assert part_of("gpi/forget_gate/0/bias") == "unused gate"
     assert part_of("gt_labels/entities/kernel") == "label heads, ground truth"
+    assert part_of("geometry/embed/kernel") == "pair geometry"
+    assert part_of("query_attention/keys/0/0/kernel") == "query attention"
     assert part_of("unheard/of") == OTHER
+
+
+def test_every_part_of_the_model_is_known():
+    """Whatever options a configuration sets, each of the model's parts has a name in the table."""
+    assert {prefix.split("/")[0] for prefix in PARTS.values()} == set(MODEL_PARTS)
 
 
 def test_every_variable_belongs_to_a_part(pair, report):
@@ -64,15 +72,21 @@ def test_parts_add_up_to_the_whole(pair, report):
 
 def test_operations_of_a_part_are_those_of_its_formula(report):
     found = {part: round(1e9 * value) for part, value in report["inference_gflop"][WITH].items()}
-    dim, hidden, pairs = 12 + 4, 16, N * (N + 1) // 2
-    # phi and its attention: two node terms and a pair term, then two dense layers for each of the N^2 pairs
-    first = 2 * (2 * N * dim * hidden + pairs * dim * hidden + N * N * 2 * hidden * hidden)
+    dim, hidden, pairs, geometry = 12 + 4, 16, N * (N + 1) // 2, 32
+    channels, cells, refiner_hidden = 16, 7 * 7, 4 * 16
+    # phi and its attention: two node terms, a pair term and a geometry term, then two dense layers for each of
+    # the N^2 pairs
+    terms = 2 * N * dim * hidden + pairs * dim * hidden + N * N * geometry * hidden
+    first = 2 * (terms + N * N * 2 * hidden * hidden)
     second = 2 * (N * dim * hidden + N * hidden * hidden + N * 2 * hidden * hidden)
     refined = N * dim * hidden + hidden * hidden + N * hidden * hidden + N * 2 * hidden * hidden
     assert found["graph layer (GPI)"] == 2 * (first + second + refined)
     assert found["role classifier"] == 2 * (N * 16 * 16 + Q * N * 16 * 4)
-    assert found["box refiner"] == 2 * N * 16 * 4
-    assert found["label heads"] == 2 * (N * 16 * E + 2 * N * dim * R + pairs * dim * R + 16 * R)
+    assert found["pair geometry"] == 2 * N * N * 5 * geometry
+    spatial = cells * 16 * channels + cells * channels * refiner_hidden + refiner_hidden * 4
+    assert found["box refiner"] == 2 * N * (16 * 4 + spatial)
+    predicates = 2 * N * dim * R + pairs * dim * R + 16 * R + N * N * geometry * R
+    assert found["label heads"] == 2 * (N * 16 * E + predicates)
 
 
 def test_backward_pass_is_counted_with_its_part(report):
