@@ -74,7 +74,7 @@ def test_operations_of_a_part_are_those_of_its_formula(report):
     found = {part: round(1e9 * value) for part, value in report["inference_gflop"][WITH].items()}
     dim, hidden, pairs, geometry = 12 + 4, 16, N * (N + 1) // 2, 32
     channels, cells, refiner_hidden = 16, 7 * 7, 4 * 16
-    # phi and its attention: two node terms, a pair term and a geometry term, then two dense layers for each of
+    # phi and its attention: two node terms, a pair term, a geometry term, then two dense layers for each of
     # the N^2 pairs
     terms = 2 * N * dim * hidden + pairs * dim * hidden + N * N * geometry * hidden
     first = 2 * (terms + N * N * 2 * hidden * hidden)
