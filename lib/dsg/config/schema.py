@@ -87,6 +87,11 @@ class TrainConfig:
     max_queries: int = option(0, "Queries drawn for each training image at random (0: all of them).")
     display: int = option(20, "Steps between two progress lines where the output is no terminal.")
     summary_interval: int = option(100, "Steps between two TensorBoard entries.")
+    profile: int = option(
+        0,
+        "Steps that TensorFlow's profiler watches, after a few to warm up; what it saw goes to tensorboard/ "
+        "(0: off).",
+    )
     snapshot_iters: int = option(1, "Epochs between two snapshots.")
     snapshot_kept: int = option(3, "Snapshots kept besides the best one.")
     save_minutes: int = option(

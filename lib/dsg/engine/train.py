@@ -24,6 +24,7 @@ from dsg.engine.interrupt import Interrupted, interruptible
 from dsg.engine.logs import log_file
 from dsg.engine.messages import bad_step_line, epoch_line, progress_brief, progress_line
 from dsg.engine.optimizers import build_optimizer
+from dsg.engine.profile import StepProfile
 from dsg.engine.progress import Progress
 from dsg.engine.runs import Run
 from dsg.engine.schedule import learning_rate
@@ -137,6 +138,7 @@ class Trainer:
         self._steps_per_epoch = task.steps_in_epoch(training, self._images_per_step)
         if config.train.steps_per_epoch:
             self._steps_per_epoch = min(self._steps_per_epoch, config.train.steps_per_epoch)
+        self._profile = StepProfile(run.folder / "tensorboard", config.train.profile)
         self._unreadable = BadRecords()
         self._validation_seconds = 0.0
         self._graph_built = False
@@ -177,33 +179,35 @@ class Trainer:
             bad=self._unreadable,
         )
         started = time.monotonic()
-        for batch in iterate(batches, self._unreadable):
-            rate = self._learning_rate(state.step)
-            report = self._step(batch, rate)
-            if self._average is not None and report.finite:
-                self._average.update()
-            now = time.monotonic()
-            position = self._task.next_step(batch, self._training, self._images_per_step, epoch)
-            advanced = position - state.current.position
-            images = int(batch["index"].shape[0])
-            state.add(report, images, position, now - started if self._graph_built else None)
-            started, self._graph_built = now, True
-            if not report.finite:
-                self._report_bad_step(batch, report)
-            after_step(state.step)
-            if options.summary_interval and state.step % options.summary_interval == 0:
-                summaries.add_step(state.step, report, rate, state.current.speed)
-            progress.advance(
-                advanced,
-                progress_line(report, state),
-                brief=progress_brief(report, state),
-                also=self._validations_left(),
-            )
-            check()
-            if options.save_minutes and time.monotonic() - self._saved_at > 60 * options.save_minutes:
-                self._save(self._run.last)
-            if position >= self._steps_per_epoch:
-                break
+        usable = iterate(batches, self._unreadable)
+        with contextlib.closing(self._profile.watch(usable, state.step)) as watched:
+            for batch in watched:
+                rate = self._learning_rate(state.step)
+                report = self._step(batch, rate)
+                if self._average is not None and report.finite:
+                    self._average.update()
+                now = time.monotonic()
+                position = self._task.next_step(batch, self._training, self._images_per_step, epoch)
+                advanced = position - state.current.position
+                images = int(batch["index"].shape[0])
+                state.add(report, images, position, now - started if self._graph_built else None)
+                started, self._graph_built = now, True
+                if not report.finite:
+                    self._report_bad_step(batch, report)
+                after_step(state.step)
+                if options.summary_interval and state.step % options.summary_interval == 0:
+                    summaries.add_step(state.step, report, rate, state.current.speed)
+                progress.advance(
+                    advanced,
+                    progress_line(report, state),
+                    brief=progress_brief(report, state),
+                    also=self._validations_left(),
+                )
+                check()
+                if options.save_minutes and time.monotonic() - self._saved_at > 60 * options.save_minutes:
+                    self._save(self._run.last)
+                if position >= self._steps_per_epoch:
+                    break
         state.current.position = self._steps_per_epoch  # also where the last images could not be read
 
     def _finish_epoch(self, summaries: Summaries, check: Callable[[], None]) -> None:
