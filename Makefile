@@ -6,6 +6,7 @@
 #   make test-latest  the same on the newest TensorFlow, in .venv-latest
 #   make demo         answer queries on the bundled images and draw the answers
 #   make bench        measure speed and memory                        (QUICK=1 for a short run)
+#   make extras       what the page, ONNX and their tests need, into the same environment; tests skip what is missing
 #   make docs         the site, into build/site (mkdocs, in an environment of its own, .venv-docs)
 #   make lint         ruff: rules and format;   make typecheck: mypy;   make format: apply the format
 #   make python       print the interpreter to run the programs with
@@ -23,13 +24,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONPATH := $(CURDIR)/lib$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .DEFAULT_GOAL := build
-.PHONY: build env test test-latest demo bench docs lint typecheck format python clean distclean help FORCE
+.PHONY: build env extras test test-latest demo bench docs lint typecheck format python clean distclean help FORCE
 
 ifeq ($(filter pinned latest,$(TF)),)
 $(error TF is 'latest' or left out, not '$(TF)')
 endif
 
 REQUIREMENTS := requirements$(if $(filter latest,$(TF)),-latest).txt
+EXTRA_REQUIREMENTS := requirements-serve.txt requirements-export.txt requirements-browser.txt
 VENV := .venv$(if $(filter latest,$(TF)),-latest)
 KERNELS := lib/dsg/boxes/_nms lib/dsg/boxes/_overlaps
 SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -49,12 +51,14 @@ VPY := $(EXISTING)
 STATE := build/environment-$(call checksum,/dev/null,$(EXISTING))
 READY := $(STATE)/ready
 DEV := $(STATE)/ready-dev
+EXTRAS := $(STATE)/ready-extras
 CHECK := $(VPY) tools/check_machine.py --installed
 else
 VPY := $(CURDIR)/$(VENV)/bin/python
 STATE := $(VENV)
 READY := $(STATE)/ready-$(call checksum,$(REQUIREMENTS))
 DEV := $(STATE)/ready-dev-$(call checksum,requirements-dev.txt)
+EXTRAS := $(STATE)/ready-extras-$(call checksum,$(EXTRA_REQUIREMENTS))
 CHECK := $(PYTHON) tools/check_machine.py
 version_of = $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 # A broken environment, or one of another version than the interpreter that was named, is made anew.
@@ -95,6 +99,9 @@ build: $(CHECKED)
 env: $(READY)
 	@:
 
+extras: $(EXTRAS)
+	@:
+
 python:
 	@echo $(VPY)
 
@@ -108,6 +115,11 @@ $(DEV): requirements-dev.txt $(READY)
 	@$(VPY) -c "import mypy, pytest, ruff" 2>/dev/null || \
 		{ echo "dsg: $(VPY) lacks a tool of requirements-dev.txt: install them there" >&2; exit 1; }
 	@touch $@
+
+$(EXTRAS): $(READY)
+	@$(VPY) -c "import gradio, onnxruntime, playwright, tf2onnx" 2>/dev/null || \
+		{ echo "dsg: $(VPY) lacks a package of $(EXTRA_REQUIREMENTS): install them there" >&2; exit 1; }
+	@touch $@
 else
 $(READY): $(STALE)
 	$(call say,setting up $(VENV))
@@ -115,13 +127,18 @@ $(READY): $(STALE)
 	@if [ "$(GPU)" = 1 ] || { [ -z "$(GPU)" ] && nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }; then \
 		sed 's/^tensorflow-cpu /tensorflow[and-cuda] /' $(REQUIREMENTS); else cat $(REQUIREMENTS); fi > $(STATE)/requirements.txt
 	$(call say,installing $(REQUIREMENTS): TensorFlow is large and takes minutes the first time)
-	@$(VPY) -m pip install -q --disable-pip-version-check -r $(STATE)/requirements.txt
+	@$(VPY) tools/install.py $(STATE)/requirements.txt
 	@DSG_EXTENSIONS=0 $(VPY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(STATE)/ready-* $(BUILT) && touch $@
 
 $(DEV): $(READY)
 	$(call say,installing requirements-dev.txt)
-	@$(VPY) -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@$(VPY) tools/install.py requirements-dev.txt
+	@touch $@
+
+$(EXTRAS): $(READY)
+	$(call say,installing $(EXTRA_REQUIREMENTS))
+	@$(VPY) tools/install.py $(EXTRA_REQUIREMENTS)
 	@touch $@
 endif
 
@@ -156,7 +173,7 @@ else
 $(DOCS_READY):
 	$(call say,setting up .venv-docs)
 	@$(PYTHON) -m venv --clear .venv-docs
-	@$(DOCS_PYTHON) -m pip install -q --disable-pip-version-check -r requirements-docs.txt
+	@$(DOCS_PYTHON) tools/install.py requirements-docs.txt
 	@touch $@
 endif
 

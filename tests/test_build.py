@@ -20,6 +20,7 @@ FILES = (
     "requirements-latest.txt",
     "requirements-dev.txt",
     "tools/check_machine.py",
+    "tools/install.py",
     "lib/Makefile",
     "lib/dsg/__init__.py",
 )

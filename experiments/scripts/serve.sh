@@ -32,7 +32,7 @@ cd "$root"
 [ -f "$snapshot" ] || fail "$snapshot: no such snapshot"
 find_python
 if ! "$python" -c 'import gradio' 2>/dev/null; then
-  run "$python" -m pip install -q --disable-pip-version-check -r requirements-serve.txt ||
+  run "$python" tools/install.py requirements-serve.txt ||
     fail "gradio cannot be installed; by hand: pip install -r requirements-serve.txt"
 fi
 run "$python" tools/serve.py --gpu "${words[0]}" --snapshot "$snapshot" "${options[@]}"
