@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import cv2
 import pytest
+import tensorflow as tf
 
 from dsg.engine.runs import Run
+from dsg.engine.setup import load_split
+from dsg.engine.testing import evaluate_snapshot
 from dsg.engine.train import train
+from dsg.visualize.curves import read_history
 from tests.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
@@ -27,5 +34,36 @@ def run(data, tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="module")
+def tested(data, run):
+    """The folder of a test of the best snapshot."""
+    config, *_ = settings("co", data, *STEPS)
+    folder = run.folder / "test" / "run_iter_0"
+    evaluate_snapshot(run.snapshot(0), config, load_split(config, "shapes", "test", 0), folder)
+    return folder
+
+
 def test_the_profile_lies_beside_the_scalars(run):
     assert len(list((run.folder / "tensorboard").glob("plugins/profile/*/*.xplane.pb"))) == 1
+
+
+def test_validation_draws_the_iou_curves(run):
+    found = []
+    for file in (run.folder / "tensorboard").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                if value.tag == "validation_iou_curves":
+                    found.append((event.step, value.metadata.plugin_data.plugin_name))
+    steps = [entry["step"] for entry in read_history(run.folder / "history.jsonl")]
+    assert found == [(step, "images") for step in steps]
+
+
+def test_a_test_has_iou_curves(tested):
+    results = json.loads((tested / "results.json").read_text())
+    curves = results["iou_curves"]
+    assert curves["thresholds"][10] == 0.5 and set(curves) == {"thresholds", "dsg", "rr"}
+    rows = [json.loads(line) for line in (tested / "queries.jsonl").read_text().splitlines()]
+    for role in ("subject", "object"):
+        reached = [row[f"rr_{role}_iou"] >= 0.5 for row in rows]
+        assert curves["rr"]["all"][role][10] == pytest.approx(sum(reached) / len(reached))
+    assert cv2.imread(str(tested / "iou_curves.png")) is not None

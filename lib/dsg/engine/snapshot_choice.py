@@ -16,7 +16,7 @@ from dsg.engine.runs import PRETRAINED, SNAPSHOT_NAME, train_folder
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 
-TABLE, RESULTS, QUERIES = "table.txt", "results.json", "queries.jsonl"
+TABLE, RESULTS, QUERIES, CURVES = "table.txt", "results.json", "queries.jsonl", "iou_curves.png"
 
 
 def is_snapshot(path: Path) -> bool:

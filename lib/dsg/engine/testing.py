@@ -1,4 +1,4 @@
-"""Testing a snapshot: a table, a JSON file, a row for every query, and pictures.
+"""Testing a snapshot: a table, a JSON file, a row for every query, IoU curves, and pictures.
 
 What to test, and where its results go, is found out in `snapshot_choice` before TensorFlow is loaded.
 """
@@ -15,11 +15,12 @@ from dsg.datasets import Dataset
 from dsg.engine.files import write_text
 from dsg.engine.logs import log_file
 from dsg.engine.setup import restore
-from dsg.engine.snapshot_choice import QUERIES, RESULTS, TABLE, fingerprint, is_snapshot
+from dsg.engine.snapshot_choice import CURVES, QUERIES, RESULTS, TABLE, fingerprint, is_snapshot
 from dsg.engine.snapshots import check_vocabulary, load_snapshot
 from dsg.engine.tasks import Task, task_of
 from dsg.metrics.report import write_queries
 from dsg.metrics.results import EvaluationResults
+from dsg.visualize.iou_curves import save_iou_curves
 
 LOG = logging.getLogger("dsg")
 
@@ -46,6 +47,7 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         table = task.table(results)
         LOG.info("%s\nresults and pictures: %s", table, folder)
         write_queries(results, folder / QUERIES)
+        save_iou_curves(results.iou_curves(), folder / CURVES)
         write_text(folder / TABLE, table)
         about = {"snapshot": str(path), "dataset": data.name, "split": data.split}
         about["fingerprint"] = fingerprint(config, data)

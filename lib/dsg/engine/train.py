@@ -38,6 +38,7 @@ from dsg.errors import UserError
 from dsg.metrics.results import EvaluationResults
 from dsg.pipeline import BadRecords, iterate
 from dsg.visualize.curves import training_curves
+from dsg.visualize.iou_curves import draw_iou_curves
 
 LOG = logging.getLogger("dsg")
 
@@ -222,6 +223,7 @@ class Trainer:
             LOG.info("%s%s", epoch_line(entry), "  best so far" if best else "")
             if len(self._unreadable):
                 LOG.warning("%s", self._unreadable.summary())
+            pictures["validation_iou_curves"] = draw_iou_curves(results.iou_curves())
             summaries.add_validation(state.step, results.summary(), pictures)
             if best:  # before the epoch's own snapshot, which counts it as written
                 self._save(run.snapshot(0), slots=False)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from dsg.metrics.iou_curves import THRESHOLDS, iou_curves
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -102,6 +104,14 @@ class EvaluationResults:
         counts = np.bincount(self.columns.query[:, 1], minlength=len(self.predicates))
         return [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
 
+    def iou_curves(self) -> dict[str, Any]:
+        """'thresholds', and of each convention the share of queries whose IoU is at least these: see
+        `dsg.metrics.iou_curves`.
+        """
+        flags = self.columns.ambiguous
+        found = {name: iou_curves(*pair, flags) for name, pair in self.columns.iou.items()}
+        return {"thresholds": list(THRESHOLDS), **found}
+
     def summary(self) -> dict[str, float]:
         """The headline figures in a flat dictionary, for logs and curves; those without data are left out."""
         figures: dict[str, float] = {"images": len(self.image_names), "queries": self.queries}
@@ -143,6 +153,7 @@ class EvaluationResults:
                 "skipped": dict(self.skipped),
                 "score": self.score,
                 "iou": conventions,
+                "iou_curves": self.iou_curves(),
                 "gt_boxes": self.gt_boxes,
                 "proposals": _coverage_json(self.proposals),
                 "refined": _coverage_json(self.refined),
