@@ -83,7 +83,7 @@ def inference(settings: Settings, one: Subject | None = None) -> Result:
     products: dict[str, Contender] = {}
     work: dict[str, float] = {}
     if settings.matmul:
-        for kind in ("float32", "bfloat16"):
+        for kind in ("float32", "bfloat16") if settings.bfloat16 else ("float32",):
             products[f"matmul/{kind}"] = matrix_product(kind, settings.matmul)
             work[f"matmul/{kind}"] = 2e-9 * settings.matmul**3
         work["inference/library"] = count_gflop(one.model.predict_roles, one.batch)
@@ -102,8 +102,9 @@ def inference_functions(one: Subject, settings: Settings) -> dict[str, Callable[
     models: dict[str, Any] = {
         "inference/plain": Plain(one.model),
         "inference/library": one.model,
-        "inference/library_bf16": one.variant({"TEST.PRECISION": "bfloat16"}),
     }
+    if settings.bfloat16:
+        models["inference/library_bf16"] = one.variant({"TEST.PRECISION": "bfloat16"})
     if settings.pair7:
         pair7 = one.variant({"RELATION_POOLING_SIZE": 7})
         models.update({"inference/plain_pair7": Plain(pair7), "inference/library_pair7": pair7})
@@ -126,7 +127,7 @@ def training(settings: Settings, one: Subject | None = None) -> Result:
     """Seconds of a training step: plain, library, library in bfloat16."""
     one = one or subject(settings)
     checks = {"plain_equals_library": largest_difference(one.model, one.batch)}
-    contenders = training_contenders(one)
+    contenders = training_contenders(one, settings)
     reports = {name: contender() for name, contender in contenders.items()}
     checks["plain_equals_library_gradient_norm"] = relative_difference(
         [reports["training/plain"].gradient_norm], [reports["training/library"].gradient_norm]
@@ -135,14 +136,12 @@ def training(settings: Settings, one: Subject | None = None) -> Result:
     return {"cases": {name: timing.as_case(1) for name, timing in timings.items()}, "checks": checks}
 
 
-def training_contenders(one: Subject) -> dict[str, Callable[[], Any]]:
+def training_contenders(one: Subject, settings: Settings) -> dict[str, Callable[[], Any]]:
     """One step of each kind; all share the variables and the slots of one optimiser."""
     optimizer = optimizer_of(one.model)
-    models: dict[str, Any] = {
-        "training/plain": Plain(one.model),
-        "training/library": one.model,
-        "training/library_bf16": one.variant({"TRAIN.PRECISION": "bfloat16"}),
-    }
+    models: dict[str, Any] = {"training/plain": Plain(one.model), "training/library": one.model}
+    if settings.bfloat16:
+        models["training/library_bf16"] = one.variant({"TRAIN.PRECISION": "bfloat16"})
     return {name: stepping(model, optimizer, one.batch) for name, model in models.items()}
 
 
@@ -187,7 +186,7 @@ def contender(settings: Settings, case: str) -> Contender:
         if "library" in case:
             one.model.fold()
         return fetching(inference_functions(one, settings)[case], one.batch)
-    return training_contenders(one)[case]
+    return training_contenders(one, settings)[case]
 
 
 def matrix_product(kind: str, size: int) -> Contender:

@@ -50,6 +50,7 @@ class Settings:
     operation_repeats: int = 15
     operation_seconds: float = 0.02  # shortest time of one measurement: quick operations run several times
     pair7: bool = True  # measure with relation crops of 7 x 7, too
+    bfloat16: bool = True  # measure in bfloat16, too
     memory_width: int = 1000  # of the image, likewise; the largest that training takes
     memory_cases: tuple[str, ...] = (  # each runs in a process of its own
         "inference/plain",
