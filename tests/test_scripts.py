@@ -105,6 +105,7 @@ def test_a_run_leaves_everything(world, trained):
     names = {path.name for path in folder.iterdir()}
     assert {f"whole_iter_{n}.npz" for n in (0, 1, 2)} <= names and "whole_last.npz" not in names
     assert {"config.yml", "history.jsonl", "curves.png", "tensorboard", "logs", "test"} <= names
+    assert {"report.txt", "report.html", "sessions.jsonl"} <= names
     assert yaml.safe_load((folder / "config.yml").read_text())["GPI"]["HIDDEN"] == int(OPTIONS["GPI.HIDDEN"])
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in history] == [1, 2]
@@ -116,6 +117,8 @@ def test_a_run_leaves_everything(world, trained):
     rows = (tested / "queries.jsonl").read_text().splitlines()
     assert len(rows) == results["queries"]
     assert len(list((tested / "pictures").glob("*_answers.png"))) >= 1
+    page = (folder / "report.html").read_text()
+    assert "trainval_net.py --imdb shapes" in page and "Test of whole_iter_0" in page
 
 
 def test_what_a_run_prints(world, trained):

@@ -67,3 +67,11 @@ def test_a_test_has_iou_curves(tested):
         reached = [row[f"rr_{role}_iou"] >= 0.5 for row in rows]
         assert curves["rr"]["all"][role][10] == pytest.approx(sum(reached) / len(reached))
     assert cv2.imread(str(tested / "iou_curves.png")) is not None
+
+
+def test_a_report_after_training_and_after_testing(run, tested):
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "co on shapes: run" in page and "Test of run_iter_0" in page and page.count("<img ") == 3
+    text = (run.folder / "report.txt").read_text(encoding="utf-8")
+    assert "shapes train: 12 images" in text and f"tensorflow {tf.__version__}" in text
+    assert text.count("went on") == 1 and "after epoch 1, step 11" in text and "TRAIN.PROFILE" not in text

@@ -3,7 +3,8 @@
 <name>_iter_0.npz    the best on validation so far
 <name>_iter_N.npz    after epoch N (epochs are called iters, as ever)
 <name>_last.npz      inside an epoch, where the run was interrupted; gone once the epoch has ended
-config.yml  history.jsonl  curves.png  logs/  tensorboard/  test/<snapshot>/
+config.yml  history.jsonl  curves.png  sessions.jsonl  report.txt  report.html  logs/  tensorboard/
+test/<snapshot>/
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from dsg.engine.snapshots import check_vocabulary, load_snapshot
 from dsg.engine.tasks import Task, task_of
 from dsg.metrics.report import write_queries
 from dsg.metrics.results import EvaluationResults
+from dsg.report.contents import run_of_test
+from dsg.report.write import report_finished
 from dsg.visualize.iou_curves import save_iou_curves
 
 LOG = logging.getLogger("dsg")
@@ -52,6 +54,9 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         about = {"snapshot": str(path), "dataset": data.name, "split": data.split}
         about["fingerprint"] = fingerprint(config, data)
         write_text(folder / RESULTS, json.dumps({**about, **results.to_json()}, indent=1))
+        run = run_of_test(folder)
+        if run is not None:
+            report_finished(run)
     return results
 
 

@@ -37,6 +37,8 @@ from dsg.engine.tasks import Task, task_of
 from dsg.errors import UserError
 from dsg.metrics.results import EvaluationResults
 from dsg.pipeline import BadRecords, iterate
+from dsg.report.session import add_session, this_session
+from dsg.report.write import report_finished
 from dsg.visualize.curves import training_curves
 from dsg.visualize.iou_curves import draw_iou_curves
 
@@ -74,7 +76,8 @@ def train(
     """
     run.make_folder()
     with run.lock(), log_file(run.folder / "logs", "train"), interruptible() as check:
-        LOG.info("%s\n%s", training.summary(), validation.summary())
+        data = {"training": training.summary(), "validation": validation.summary()}
+        LOG.info("%s\n%s", *data.values())
         strategy = strategy or tf.distribute.get_strategy()
         task = task_of(config)
         about = describe(config, training, config.train.ims_per_batch * strategy.num_replicas_in_sync)
@@ -84,6 +87,8 @@ def train(
         write_text(run.folder / "config.yml", dump_yaml(config))
         state = TrainState() if saved is None else TrainState.from_meta(saved.meta)
         if state.epoch < config.train.epochs:
+            place = {"epoch": state.epoch, "step": state.step, "images_per_step": about["images_per_step"]}
+            add_session(run.folder, {**this_session(), **place, **data})
             trainer = Trainer(config, task, run, training, validation, strategy, state, about, saved, check)
             trainer.train(after_step)
             LOG.info("trained %d epochs", state.epoch)
@@ -91,6 +96,7 @@ def train(
             LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
         best = task.score_text(state.best_score or 0.0)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
+        report_finished(run.folder)
     return state
 
 

@@ -1,0 +1,76 @@
+"""What started a training: command, data, versions and machine; a line of `sessions.jsonl` for each start.
+
+It is written when training begins or goes on, since nothing else in the folder tells it afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from dsg import __version__
+from dsg.engine.files import write_text
+
+SESSIONS = "sessions.jsonl"
+
+
+def add_session(folder: Path, session: dict[str, Any]) -> None:
+    """Add a line to the run's sessions.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    earlier = "".join(json.dumps(one) + "\n" for one in read_sessions(folder))
+    write_text(folder / SESSIONS, earlier + json.dumps(session) + "\n")
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """The sessions of a run, those that cannot be read left out."""
+    try:
+        lines = (folder / SESSIONS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            session = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(session, dict):
+            found.append(session)
+    return found
+
+
+def this_session() -> dict[str, Any]:
+    """Of the process that asks: when, command, versions, machine."""
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    affinity = getattr(os, "sched_getaffinity", None)
+    return {
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": shlex.join(sys.argv),
+        "dsg": __version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "gpus": names,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
