@@ -9,6 +9,7 @@ Given again, the same command resumes an interrupted run, or says that it is don
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +53,8 @@ def run(arguments: Sequence[str]) -> None:
 
     from dsg.engine.train import train
 
-    train(config, training, validation, training_run, strategy=strategy)
+    command = shlex.join(["tools/trainval_net.py", *arguments])
+    train(config, training, validation, training_run, strategy=strategy, command=command)
 
 
 if __name__ == "__main__":

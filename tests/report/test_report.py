@@ -53,8 +53,12 @@ def run(tmp_path):
     sets = dict.fromkeys(("all", "ambiguous", "unambiguous"), scores)
     (tested / "results.json").write_text(json.dumps({"iou": {"dsg": sets, "rr": sets}}))
     (tested / "table.txt").write_text(f"{ODD} table\n")
-    add_session(folder, {**this_session(), "training": f"train: {ODD}", "epoch": 0, "step": 0})
-    add_session(folder, {**this_session(), "training": f"train: {ODD}", "epoch": 1, "step": 12})
+    add_session(
+        folder, {**this_session("train.sh '<a>'"), "training": f"train: {ODD}", "epoch": 0, "step": 0}
+    )
+    add_session(
+        folder, {**this_session("train.sh '<a>'"), "training": f"train: {ODD}", "epoch": 1, "step": 12}
+    )
     return folder
 
 

@@ -55,6 +55,7 @@ def train(
     *,
     strategy: Any = None,
     after_step: AfterStep = lambda step: None,
+    command: str = "",
 ) -> TrainState:
     """Train, or go on training, a run; afterwards its `snapshot(0)` is the best on validation.
 
@@ -65,6 +66,7 @@ def train(
         run: where all files go.
         strategy: devices, from `select_devices`; default the one that TensorFlow takes.
         after_step: called with the number of steps made.
+        command: what started this, for the report.
 
     Raises:
         UserError: the folder cannot be written, the run there is another one, or losses stay not finite.
@@ -88,7 +90,7 @@ def train(
         state = TrainState() if saved is None else TrainState.from_meta(saved.meta)
         if state.epoch < config.train.epochs:
             place = {"epoch": state.epoch, "step": state.step, "images_per_step": about["images_per_step"]}
-            add_session(run.folder, {**this_session(), **place, **data})
+            add_session(run.folder, {**this_session(command), **place, **data})
             trainer = Trainer(config, task, run, training, validation, strategy, state, about, saved, check)
             trainer.train(after_step)
             LOG.info("trained %d epochs", state.epoch)

@@ -39,7 +39,7 @@ def facts(run: RunFiles) -> Rows:
     first, last = run.sessions[0], run.sessions[-1]
     gpus = ", ".join(map(str, last.get("gpus") or [])) or "no GPU"
     found: Rows = [
-        ("command", str(last.get("command", NOTHING))),
+        ("command", str(last.get("command") or NOTHING)),
         ("folder", str(run.folder)),
         ("training data", str(last.get("training", NOTHING))),
         ("validation data", str(last.get("validation", NOTHING))),

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -47,8 +45,8 @@ def read_sessions(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def this_session() -> dict[str, Any]:
-    """Of the process that asks: when, command, versions, machine."""
+def this_session(command: str) -> dict[str, Any]:
+    """Of the process that asks, started by `command`: when, versions, machine."""
     import tensorflow as tf
 
     gpus = tf.config.get_visible_devices("GPU")
@@ -56,7 +54,7 @@ def this_session() -> dict[str, Any]:
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "command": shlex.join(sys.argv),
+        "command": command,
         "dsg": __version__,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
