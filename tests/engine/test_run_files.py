@@ -56,7 +56,7 @@ def test_validation_draws_the_iou_curves(run):
                 if value.tag == "validation_iou_curves":
                     found.append((event.step, value.metadata.plugin_data.plugin_name))
     steps = [entry["step"] for entry in read_history(run.folder / "history.jsonl")]
-    assert found == [(step, "images") for step in steps]
+    assert sorted(found) == [(step, "images") for step in steps]
 
 
 def test_a_test_has_iou_curves(tested):
