@@ -22,7 +22,7 @@ from dsg.bench.mini import mini
 from dsg.bench.network import Subject, inference, large_config, subject, training
 from dsg.bench.operations import count_gflop
 from dsg.bench.plain import Plain, Savings
-from dsg.bench.report import BY_PROCESSOR, format_report, machine, ratios
+from dsg.bench.report import BY_PROCESSOR, format_report, ratios
 from dsg.bench.run import benchmark
 from dsg.bench.settings import QUICK, Settings
 from dsg.bench.subjects import photograph_record, recipe_model, vocabulary

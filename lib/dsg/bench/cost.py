@@ -18,13 +18,13 @@ from dsg.bench.measure import in_turns
 from dsg.bench.network import answering, fetching, optimizer_of, stepping
 from dsg.bench.operations import count_gflop_by
 from dsg.bench.owners import Owners, parameters_by_part
-from dsg.bench.report import machine
 from dsg.bench.settings import CostSettings
 from dsg.bench.subjects import photograph_batch, vocabulary
 from dsg.config import Config, flatten
 from dsg.config.load import from_values
 from dsg.config.schema import VARIANTS
 from dsg.losses import training_losses
+from dsg.machine import machine
 from dsg.nets import build_model
 from dsg.nets.model import DSG
 

@@ -1,15 +1,9 @@
-"""From measured cases to what people read: ratios with their aims, the machine they were measured on, a
-table.
-"""
+"""From measured cases to what people read: ratios with their aims, and a table."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 Cases = Mapping[str, Mapping[str, Any]]
@@ -148,18 +142,6 @@ def ratios(cases: Cases, instead: Mapping[str, str] | None = None) -> dict[str, 
     return found
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers depend on besides the code."""
-    cores = getattr(os, "sched_getaffinity", None)
-    return {
-        "processor": _processor(),
-        "cores": len(cores(0)) if cores else os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{name: _version(name) for name in ("tensorflow", "numpy")},
-    }
-
-
 def format_report(report: Mapping[str, Any]) -> str:
     """The table: a block for every kind of case, then the ratios beside what is aimed at."""
     lines: list[str] = []
@@ -220,21 +202,3 @@ def _pairs(group: str) -> int:
 def _seconds(value: float) -> str:
     unit, scale = ("s", 1.0) if value >= 1 else ("ms", 1e-3) if value >= 1e-3 else ("us", 1e-6)
     return f"{value / scale:.3g} {unit}"
-
-
-def _version(package: str) -> str:
-    for name in (package, f"{package}-cpu"):
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return "unknown"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

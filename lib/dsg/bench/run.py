@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import dsg
-from dsg.bench.report import BY_PROCESSOR, machine, ratios
+from dsg.bench.report import BY_PROCESSOR, ratios
 from dsg.bench.scaling import SCALING, points
 from dsg.bench.settings import Settings
 from dsg.errors import UserError
+from dsg.machine import machine
 
 SECTIONS = (
     "operations",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dsg.errors import UserError
+from dsg.machine import CPU_INFO
 
 LOG = logging.getLogger("dsg")
-CPU_INFO = Path("/proc/cpuinfo")
 # How processors that compute with a precision show it there: x86, x86, Arm.
 FLAGS = {
     "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},

@@ -12,6 +12,7 @@ from typing import Any
 
 from dsg.config import Config
 from dsg.datasets import Dataset
+from dsg.engine.devices import warn_of_slow_precision
 from dsg.engine.files import write_text
 from dsg.engine.logs import log_file
 from dsg.engine.setup import restore
@@ -41,6 +42,7 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
     """
     with log_file(folder / "logs", "test"):
         LOG.info("%s", data.summary())
+        warn_of_slow_precision("TEST.PRECISION", config.test.precision)
         task = task_of(config)
         load = load_model if is_snapshot(path) else load_released
         model = load(path, task, data)

@@ -19,6 +19,7 @@ import tensorflow as tf
 from dsg.config import Config, dump_yaml
 from dsg.datasets import Dataset
 from dsg.engine.average import WeightAverage
+from dsg.engine.devices import warn_of_slow_precision
 from dsg.engine.files import write_text
 from dsg.engine.interrupt import Interrupted, interruptible
 from dsg.engine.logs import log_file
@@ -81,6 +82,7 @@ def train(
         data = {"training": training.summary(), "validation": validation.summary()}
         LOG.info("%s\n%s", *data.values())
         strategy = strategy or tf.distribute.get_strategy()
+        warn_of_slow_precision("TRAIN.PRECISION", config.train.precision)
         task = task_of(config)
         about = describe(config, training, config.train.ims_per_batch * strategy.num_replicas_in_sync)
         saved = run.resume()

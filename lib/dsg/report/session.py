@@ -6,14 +6,13 @@ It is written when training begins or goes on, since nothing else in the folder 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
 from dsg import __version__
 from dsg.engine.files import write_text
+from dsg.machine import machine
 
 SESSIONS = "sessions.jsonl"
 
@@ -51,24 +50,10 @@ def this_session(command: str) -> dict[str, Any]:
 
     gpus = tf.config.get_visible_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
-    affinity = getattr(os, "sched_getaffinity", None)
     return {
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": command,
         "dsg": __version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "system": platform.platform(),
-        "processor": _processor(),
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        **machine(),
         "gpus": names,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
