@@ -30,6 +30,7 @@ from dsg.config.load import from_values
 from dsg.errors import UserError
 from dsg.examples import Example, preprocess, to_batch
 from dsg.losses import training_losses
+from dsg.machine import machine
 from tests.golden import golden
 
 ROOT = Path(__file__).resolve().parents[1]

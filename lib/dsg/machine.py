@@ -13,7 +13,7 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def machine() -> dict[str, Any]:
-    """`processor`, `cores` that this process may use, `system`; versions of `python`, `tensorflow`, `numpy`."""
+    """`processor`, `cores` that this process may use, `system`; versions of Python, TensorFlow, NumPy."""
     affinity = getattr(os, "sched_getaffinity", None)
     return {
         "processor": processor(),
