@@ -13,6 +13,7 @@ from dsg.config import flatten, load_config
 from dsg.config.schema import VARIANTS
 from dsg.losses import training_losses
 from dsg.nets import build_model
+from dsg.nets.parts import wanted_parts
 from tests.nets.cases import close, random_batch, tiny_config, tiny_model
 
 CFGS = Path(__file__).resolve().parents[2] / "experiments" / "cfgs"
@@ -237,3 +238,26 @@ def test_the_papers_configuration_has_all_of_the_papers_values():
         "TRAIN.FLIP_PREDICATES": True,
     }
     assert {name: paper[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("net", ["mini_best", "res18_best", "res101_best"])
+def test_the_best_configurations_go_beyond_the_paper(net):
+    config = load_config([CFGS / f"{net}.yml"])
+    assert {"matching", "geometry", "labels", "role_classifier", "box_refiner"} <= wanted_parts(config)
+    assert config.refiner_channels > 0 and config.train.average > 0
+    assert config.data.multi_predicate == "sample_each_epoch" and config.train.flip_predicates
+
+
+def test_what_the_best_changes_of_the_release():
+    release, best = (flatten(load_config([CFGS / f"{net}.yml"])) for net in ("res101", "res101_best"))
+    assert {name for name in release if release[name] != best[name]} == {
+        "REFINER_CHANNELS",
+        "DATA.MULTI_PREDICATE",
+        "GPI.GEOMETRY",
+        "GPI.UNUSED_GATE",
+        "RR.MATCHING",
+        "RESNET.RGB_WEIGHTS",
+        "RESNET.INIT_HEADS",
+        "TRAIN.FLIP_PREDICATES",
+        "TRAIN.AVERAGE",
+    }
