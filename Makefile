@@ -2,7 +2,8 @@
 #
 #   make              set up .venv with the requirements where they changed, build the box operations, check them
 #   make env          the virtual environment only
-#   make test         what is missing of the above, then the tests    (PYTEST_ARGS="tests/boxes -x" for some)
+#   make test         what is missing of the above, then the tests, two files at a time (WORKERS=1: one by one;
+#                     PYTEST_ARGS="tests/boxes -x": some of them, one by one)
 #   make test-latest  the same on the newest TensorFlow, in .venv-latest
 #   make demo         answer queries on the bundled images and draw the answers
 #   make bench        measure speed and memory                        (QUICK=1 for a short run)
@@ -20,6 +21,7 @@
 
 PYTHON ?= python3
 TF ?= pinned
+WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONPATH := $(CURDIR)/lib$(if $(PYTHONPATH),:$(PYTHONPATH))
 
@@ -112,7 +114,7 @@ $(READY):
 	@touch $@
 
 $(DEV): requirements-dev.txt $(READY)
-	@$(VPY) -c "import mypy, pytest, ruff" 2>/dev/null || \
+	@$(VPY) -c "import mypy, pytest, ruff, xdist" 2>/dev/null || \
 		{ echo "dsg: $(VPY) lacks a tool of requirements-dev.txt: install them there" >&2; exit 1; }
 	@touch $@
 
@@ -153,7 +155,7 @@ $(CHECKED): $(BUILT) $(wildcard lib/dsg/boxes/*.py)
 	@touch $@
 
 test: build $(DEV)
-	@$(VPY) -m pytest -q $(or $(PYTEST_ARGS),tests)
+	@$(VPY) -m pytest -q $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadfile)
 
 test-latest:
 	@$(MAKE) --no-print-directory test TF=latest
