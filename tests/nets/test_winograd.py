@@ -61,14 +61,13 @@ def test_gradients_are_those_of_a_direct_convolution() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=5e-6)
 
 
-def test_rounding_is_of_the_size_of_a_direct_convolutions() -> None:
+def test_rounding_stays_at_float32s_last_digits() -> None:
     x, kernel = inputs((1, 20, 20, 256), 128)
     exact = direct(x, kernel)
-
-    def error(found) -> float:
-        return float(np.sqrt(np.mean((np.asarray(found) - exact) ** 2)) / exact.std())
-
-    assert error(winograd.convolve(x, kernel)) < 4 * error(direct(x, kernel, np.float32)) < 1e-5
+    error = np.sqrt(np.mean((np.asarray(winograd.convolve(x, kernel)) - exact) ** 2)) / exact.std()
+    # Absolute: how much less a direct convolution is off depends on how a machine's library groups its sums.
+    # With the usual points 0, 1, -1, 2, -2 it would be 2.6e-6.
+    assert error < 2e-6
 
 
 def test_it_is_taken_where_it_pays_and_nowhere_else() -> None:

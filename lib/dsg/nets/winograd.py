@@ -4,8 +4,8 @@ Four neighbouring outputs of a one-dimensional convolution with three taps need 
 of twelve: both signals are read as polynomials, evaluated at six points, multiplied there, and interpolated.
 In two dimensions a tile of 4x4 outputs comes from 6x6 inputs by 36 products instead of 144, and over all
 tiles and channels each of the 36 points is one matrix product. The result is that of a convolution up to
-float32's rounding (about twice a direct convolution's, tested), and so are its gradients, which are
-convolutions of the same kind.
+float32's rounding (1.3e-6 of the outputs' size where a direct convolution has 2e-7 to 6e-7, by processor),
+and so are its gradients, which are convolutions of the same kind.
 
 With few channels the transforms cost more than they spare, and bfloat16 has too few digits for them. GPUs
 have such kernels in their own libraries.
