@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from dsg.errors import UserError
 from dsg.images import MAX_PIXELS, mirror, network_scale, read_image, stated_size, to_blob
@@ -127,6 +128,48 @@ def test_orientation(tmp_path: Path) -> None:
     path.write_bytes(with_orientation(path.read_bytes(), 6))  # to be turned a quarter clockwise
     np.testing.assert_array_equal(read_image(path, upright=False), stored)
     np.testing.assert_array_equal(read_image(path), np.rot90(stored, -1))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+def test_orientation_of_every_kind(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"lossless": True} if ending == "webp" else {}
+    Image.fromarray(picture(16, 32)[:, :, ::-1]).save(path, exif=exif, **options)
+    stored = read_image(path, upright=False)
+    assert stored.shape == (16, 32, 3)
+    np.testing.assert_array_equal(read_image(path), np.rot90(stored, -1))
+    if ending != "jpg":
+        np.testing.assert_array_equal(stored, picture(16, 32))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiff_as_stored(tmp_path: Path, orientation: int) -> None:
+    exif, image = Image.Exif(), picture(16, 32)
+    exif[0x0112] = orientation
+    Image.fromarray(image[:, :, ::-1]).save(tmp_path / "a.tif", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", upright=False), image)
+    assert read_image(tmp_path / "a.tif").shape == ((32, 16, 3) if orientation > 4 else (16, 32, 3))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_webp_is_turned_like_jpeg(tmp_path: Path, orientation: int) -> None:
+    exif, image = Image.Exif(), Image.fromarray(picture(16, 32)[:, :, ::-1])
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.webp", exif=exif, lossless=True)
+    write(tmp_path / "a.jpg", picture(16, 32))
+    (tmp_path / "a.jpg").write_bytes(with_orientation((tmp_path / "a.jpg").read_bytes(), orientation))
+    turned, expected = read_image(tmp_path / "a.webp"), read_image(tmp_path / "a.jpg")
+    assert turned.shape == expected.shape and abs(turned.astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif\0\0nonsense", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\1\0\x63\0\0"]
+)
+def test_webp_without_an_orientation_that_makes_sense(tmp_path: Path, exif: bytes) -> None:
+    Image.fromarray(picture()[:, :, ::-1]).save(tmp_path / "a.webp", exif=exif, lossless=True)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.webp"), picture())
 
 
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp"])

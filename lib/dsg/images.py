@@ -1,4 +1,5 @@
-"""Images: from a file to pixels, and from pixels to the network's input. NumPy and OpenCV only.
+"""Images: from a file to pixels, and from pixels to the network's input. NumPy and OpenCV only, and
+Pillow for how a WebP or TIFF picture is turned.
 
 Files of any kind OpenCV knows become uint8 [H, W, 3] in B, G, R order, as the release's `cv2.imread` reads
 them: grey is repeated in the three channels, palettes are looked up, 16 bit values are cut to their upper 8,
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 
 from dsg.errors import UserError
+from dsg.orientation import is_tiff, is_webp, stated_orientation, stored_pixels, upright_pixels
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded: a file of kilobytes can claim gigabytes of pixels."""
@@ -46,7 +48,10 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         )
     if data.startswith(_PNG) and b"IEND" not in data[-1024:]:
         raise UserError(f"{path}: the image file is truncated; fetch it again")
-    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    webp = is_webp(data)  # which only the newest OpenCV turns
+    flags = cv2.IMREAD_COLOR
+    if webp or not upright:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:  # sizes beyond OpenCV's own limit, and the like
@@ -56,6 +61,10 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         raise UserError(
             f"{path}: {'the image is truncated or damaged; fetch it again' if known else 'not an image'}"
         )
+    if webp and upright:
+        return upright_pixels(image, stated_orientation(data))
+    if is_tiff(data) and not upright:  # OpenCV turns it whatever the flags say
+        return stored_pixels(image, stated_orientation(data))
     return image
 
 

@@ -28,11 +28,12 @@ def test_images_of_every_kind(tmp_path: Path, ending: str) -> None:
     assert image.shape == (30, 40, 3) and image.dtype == np.uint8
 
 
-def test_photographs_are_turned_upright(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_photographs_are_turned_upright(tmp_path: Path, ending: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (40, 30), (250, 0, 0)).save(tmp_path / "a.jpg", exif=exif)
-    assert read_upload(tmp_path / "a.jpg", LIMITS).shape == (40, 30, 3)
+    Image.new("RGB", (40, 30), (250, 0, 0)).save(tmp_path / f"a.{ending}", exif=exif)
+    assert read_upload(tmp_path / f"a.{ending}", LIMITS).shape == (40, 30, 3)
 
 
 def bomb(path: Path, side: int) -> Path:
