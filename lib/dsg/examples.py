@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -51,28 +52,40 @@ class Example:
 
 
 def load_example(record: ImageRecord, index: int = 0) -> Example:
-    """The example of a record: its image is read, compared with the metadata's size, and mirrored if the
-    record is.
-
-    An image whose EXIF orientation says that it is to be turned is turned, as the release does, unless the
-    metadata's size fits the image as it is stored: then the boxes refer to the stored pixels.
+    """The example of a record: its image is read (`load_image`), and mirrored if the record is.
 
     Raises:
         UserError: the image cannot be read, is not of the metadata's size, or the record has no query.
     """
     if not len(record.queries):
         raise UserError(f"{record.path}: no relationship to ask for; remove the image from the annotations")
-    image = read_image(record.path)
-    expected = (record.height, record.width)
-    if image.shape[:2] == expected[::-1] != expected:
-        image = read_image(record.path, upright=False)
+    image = load_image(record.path, (record.width, record.height))
+    return Example(mirror(image) if record.flipped else image, record, index)
+
+
+def load_image(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """The image of a record, uint8 [H, W, 3], B, G, R, compared with the metadata's size.
+
+    An image whose EXIF orientation says that it is to be turned is turned, as the release does, unless the
+    metadata's size fits the image as it is stored: then the boxes refer to the stored pixels.
+
+    Args:
+        size: width and height as the metadata has them.
+
+    Raises:
+        UserError: the image cannot be read, or is not of that size.
+    """
+    image = read_image(path)
+    expected = size[::-1]
+    if image.shape[:2] == size != expected:
+        image = read_image(path, upright=False)
     if image.shape[:2] != expected:
         height, width = image.shape[:2]
         raise UserError(
-            f"{record.path}: the image is {width} x {height} pixels, its metadata says"
-            f" {record.width} x {record.height}; its boxes cannot be trusted"
+            f"{path}: the image is {width} x {height} pixels, its metadata says"
+            f" {size[0]} x {size[1]}; its boxes cannot be trusted"
         )
-    return Example(mirror(image) if record.flipped else image, record, index)
+    return image
 
 
 def preprocess(

@@ -96,7 +96,12 @@ def test_every_record_of_a_wrong_format_is_named(tmp_path):
     train["bad.jpg"] = [GOOD[0], {"predicate": 1}, relation(CAT, "on", DOG), relation(CAT, 1, [1, 2])]
     train["none.jpg"] = None
     check = check_dataset(str(write_dataset(tmp_path / "mine", train)), images=False)
-    assert not check.usable and check.statistics == {}
+    assert not check.usable
+    assert {split: item.images for split, item in check.statistics.items()} == {
+        "train": 19,  # bad.jpg with the one relationship that is of the format
+        "validation": 2,
+        "test": 1,
+    }
     assert counts(check, UNUSABLE) == {
         "relationships not of the format": 1,
         "relationship not of the format": 3,
@@ -115,6 +120,69 @@ def test_broken_files(good):
     assert counts(check, UNUSABLE) == {"a vocabulary cannot be used": 1, "a file cannot be used": 2}
     text = "\n".join(check.lines())
     assert "the file is cut off" in text and "no such file" in text and "not a JSON list of names" in text
+
+
+def test_one_fault_hides_no_other(good, tmp_path):
+    """A relationship of a wrong format stops the loader; images and numbers are looked at all the same."""
+    train = json.loads((good / "annotations_train.json").read_text())
+    train["05.jpg"].append({"predicate": 1})
+    write_json(good / "annotations_train.json", train)
+    (good / "images/00.jpg").unlink()
+    (good / "images/01.jpg").write_bytes(b"no image")
+    check = check_dataset(str(good))
+    assert not check.usable and counts(check, UNUSABLE) == {"relationship not of the format": 1}
+    assert counts(check, LEFT_OUT) == {"image is missing": 1, "image cannot be used": 1}
+    assert check.images == {"train": (18, 2), "validation": (2, 0), "test": (1, 0)}
+    assert check.statistics["train"].queries == 36 and set(check.statistics) == {
+        "train",
+        "validation",
+        "test",
+    }
+    assert "only what can be read of train" in check.lines()
+    written = check.write(tmp_path / "report")
+    assert written[-1].name == "statistics.png"
+
+
+def test_a_file_that_is_cut_off_is_read_to_the_cut(good):
+    (good / "images/03.jpg").unlink()
+    (good / "images/19.jpg").unlink()
+    path = good / "annotations_train.json"
+    path.write_text(path.read_text().partition('"10.jpg"')[0])
+    (good / "annotations_test.json").write_text("[]")
+    check = check_dataset(str(good))
+    assert counts(check, UNUSABLE) == {"a file cannot be used": 2}
+    assert check.findings.count(LEFT_OUT, "image is missing") == 2  # the metadata names them all
+    assert check.images["train"] == (18, 1) and check.images["validation"] == (2, 1)
+    assert check.statistics["train"].images == 10 and set(check.statistics) == {"train"}
+    assert "size of an image without annotations" not in counts(check, NOTE)
+
+
+def test_without_names_or_sizes_the_rest_is_looked_at(good):
+    train = json.loads((good / "annotations_train.json").read_text())
+    train["05.jpg"] = [relation(CAT, "on", DOG)]
+    write_json(good / "annotations_train.json", train)
+    (good / "objects.json").write_text("[1]")
+    (good / "predicates.json").unlink()
+    (good / "test_image_metadata.json").write_text("{")
+    (good / "images/t.jpg").write_bytes(b"no image")
+    check = check_dataset(str(good))
+    assert counts(check, UNUSABLE) == {
+        "a vocabulary cannot be used": 2,
+        "a file cannot be used": 1,
+        "relationship not of the format": 1,
+        "more than half of the images cannot be used": 1,
+    }
+    assert check.images == {"train": (18, 0), "validation": (2, 0), "test": (1, 1)}
+    assert check.vocabulary.objects == ("category 0", "category 1")
+    assert check.statistics["train"].categories.tolist() == [17, 17]
+
+
+def test_what_the_loader_would_say_next_is_said_now(good):
+    train = {f"{n}.jpg": [relation(CAT, 50, DOG)] for n in range(20)} | {"x.jpg": [{}], "y.jpg": GOOD}
+    check = check_dataset(str(write_dataset(good, train)), images=False)
+    assert counts(check, UNUSABLE)["relationship not of the format"] == 1
+    assert counts(check, UNUSABLE)["more than half of the relationships make no sense"] == 1
+    assert check.statistics["test"].images == 1
 
 
 def test_more_than_half_makes_no_sense(tmp_path):

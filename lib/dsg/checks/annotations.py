@@ -5,12 +5,13 @@ What is a fault, and which records are left out, `dsg.datasets.validation` decid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.checks.findings import LEFT_OUT, NOTE, UNUSABLE, Findings
-from dsg.datasets.annotations import annotation_file, metadata_file, read_json, read_sizes, read_vocabulary
+from dsg.checks.salvage import numbered_vocabulary, readable_annotations
+from dsg.datasets.annotations import annotation_file, metadata_file, read_names, read_sizes
 from dsg.datasets.catalogue import Entry
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.validation import json_kind, sound_relationships
@@ -20,65 +21,66 @@ Relationships = dict[str, list[Any]]
 Size = tuple[int, int]
 
 
-def check_vocabulary(folder: Path, entry: Entry | None, findings: Findings) -> Vocabulary | None:
-    """The names of categories and predicates, if both lists can be read."""
-    try:
-        vocabulary = read_vocabulary(folder)
-    except UserError as error:
-        findings.add(UNUSABLE, "a vocabulary cannot be used", _file_of(error, folder), detail=_short(error))
-        return None
-    for file, names, expected in (
-        ("objects.json", vocabulary.objects, entry.objects if entry else None),
-        ("predicates.json", vocabulary.predicates, entry.predicates if entry else None),
-    ):
+def check_vocabulary(
+    folder: Path, entry: Entry | None, splits: Sequence[str], findings: Findings
+) -> tuple[Vocabulary, bool]:
+    """The names of categories and predicates, and whether both lists can be read.
+
+    Args:
+        splits: of the files; a list that cannot be read gets numbers for names, as many as these use.
+    """
+    numbers = (entry.objects, entry.predicates) if entry else (None, None)
+    lists: list[tuple[str, ...] | None] = []
+    for file, expected in zip(("objects.json", "predicates.json"), numbers):
+        try:
+            names = read_names(folder / file)
+        except UserError as error:
+            findings.add(UNUSABLE, "a vocabulary cannot be used", file, detail=_short(error))
+            lists.append(None)
+            continue
         if expected is not None and len(names) != expected:
             detail = f"{len(names)} names where this data set has {expected}"
             findings.add(UNUSABLE, "another vocabulary", file, detail=detail)
         _check_names(file, names, findings)
-    return vocabulary
+        lists.append(names)
+    objects, predicates = lists
+    if objects is not None and predicates is not None:
+        return Vocabulary(objects, predicates), True
+    numbered = numbered_vocabulary(folder, splits)
+    return Vocabulary(objects or numbered.objects, predicates or numbered.predicates), False
 
 
-def check_split(
-    folder: Path, split: str, vocabulary: Vocabulary | None, findings: Findings
-) -> frozenset[str]:
-    """Looks through annotations and sizes of a split.
+def check_split(folder: Path, split: str, vocabulary: Vocabulary, findings: Findings) -> frozenset[str]:
+    """Looks through annotations and sizes of a split, as far as they can be read.
 
     Returns:
         The names of its images, as far as they can be read.
     """
-    relationships = _read_relationships(annotation_file(folder, split), findings)
-    path = metadata_file(folder, split)
+    annotations, metadata = annotation_file(folder, split), metadata_file(folder, split)
+    relationships, whole = _read_relationships(folder, split, findings)
+    sizes: dict[str, Size | None] = {}
     try:
         sizes = read_sizes(folder, split)
     except UserError as error:
-        findings.add(UNUSABLE, "a file cannot be used", path.name, detail=_short(error))
-        return frozenset()
-    if relationships is None:
-        return frozenset()
-    _check_sizes(relationships, sizes, annotation_file(folder, split).name, path.name, findings)
-    if vocabulary is not None:
-        file = annotation_file(folder, split).name
-        for image, found in relationships.items():
-            _check_image(file, image, sizes.get(image), found, vocabulary, findings)
+        findings.add(UNUSABLE, "a file cannot be used", metadata.name, detail=_short(error))
+    else:
+        _check_sizes(relationships, sizes, annotations.name, metadata.name, findings, whole)
+    for image, found in relationships.items():
+        _check_image(annotations.name, image, sizes.get(image), found, vocabulary, findings)
     return frozenset(relationships)
 
 
-def _read_relationships(path: Path, findings: Findings) -> Relationships | None:
-    try:
-        content = read_json(path)
-    except UserError as error:
+def _read_relationships(folder: Path, split: str, findings: Findings) -> tuple[Relationships, bool]:
+    """Relationships by image, and whether the file can be read to its end."""
+    path = annotation_file(folder, split)
+    content, error = readable_annotations(folder, split)
+    if error is not None:
         findings.add(UNUSABLE, "a file cannot be used", path.name, detail=_short(error))
-        return None
-    if not isinstance(content, dict):
-        findings.add(
-            UNUSABLE, "a file cannot be used", path.name, detail=f"a JSON {json_kind(content)}, not an object"
-        )
-        return None
     for image, found in content.items():
         if not isinstance(found, list):
             detail = f"a JSON {json_kind(found)}, not a list of relationships"
             findings.add(UNUSABLE, "relationships not of the format", path.name, image, detail=detail)
-    return {image: found for image, found in content.items() if isinstance(found, list)}
+    return {image: found for image, found in content.items() if isinstance(found, list)}, error is None
 
 
 def _check_sizes(
@@ -87,6 +89,7 @@ def _check_sizes(
     annotations: str,
     metadata: str,
     findings: Findings,
+    whole: bool,
 ) -> None:
     for image in relationships:
         if image not in sizes:
@@ -95,7 +98,7 @@ def _check_sizes(
             detail = "width and height must be positive whole numbers"
             findings.add(LEFT_OUT, "image without a valid size", metadata, image, detail=detail)
     for image in sizes:
-        if image not in relationships:
+        if whole and image not in relationships:
             findings.add(
                 NOTE, "size of an image without annotations", metadata, image, detail=f"not in {annotations}"
             )
@@ -191,10 +194,3 @@ def _check_names(file: str, names: tuple[str, ...], findings: Findings) -> None:
 def _short(error: UserError) -> str:
     """The message without the path that it begins with."""
     return str(error).partition(": ")[2] or str(error)
-
-
-def _file_of(error: UserError, folder: Path) -> str:
-    return next(
-        (file for file in ("objects.json", "predicates.json") if str(error).startswith(str(folder / file))),
-        "objects.json",
-    )

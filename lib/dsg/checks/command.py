@@ -11,9 +11,10 @@ from dsg.checks.annotations import check_split, check_vocabulary
 from dsg.checks.findings import NOTE, UNUSABLE, Findings
 from dsg.checks.images import check_images
 from dsg.checks.plots import plot_statistics
+from dsg.checks.salvage import Picture, Salvaged, file_split, pictures_of, salvage
 from dsg.checks.statistics import Statistics, statistics_of
 from dsg.datasets import Dataset, Vocabulary, load_dataset
-from dsg.datasets.annotations import annotation_file
+from dsg.datasets.annotations import annotation_file, metadata_file
 from dsg.datasets.catalogue import find_dataset
 from dsg.engine.files import write_text
 from dsg.errors import UserError
@@ -29,9 +30,10 @@ class Check:
     name: str
     folder: Path
     findings: Findings
-    statistics: dict[str, Statistics]  # by split, of those that could be loaded
-    vocabulary: Vocabulary | None
+    statistics: dict[str, Statistics]  # by split, of what could be read
+    vocabulary: Vocabulary  # numbers where the names cannot be read
     images: dict[str, tuple[int, int]]  # by split: how many were read, how many are bad
+    partly: tuple[str, ...] = ()  # splits that cannot be loaded, of which the rest was looked at
 
     @property
     def usable(self) -> bool:
@@ -41,6 +43,8 @@ class Check:
     def lines(self) -> list[str]:
         """The report as text."""
         result = [f"{self.name} ({self.folder})", *self._table()]
+        if self.partly:
+            result.append(f"only what can be read of {', '.join(self.partly)}")
         for split, (read, bad) in self.images.items():
             result.append(f"{split} images read: {read:,}, of them unusable: {bad:,}")
         result += self.findings.lines()
@@ -60,7 +64,7 @@ class Check:
         write_text(folder / "report.txt", "\n".join(self.lines()) + "\n")
         self.findings.write(folder / "problems.jsonl")
         written = [folder / "report.txt", folder / "problems.jsonl"]
-        if self.statistics and self.vocabulary is not None:
+        if self.statistics:
             content = {split: self._as_json(item) for split, item in self.statistics.items()}
             write_text(folder / "statistics.json", json.dumps(content, indent=1) + "\n")
             plot_statistics(self.statistics, self.vocabulary, folder / "statistics.png")
@@ -69,7 +73,7 @@ class Check:
 
     def _table(self) -> list[str]:
         if not self.statistics:
-            return ["no statistics: no split can be loaded"]
+            return ["no statistics: there is no image with a relationship that can be used"]
         columns = [item.summary() for item in self.statistics.values()]
         rows = [["", *self.statistics]]
         rows += [[key, *(f"{column[key]:,}" for column in columns)] for key in columns[0]]
@@ -80,7 +84,6 @@ class Check:
         ]
 
     def _as_json(self, item: Statistics) -> dict[str, object]:
-        assert self.vocabulary is not None
         predicates = {
             name: {"queries": int(count), "ambiguous": int(unclear)}
             for name, count, unclear in zip(self.vocabulary.predicates, item.predicates, item.ambiguous)
@@ -90,7 +93,7 @@ class Check:
 
 
 def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = True, sample: int = 0) -> Check:
-    """Everything that is wrong with a data set, and its statistics.
+    """Everything that is wrong with a data set, and its statistics; what cannot be read is passed over.
 
     Args:
         name: of the catalogue, or a folder.
@@ -102,23 +105,46 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
     """
     label, folder, entry = find_dataset(name, data_dir)
     findings = Findings()
-    vocabulary = check_vocabulary(folder, entry, findings)
-    files = [s for s in SPLITS if s != "validation" or annotation_file(folder, s).is_file()]
-    splits = {split: check_split(folder, split, vocabulary, findings) for split in files}
-    _check_leaks(splits, findings)
-    loaded: dict[str, Dataset] = {}
-    if findings.usable:
-        for split in SPLITS:
-            try:
-                loaded[split] = load_dataset(name, split, data_dir=data_dir)
-            except UserError as error:
-                detail = " ".join(str(error).split())
-                findings.add(UNUSABLE, "the split cannot be loaded", f"{split} split", detail=detail)
-    statistics = {split: statistics_of(dataset) for split, dataset in loaded.items()}
-    if vocabulary is not None:
+    files = [split for split in SPLITS if file_split(folder, split) == split]
+    vocabulary, named = check_vocabulary(folder, entry, files, findings)
+    names = {split: check_split(folder, split, vocabulary, findings) for split in files}
+    _check_leaks(names, findings)
+    datasets: dict[str, Dataset] = {}
+    pictures: dict[str, list[Picture]] = {}
+    partly = []
+    for split in SPLITS:
+        try:
+            datasets[split] = load_dataset(name, split, data_dir=data_dir)
+            pictures[split] = pictures_of(datasets[split])
+        except UserError as error:
+            partly.append(split)
+            rest = salvage(label, folder, entry, split, vocabulary)
+            _explain(split, folder, error, rest, findings)
+            datasets[split], pictures[split] = rest.dataset, rest.pictures
+    statistics = {split: statistics_of(dataset) for split, dataset in datasets.items() if len(dataset)}
+    if named and not partly:
         _check_use(statistics, vocabulary, findings)
-    read = {split: check_images(loaded[split], findings, sample) for split in loaded if images}
-    return Check(label, folder, findings, statistics, vocabulary, read)
+    read = {
+        split: check_images(split, found, findings, sample)
+        for split, found in pictures.items()
+        if images and found
+    }
+    return Check(label, folder, findings, statistics, vocabulary, read, tuple(partly))
+
+
+def _explain(split: str, folder: Path, error: UserError, rest: Salvaged, findings: Findings) -> None:
+    """Why a split could not be loaded, unless that is listed already, file by file."""
+    files = file_split(folder, split)
+    own = {annotation_file(folder, files).name, metadata_file(folder, files).name}
+    if findings.unusable_files.isdisjoint(own | {"objects.json", "predicates.json"}):
+        detail = " ".join(str(error).split())
+        findings.add(UNUSABLE, "the split cannot be loaded", f"{split} split", detail=detail)
+    elif 2 * rest.bad > rest.relationships:
+        # What the loader would say next, were it not stopped by something else before.
+        detail = f"{rest.bad:,} of {rest.relationships:,}; do annotations and vocabularies belong together?"
+        findings.add(
+            UNUSABLE, "more than half of the relationships make no sense", f"{split} split", detail=detail
+        )
 
 
 def _check_leaks(splits: dict[str, frozenset[str]], findings: Findings) -> None:

@@ -63,6 +63,11 @@ class Findings:
         """Whether nothing stops training and testing."""
         return not self.count(UNUSABLE)
 
+    @property
+    def unusable_files(self) -> set[str]:
+        """The files in which something stops training or testing."""
+        return {key[2] for key in self._counts if key[0] == UNUSABLE}
+
     def reasons(self, level: str) -> list[str]:
         """The reasons of a level."""
         return list(dict.fromkeys(key[1] for key in self._counts if key[0] == level))

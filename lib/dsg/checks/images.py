@@ -7,51 +7,57 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from dsg.checks.findings import LEFT_OUT, UNUSABLE, Findings
-from dsg.datasets import Dataset, ImageRecord
+from dsg.checks.salvage import Picture
 from dsg.engine.progress import Progress
 from dsg.errors import UserError
 
 
-def check_images(dataset: Dataset, findings: Findings, sample: int = 0, workers: int = 0) -> tuple[int, int]:
+def check_images(
+    split: str, pictures: Sequence[Picture], findings: Findings, sample: int = 0, workers: int = 0
+) -> tuple[int, int]:
     """Reads the images of a split as training does.
 
     Args:
+        pictures: all of the split.
         sample: only so many, spread evenly; 0: all.
         workers: threads; 0: one for each processor.
 
     Returns:
         How many were read, and how many of them cannot be used.
     """
-    records = [record for record in dataset.records if not record.flipped]
-    if sample and sample < len(records):
-        records = [records[position * len(records) // sample] for position in range(sample)]
-    faults = _faults(records, f"{dataset.split} images", workers or os.cpu_count() or 1)
-    file = f"{dataset.split} images"
-    for record, fault in zip(records, faults):
+    if sample and sample < len(pictures):
+        pictures = [pictures[position * len(pictures) // sample] for position in range(sample)]
+    file = f"{split} images"
+    faults = _faults(pictures, file, workers or os.cpu_count() or 1)
+    for picture, fault in zip(pictures, faults):
         if fault:
-            reason = "image is missing" if not record.path.is_file() else "image cannot be used"
-            findings.add(LEFT_OUT, reason, file, record.name, detail=fault)
-    bad = [record for record, fault in zip(records, faults) if fault]
-    if 2 * len(bad) > len(records):
-        detail = f"{len(bad):,} of {len(records):,}, such as {bad[0].path}"
+            reason = "image is missing" if not picture.path.is_file() else "image cannot be used"
+            findings.add(LEFT_OUT, reason, file, picture.name, detail=fault)
+    bad = [picture for picture, fault in zip(pictures, faults) if fault]
+    if 2 * len(bad) > len(pictures):
+        detail = f"{len(bad):,} of {len(pictures):,}, such as {bad[0].path}"
         findings.add(UNUSABLE, "more than half of the images cannot be used", file, detail=detail)
-    return len(records), len(bad)
+    return len(pictures), len(bad)
 
 
-def _faults(records: Sequence[ImageRecord], label: str, workers: int) -> list[str]:
+def _faults(pictures: Sequence[Picture], label: str, workers: int) -> list[str]:
     """What is wrong with each image; empty where nothing is."""
-    from dsg.examples import load_example
+    from dsg.examples import load_image
+    from dsg.images import read_image
 
-    def fault(record: ImageRecord) -> str:
+    def fault(picture: Picture) -> str:
         try:
-            load_example(record)
+            if picture.size is None:
+                read_image(picture.path)
+            else:
+                load_image(picture.path, picture.size)
         except UserError as error:
-            return str(error).removeprefix(f"{record.path}: ")
+            return str(error).removeprefix(f"{picture.path}: ")
         return ""
 
     result = []
-    with Progress(label, len(records)) as progress, ThreadPoolExecutor(workers) as pool:
-        for found in pool.map(fault, records):
+    with Progress(label, len(pictures)) as progress, ThreadPoolExecutor(workers) as pool:
+        for found in pool.map(fault, pictures):
             result.append(found)
             progress.advance()
     return result

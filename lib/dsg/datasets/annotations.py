@@ -108,10 +108,15 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     Raises:
         UserError: a file is missing, not JSON, not a list of different names, or empty.
     """
-    return Vocabulary(_names(folder / "objects.json"), _names(folder / "predicates.json"))
+    return Vocabulary(read_names(folder / "objects.json"), read_names(folder / "predicates.json"))
 
 
-def _names(path: Path) -> tuple[str, ...]:
+def read_names(path: Path) -> tuple[str, ...]:
+    """The names of one vocabulary, `objects.json` or `predicates.json`.
+
+    Raises:
+        UserError: the file is missing, not JSON, not a list of different names, or empty.
+    """
     content = read_json(path)
     if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
         raise UserError(f'{path}: not a JSON list of names such as ["person", "bus"]')

@@ -6,6 +6,7 @@ are read from a cache in a moment; `stored` makes records of them, one by one.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -98,11 +99,28 @@ def read_table(folder: Path, split: str, vocabulary: Vocabulary, keep_outside: b
     return builder.table()
 
 
+def build_table(
+    annotated: Iterable[tuple[str, Any]],
+    sizes: Mapping[str, tuple[int, int] | None],
+    vocabulary: Vocabulary,
+) -> Table:
+    """The table of what was read already, however much of the files that is.
+
+    Args:
+        annotated: image names and their relationships.
+        sizes: width and height by image name, see `read_sizes`.
+    """
+    builder = _Builder(sizes, vocabulary, keep_outside=False)
+    for name, relationships in annotated:
+        builder.add(name, relationships)
+    return builder.table()
+
+
 class _Builder:
     """Takes the images of a file, in whatever order; one row each."""
 
     def __init__(
-        self, sizes: dict[str, tuple[int, int] | None], vocabulary: Vocabulary, keep_outside: bool
+        self, sizes: Mapping[str, tuple[int, int] | None], vocabulary: Vocabulary, keep_outside: bool
     ) -> None:
         self.sizes = sizes
         self.vocabulary = vocabulary

@@ -72,14 +72,14 @@ def json_kind(value: Any) -> str:
 
 
 def _format_error(image: str, relationships: list[Any], source: str) -> UserError:
-    faults = ((position, _format_fault(relationship)) for position, relationship in enumerate(relationships))
+    faults = ((position, format_fault(relationship)) for position, relationship in enumerate(relationships))
     position, fault = next((position, fault) for position, fault in faults if fault)
     return UserError(
         f"{source}: image {image!r}, relationship {position}: {fault}; see the format in data/README.md"
     )
 
 
-def _format_fault(relationship: Any) -> str | None:
+def format_fault(relationship: Any) -> str | None:
     """What about one relationship is not of the format, in words, or None."""
     if not isinstance(relationship, dict):
         return f"a JSON {json_kind(relationship)}, not a relationship"
