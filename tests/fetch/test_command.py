@@ -22,6 +22,7 @@ from dsg.errors import UserError
 from dsg.fetch.catalogue import Part, catalogue
 from dsg.fetch.command import fetch
 from dsg.fetch.hint import fetch_command
+from dsg.fetch.space import Demand, demand, most_at_once
 from dsg.fetch.tools import Tools
 from tests.datasets.files import write_dataset
 from tests.fetch.files import tar_of, zip_of
@@ -232,6 +233,75 @@ def test_no_room_is_said_before_anything_is_fetched(get):
     assert get.site.requests == []
 
 
+def zeros(site, **fields):
+    """A part that unpacks to a hundred times its size, and one that comes after it."""
+    packed = zip_of({"a/zeros": bytes(1_000_000)})
+    site.files |= {"zeros.zip": packed, "later.bin": b"later" * 1000}
+    fields = {"about_mb": 1, "expands": 5, "anchor": "zeros", "there": {"zeros": 1}} | fields
+    return {
+        "vrd": {
+            "zeros": Part("zeros.zip", (site.url("good", "zeros.zip"),), "VRD", **fields),
+            "later": Part("later.bin", (site.url("good", "later.bin"),), "VRD", bytes=5000),
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("free", "enough"),
+    [
+        (6_000_100, True),  # the archive of 1 MB and its 5 MB; when the last file comes the archive is gone
+        (5_999_999, False),
+        (1_500_000, False),  # enough for the archive alone
+    ],
+)
+def test_room_for_what_an_archive_unpacks_to(get, free, enough):
+    def run():
+        tools = Tools(free=lambda _: free, spare=100)
+        fetch("vrd", get.data, tools=tools, listed=zeros(get.site))
+
+    if enough:
+        run()
+        assert get.files() == {"VRD/zeros", "VRD/later.bin"}
+        return
+    with pytest.raises(UserError, match="zeros.zip, later.bin, unpacked, needs 6 MB, and .* of the disk"):
+        run()
+    assert get.site.requests == []
+
+
+def test_room_for_all_parts_is_looked_at_before_the_first(get):
+    with pytest.raises(UserError, match="m.ckpt.index, m.ckpt.data needs 35.5 kB"):
+        # Enough for either file, not for both.
+        get("dsg_pretrained", tools=Tools(free=lambda _: len(DATA) + 150, spare=100))
+    assert get.site.requests == [] and get.files() == set()
+
+
+def test_kept_archives_count_to_the_end(tmp_path):
+    archives = [
+        Part("a.zip", (), "a", about_mb=2, expands=3.0),
+        Part("b.zip", (), "b", about_mb=1, expands=3.0),
+    ]
+
+    def needed(**options):
+        found = [demand(part, tmp_path / part.into, tmp_path / part.file, **options) for part in archives]
+        return most_at_once(found)
+
+    assert needed() == 10_000_000  # 6 MB, and then 3 MB with their archive
+    assert needed(keep=True) == 12_000_000
+    (tmp_path / "a.zip.part").write_bytes(bytes(500_000))
+    assert needed() == 9_500_000  # what has arrived needs no room, and gives it back later
+    given = tmp_path / "b.zip"
+    given.write_bytes(bytes(100))
+    assert demand(archives[1], tmp_path / "b", tmp_path / "x", given=given) == Demand(300, 300)
+
+
+def test_what_is_unpacked_already_needs_no_room(tmp_path):
+    part = Part("a.zip", (), "a", about_mb=2, expands=3.0, there={"*.jpg": 1})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.jpg").write_bytes(bytes(1_000_000))
+    (tmp_path / "a.zip").write_bytes(bytes(2_000_000))
+    assert demand(part, tmp_path / "a", tmp_path / "a.zip") == Demand(5_000_000, 3_000_000)
+
+
 def test_a_damaged_archive_is_removed(get, archives):
     content = bytearray(archives["vrd.zip"])
     content[200] ^= 255
@@ -275,6 +345,7 @@ def test_the_catalogue_makes_sense():
                 part.urls and part.page and all(url.startswith(("https://", "http://")) for url in part.urls)
             )
             assert not part.is_archive or (part.anchor and part.there)
+            assert part.size_guess > 0  # the free disk is looked at before a server tells the size
             assert part.sha256 is None or len(part.sha256) == 64
             assert part.md5 is None or len(part.md5) == 32
             assert not (part.digest or part.bytes) or part.checked

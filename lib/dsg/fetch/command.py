@@ -17,6 +17,7 @@ from dsg.fetch.content import problem
 from dsg.fetch.download import download
 from dsg.fetch.http import local_path
 from dsg.fetch.presence import present, write_receipt
+from dsg.fetch.space import demand, most_at_once
 from dsg.fetch.tools import Tools, explained, need_space
 from dsg.fetch.unpack import Damaged, unpack
 
@@ -57,13 +58,17 @@ def fetch(
         work.mkdir(parents=True, exist_ok=True)
     try:
         with _alone(work):
+            missing: dict[str, Part] = {}
             for key, part in parts.items():
-                target = _target(part, data_dir)
-                receipt = work / f"{key}.txt"
-                found = present(part, target, receipt, thorough)
+                found = present(part, _target(part, data_dir), work / f"{key}.txt", thorough)
                 if found:
                     LOG.info("%s %s: there already (%s)", name, key, found)
-                    continue
+                else:
+                    missing[key] = part
+            _need_space_for(name, list(missing.values()), data_dir, source, keep, tools)
+            for key, part in missing.items():
+                target = _target(part, data_dir)
+                receipt = work / f"{key}.txt"
                 archive, ours = _obtain(name, part, target, work, source, tools)
                 if part.is_archive:
                     _unpack(archive, ours and not keep, part, target, receipt, tools, limits)
@@ -100,9 +105,35 @@ def _target(part: Part, data_dir: Path) -> Path:
     return data_dir / first / rest
 
 
+def _need_space_for(
+    name: str, parts: Sequence[Part], data_dir: Path, source: str, keep: bool, tools: Tools
+) -> None:
+    """Stops before the first download where the disk does not hold all that is missing.
+
+    Raises:
+        UserError: there is less free than that.
+    """
+    work = data_dir / WORK / name
+    folder = local_path(source) if source else None
+    demands = []
+    for part in parts:
+        target = _target(part, data_dir)
+        given = _in_folder(name, part, folder) if folder is not None else None
+        if given is not None or folder is None:  # a file that is not in the folder is missed later
+            demands.append(demand(part, target, _place(part, target, work), keep=keep, given=given))
+    files = ", ".join(part.file for part in parts)
+    unpacked = ", unpacked," if any(part.is_archive for part in parts) else ""
+    need_space(tools, work, most_at_once(demands), f"{files}{unpacked}")
+
+
+def _place(part: Part, target: Path, work: Path) -> Path:
+    """Where the file of a part arrives."""
+    return work / part.file if part.is_archive else target / part.file
+
+
 def _obtain(name: str, part: Part, target: Path, work: Path, source: str, tools: Tools) -> tuple[Path, bool]:
     """The file, and whether it is ours to remove; one that is not unpacked is in its place afterwards."""
-    place = work / part.file if part.is_archive else target / part.file
+    place = _place(part, target, work)
     folder = local_path(source) if source else None
     if folder is not None:
         return _take(name, part, folder, place, tools)
@@ -111,12 +142,6 @@ def _obtain(name: str, part: Part, target: Path, work: Path, source: str, tools:
         return place, True  # downloaded before, not unpacked
     with explained(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    arrived = place.with_name(place.name + ".part")
-    already = arrived.stat().st_size if arrived.is_file() else 0
-    needed = max(part.size_guess - already, 0)
-    if part.is_archive:
-        needed += int(part.size_guess * part.expands)
-    need_space(tools, work, needed, f"{part.file} with what it unpacks to" if part.is_archive else part.file)
     download(part, urls, place, tools)
     return place, True
 
@@ -131,9 +156,7 @@ def _take(name: str, part: Part, folder: Path, place: Path, tools: Tools) -> tup
     """The file out of a folder of the user's, who keeps it; an archive is unpacked from there."""
     if not folder.exists():
         raise UserError(f"--from {folder}: no such folder")
-    names = (part.file, f"{name}/{part.file}", f"{part.into}/{part.file}")
-    places = [folder] if folder.is_file() and folder.name == part.file else [folder / item for item in names]
-    found = next((path for path in places if path.is_file()), None)
+    found = _in_folder(name, part, folder)
     if found is None:
         if part.there and all(_lies_below(folder, pattern) for pattern in part.there):
             raise UserError(
@@ -154,6 +177,13 @@ def _take(name: str, part: Part, folder: Path, place: Path, tools: Tools) -> tup
         shutil.copyfile(found, temporary)
         temporary.replace(place)
     return place, False
+
+
+def _in_folder(name: str, part: Part, folder: Path) -> Path | None:
+    """The file of a part in a folder of the user's; `folder` may also be the file."""
+    names = (part.file, f"{name}/{part.file}", f"{part.into}/{part.file}")
+    places = [folder] if folder.is_file() and folder.name == part.file else [folder / item for item in names]
+    return next((path for path in places if path.is_file()), None)
 
 
 def _lies_below(folder: Path, pattern: str) -> bool:
