@@ -20,14 +20,19 @@ def load(path: str | Path) -> Model:
     """The trained model of a file: a snapshot of a run, or weights written by `tools/export.py --weights`.
 
     Raises:
-        dsg.errors.UserError: the file is missing, damaged or no snapshot.
+        dsg.errors.UserError: the file is missing, damaged or no snapshot, or TensorFlow is not installed.
 
     Example:
         >>> import dsg
         >>> model = dsg.load("data/demo/mini.npz")
-        >>> found = model.ask("scene.png", [("red metal cube", "left", "blue rubber sphere")])
-        >>> found[0].subject.box, found[0].subject.score
+        >>> query = ("blue metal cylinder", "left", "blue metal cylinder")
+        >>> found = model.ask("data/demo/images/demo_0.png", [query])
+        >>> found[0].subject.rounded(), found[0].subject.score > 0.5
+        ((104, 68, 140, 115), True)
     """
-    from dsg.api import Model
+    from dsg.missing import missing_packages_named
 
-    return Model.load(path)
+    with missing_packages_named():
+        from dsg.api import Model
+
+        return Model.load(path)

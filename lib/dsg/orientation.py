@@ -40,7 +40,7 @@ def is_tiff(data: bytes) -> bool:
 
 
 def stated_orientation(data: bytes) -> int:
-    """The EXIF orientation, 1 to 8, of a picture that Pillow knows; 1 where there is none that makes sense."""
+    """The EXIF orientation, 1 to 8, of a picture that Pillow knows; 1 without one that makes sense."""
     from PIL import Image
 
     try:
