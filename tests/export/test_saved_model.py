@@ -34,6 +34,8 @@ found = {}
 for name in images.files:
     for key, value in ask(image=tf.constant(images[name]), queries=tf.constant(queries)).items():
         found[name + "/" + key] = value.numpy()
+for key, value in ask(image=tf.constant(images[name]), queries=tf.constant(queries[:0])).items():
+    found["nothing/" + key] = value.numpy()
 np.savez("found.npz", **found)
 words = model.signatures["vocabulary"]()
 print([word.numpy()[0].decode() for word in (words["objects"], words["predicates"])])
@@ -91,6 +93,16 @@ def check(found: dict[str, np.ndarray], name: str, expected: Answers) -> None:
         np.testing.assert_allclose(one["node_weights"], expected.node_weights, atol=1e-4)
 
 
+def check_without_queries(found: dict[str, np.ndarray], expected: Answers) -> None:
+    """Outputs for no query are empty where they have one row per query; the boxes are the same."""
+    boxes = len(expected.boxes)
+    np.testing.assert_allclose(found["boxes"], expected.boxes, atol=2e-3)
+    assert found["role_probabilities"].shape == (0, boxes, 4)
+    for role in ("subject", "object"):
+        assert found[f"{role}s"].shape == (0, boxes)
+        assert found[f"{role}_box"].shape == (0, 4) and found[f"{role}_score"].shape == (0,)
+
+
 def test_served_by_tensorflow_alone(trained: Trained, expected: dict[str, Answers], tmp_path: Path) -> None:
     export_saved_model(trained, tmp_path / "model")
     np.savez(tmp_path / "images.npz", **pictures())
@@ -111,6 +123,8 @@ def test_served_by_tensorflow_alone(trained: Trained, expected: dict[str, Answer
     found = dict(np.load(tmp_path / "found.npz"))
     for name, one in expected.items():
         check(found, name, one)
+    nothing = {key.split("/")[1]: value for key, value in found.items() if key.startswith("nothing/")}
+    check_without_queries(nothing, one)
     words = json.loads((tmp_path / "model" / "vocabulary.json").read_text())
     assert words["objects"] == list(trained.vocabulary.objects) and len(words["predicates"]) == 4
     # 6 MB of packed weights; what only training reads is left out.
@@ -123,8 +137,9 @@ def test_served_by_tensorflow_alone(trained: Trained, expected: dict[str, Answer
         ("VARIANT", "no_dsg"),
         ("GPI.AGGREGATION", "sum", "USE_E2E_TF", "False"),
         ("TEST.ALWAYS_INCLUDE_BEST", "False", "RELATION_POOLING_SIZE", "3"),
+        ("NET", "res18"),
     ],
-    ids=["no graph", "sum", "best only if empty"],
+    ids=["no graph", "sum", "best only if empty", "res18"],
 )
 def test_other_networks(overrides: tuple[str, ...], tmp_path: Path) -> None:
     other = exportable(load_trained(write_snapshot(tmp_path / "small.npz", *overrides)))
@@ -133,8 +148,8 @@ def test_other_networks(overrides: tuple[str, ...], tmp_path: Path) -> None:
     graph = tf.function(answering(other, direct=True), input_signature=SIGNATURE, autograph=False)
     found = {f"a/{key}": value.numpy() for key, value in graph(image, QUERIES).items()}
     check(found, "a", expected)
-    nothing = graph(image, np.zeros((0, 3), np.int32))
-    assert nothing["subject_box"].shape == (0, 4) and len(nothing["boxes"]) == len(expected.boxes)
+    nothing = graph(image, QUERIES[:0])
+    check_without_queries({key: value.numpy() for key, value in nothing.items()}, expected)
 
 
 def test_folders(trained: Trained, tmp_path: Path) -> None:

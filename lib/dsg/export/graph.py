@@ -25,6 +25,11 @@ SIGNATURE = (
     tf.TensorSpec([None, None, 3], tf.uint8, name="image"),
     tf.TensorSpec([None, 3], tf.int32, name="queries"),
 )
+PER_QUERY = (
+    *("role_probabilities", "subjects", "objects"),
+    *("subject_box", "object_box", "subject_score", "object_score"),
+)
+"""The outputs of `answering` that have one row per query."""
 Answering = Callable[[tf.Tensor, tf.Tensor], "dict[str, tf.Tensor]"]
 
 
@@ -86,6 +91,21 @@ def answering(trained: Trained, *, direct: bool = False, checked: bool = True) -
         return {name: tf.identity(value, name=name) for name, value in outputs.items()}
 
     return answer
+
+
+def with_a_spare_query(answer: Answering) -> Answering:
+    """The same function, computed with one query more whose rows are cut off.
+
+    Some runtimes can do nothing with tensors of no queries: onnxruntime's Reshape refuses them.
+    """
+
+    def spared(image: tf.Tensor, queries: tf.Tensor) -> dict[str, tf.Tensor]:
+        spare = tf.zeros([1, 3], queries.dtype)  # the numbers 0 0 0 are in every vocabulary
+        outputs = answer(image, tf.concat([queries, spare], axis=0))
+        cut = {name: value[:-1] for name, value in outputs.items() if name in PER_QUERY}
+        return {name: tf.identity(cut.get(name, value), name=name) for name, value in outputs.items()}
+
+    return spared
 
 
 def exportable(trained: Trained) -> Trained:

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from dsg.ask import Trained
 from dsg.errors import UserError
-from dsg.export.graph import SIGNATURE, answering, exportable
+from dsg.export.graph import SIGNATURE, answering, exportable, with_a_spare_query
 
 OPSET = 17
 NEEDED = "ONNX needs tf2onnx and onnx: pip install -r requirements-export.txt"
@@ -34,7 +35,7 @@ def export_onnx(trained: Trained, path: Path) -> None:
         path: the file; it appears whole or not at all.
 
     Raises:
-        UserError: tf2onnx is not installed, or the file cannot be written.
+        UserError: tf2onnx is not installed, it cannot translate the network, or the file cannot be written.
     """
     try:
         import onnx
@@ -42,12 +43,18 @@ def export_onnx(trained: Trained, path: Path) -> None:
     except ImportError as error:
         raise UserError(f"{NEEDED} ({error})") from error
     trained = exportable(trained)
-    answer = tf.function(
-        answering(trained, direct=True, checked=False), input_signature=SIGNATURE, autograph=False
-    )
+    outputs = with_a_spare_query(answering(trained, direct=True, checked=False))
+    answer = tf.function(outputs, input_signature=SIGNATURE, autograph=False)
     with _quiet():
-        model, _ = tf2onnx.convert.from_function(answer, input_signature=SIGNATURE, opset=OPSET)
+        model, _ = tf2onnx.convert.from_function(
+            answer, input_signature=SIGNATURE, opset=OPSET, custom_op_handlers={"Log1p": (_log1p, [])}
+        )
     _without_bool_eyes(model, onnx)
+    try:  # what tf2onnx cannot translate it leaves as it is, and only logs
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path}: this network cannot be translated to ONNX ({reason})") from error
     names = trained.vocabulary
     for key, values in (("objects", names.objects), ("predicates", names.predicates)):
         model.metadata_props.add(key=key, value=json.dumps(list(values)))
@@ -58,6 +65,13 @@ def export_onnx(trained: Trained, path: Path) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: cannot write it ({error.strerror or error})") from error
+
+
+def _log1p(graph: Any, node: Any, name: str, args: list[Any]) -> None:
+    """TensorFlow's `log1p`, which ONNX lacks, as the logarithm of a sum; a rounding of float32 apart."""
+    one = graph.make_const(f"{name}/one", np.ones((), np.float32))
+    graph.insert_new_node_on_input(node, "Add", [node.input[0], one.output[0]], input_index=0)
+    node.type = "Log"
 
 
 def _without_bool_eyes(model: Any, onnx: Any) -> None:
