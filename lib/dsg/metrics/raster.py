@@ -20,16 +20,18 @@ MAP_SIZE = 14
 _SNAP = 1e-5
 
 
-def box_cells(boxes_norm: np.ndarray, size: int = MAP_SIZE, raster: str = "dsg") -> np.ndarray:
+def box_cells(
+    boxes_norm: np.ndarray, size: int | tuple[int, int] = MAP_SIZE, raster: str = "dsg"
+) -> np.ndarray:
     """The half-open ranges of cells that each box covers.
 
     Args:
         boxes_norm: [K, 4] x1 y1 x2 y2 divided by the image's width and height (no +1), any float type.
-        size: cells per side, L.
+        size: cells per side, L, or rows and columns of maps that are no squares.
         raster: 'dsg' or 'rr' (see the module's first paragraph).
 
     Returns:
-        [K, 4] int64: first column, first row, end column, end row (ends exclusive) within 0..L. A range is
+        [K, 4] int64: first column, first row, end column, end row (ends exclusive) within the map. A range is
         empty where its end does not exceed its start. In the release's own code a start below 0 would wrap
         around to the other side; here it is cut to 0.
 
@@ -38,28 +40,32 @@ def box_cells(boxes_norm: np.ndarray, size: int = MAP_SIZE, raster: str = "dsg")
     """
     if raster not in RASTERS:
         raise ValueError(f"raster must be one of {RASTERS}, not {raster!r}")
+    rows, columns = size if isinstance(size, tuple) else (size, size)
+    sides = np.array([columns, rows, columns, rows])
     # The products are formed in float64, whatever comes in: golden results depend on it.
-    scaled = np.asarray(boxes_norm).reshape(-1, 4).astype(np.float64) * size
+    scaled = np.asarray(boxes_norm).reshape(-1, 4).astype(np.float64) * sides
     if raster == "dsg":
         first, end = np.floor(scaled[:, :2]), np.ceil(scaled[:, 2:])
     else:
         nearest = np.rint(scaled)
         scaled = np.where(np.abs(scaled - nearest) < _SNAP, nearest, scaled)
         first, end = np.trunc(scaled[:, :2]), np.trunc(scaled[:, 2:]) + 1
-    return np.clip(np.concatenate([first, end], axis=1), 0, size).astype(np.int64)
+    return np.clip(np.concatenate([first, end], axis=1), 0, sides).astype(np.int64)
 
 
-def boxes_to_mask(boxes_norm: np.ndarray, size: int = MAP_SIZE, raster: str = "dsg") -> np.ndarray:
-    """One map per box, [K, L, L] bool indexed [box, row, column]; arguments as for `box_cells`.
+def boxes_to_mask(
+    boxes_norm: np.ndarray, size: int | tuple[int, int] = MAP_SIZE, raster: str = "dsg"
+) -> np.ndarray:
+    """One map per box, [K, rows, columns] bool indexed [box, row, column]; arguments as for `box_cells`.
 
     Example:
         >>> boxes_to_mask(np.array([[10 / 140, 0.0, 60 / 140, 1.0]]))[0, 0].nonzero()[0]
         array([1, 2, 3, 4, 5])
     """
     cells = box_cells(boxes_norm, size, raster)
-    index = np.arange(size)
-    columns = (index >= cells[:, 0:1]) & (index < cells[:, 2:3])
-    rows = (index >= cells[:, 1:2]) & (index < cells[:, 3:4])
+    height, width = (np.arange(side) for side in (size if isinstance(size, tuple) else (size, size)))
+    columns = (width >= cells[:, 0:1]) & (width < cells[:, 2:3])
+    rows = (height >= cells[:, 1:2]) & (height < cells[:, 3:4])
     return rows[:, :, None] & columns[:, None, :]
 
 

@@ -59,7 +59,7 @@ def selection_iou(
     gt_boxes_norm: np.ndarray,
     *,
     raster: str = "dsg",
-    size: int = MAP_SIZE,
+    size: int | tuple[int, int] = MAP_SIZE,
 ) -> np.ndarray:
     """IoU of the maps of two sets of boxes per query.
 
@@ -69,7 +69,7 @@ def selection_iou(
         gt_selected: [Q, G] bool.
         gt_boxes_norm: [G, 4], likewise normalised.
         raster: 'dsg' or 'rr'.
-        size: cells per side.
+        size: cells per side, or rows and columns.
 
     Returns:
         [Q] float64; 0 where both maps are empty.
@@ -88,7 +88,7 @@ def role_iou(
     predicted: np.ndarray | None = None,
     argmax_policy: str = "always",
     raster: str = "dsg",
-    size: int = MAP_SIZE,
+    size: int | tuple[int, int] = MAP_SIZE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Subject and object IoU of every query of one image.
 
