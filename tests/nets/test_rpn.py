@@ -13,7 +13,7 @@ from dsg.config import load_config
 from dsg.nets.outputs import Proposals, RpnOutputs
 from dsg.nets.rpn import RegionProposalNetwork, ground_truth_proposals, propose
 from dsg.parity.golden import open_golden
-from dsg.parity.runs.layers import rpn_outputs
+from dsg.parity.runs.proposal_layers import rpn_outputs
 from tests.golden import FOLDER, golden
 from tests.nets.cases import close
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.parity.golden import Golden
+from dsg.parity.golden import NUMERIC, Golden
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Tolerance:
 
 EXACT = Tolerance("exact")
 STATISTICS = 5e-5
+# Keys of what goes in, though it may be compared, too: prepared inputs, and variables before a step.
+INPUT = re.compile(r"(input|in|before|shape)/|all_trainable$|[^/]+/variables$")
 _STATISTIC_NAMES = ("mean", "std", "channel_mean", "row_mean")
 
 
@@ -57,9 +59,11 @@ class Checks:
     """The comparisons of one golden file.
 
     Example:
-        >>> checks = Checks(golden)
-        >>> checks.compare("head", features, Tolerance("relative", 2e-5))
-        >>> checks.finish().ok
+        >>> from pathlib import Path
+        >>> checks = Checks(Golden(Path("head.npz"), {"head": np.float32([1, 2])}))
+        >>> checks.compare("head", np.float32([1, 2.00001]), Tolerance("relative", 2e-5))
+        >>> checks.ok
+        True
     """
 
     def __init__(self, golden: Golden) -> None:
@@ -70,8 +74,15 @@ class Checks:
 
     @property
     def ok(self) -> bool:
-        """Whether every comparison so far holds; there must be one."""
-        return bool(self.rows) and all(row.ok for row in self.rows)
+        """Whether every comparison so far holds; there must be one of a result."""
+        return self.any_result and all(row.ok for row in self.rows)
+
+    @property
+    def any_result(self) -> bool:
+        """Whether anything that the library computes was compared; that the inputs are the same says
+        nothing.
+        """
+        return any(not INPUT.match(row.key) for row in self.rows)
 
     def given(self, *patterns: str) -> None:
         """Declares keys that match a regular expression as inputs: read, not compared."""
@@ -104,11 +115,11 @@ class Checks:
             self._add(key, group, full, golden[key] if reference is None else reference, tolerance)
         if f"{key}.shape" in golden:
             self._seen.add(f"{key}.shape")
-            if tuple(golden[f"{key}.shape"]) != full.shape:
+            if not np.array_equal(golden[f"{key}.shape"], full.shape):
                 self._add(f"{key}.shape", "", np.array(full.shape), golden[f"{key}.shape"], EXACT)
         if f"{key}.sub" in golden:
             self._seen.update((f"{key}.sub", f"{key}.sub_steps"))
-            steps = golden.array(f"{key}.sub_steps", full.ndim)
+            steps = golden.array(f"{key}.sub_steps", full.ndim, low=1, whole=True, empty=True)
             sub = full[tuple(slice(None, None, int(step)) for step in steps)]
             self._add(key, group, sub, golden[f"{key}.sub"], tolerance)
         for name in _STATISTIC_NAMES:
@@ -152,7 +163,8 @@ class Checks:
         }
         ours = wide.std() if name == "std" else wide.mean(axes[name])
         # The rounding of a mean goes with the size of what is averaged, and the mean itself may be near zero.
-        floor = float(self.golden[f"{key}.std"]) if f"{key}.std" in self.golden else 0.0
+        spread = self.golden.get(f"{key}.std", np.zeros(()))
+        floor = float(spread.reshape(-1)[0]) if spread.size == 1 and spread.dtype.kind in NUMERIC else 0.0
         allowed = tolerance if tolerance.kind == "absolute" else Tolerance("relative", STATISTICS)
         self._add(stored, f"{key}: mean, std ...", ours, self.golden[stored], allowed, floor)
 
@@ -169,8 +181,8 @@ class Checks:
         if ours.size == reference.size == 1:
             ours = ours.reshape(reference.shape)
         group = group or re.sub(r"(^|(?<=/))\d+(?=/)", "*", key)
-        if ours.shape != reference.shape:
-            note = f"shape {list(ours.shape)}, reference {list(reference.shape)}"
+        note = _unlike(ours, reference)
+        if note:
             self.rows.append(Row(key, group, math.nan, math.nan, str(tolerance), False, note))
             return
         absolute, error, differing = difference(ours, reference, tolerance.kind, floor)
@@ -181,6 +193,16 @@ class Checks:
         )
         note = f"{differing} of {ours.size} differ" if not ok and tolerance.kind == "exact" else ""
         self.rows.append(Row(key, group, absolute, error, str(tolerance), bool(ok), note))
+
+
+def _unlike(ours: np.ndarray, reference: np.ndarray) -> str:
+    """Why two arrays cannot be compared entry by entry; empty where they can."""
+    if ours.shape != reference.shape:
+        return f"shape {list(ours.shape)}, reference {list(reference.shape)}"
+    kinds = [one.dtype.kind for one in (ours, reference)]
+    if all(kind in NUMERIC for kind in kinds) or kinds == ["U", "U"]:
+        return ""
+    return f"type {ours.dtype}, reference {reference.dtype}"
 
 
 def difference(
@@ -194,7 +216,7 @@ def difference(
     differing = int(np.sum(ours != reference))
     if ours.size == 0:
         return 0.0, 0.0, differing
-    if ours.dtype.kind not in "biuf" or reference.dtype.kind not in "biuf":
+    if ours.dtype.kind not in NUMERIC or reference.dtype.kind not in NUMERIC:
         return math.nan, math.nan, differing
     delta = np.abs(ours.astype(np.float64) - reference.astype(np.float64))
     absolute = float(delta.max())

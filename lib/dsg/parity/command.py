@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         "--json", metavar="FILE", help="write every comparison to this file, too (- for the terminal)"
     )
     parser.add_argument("--every-row", action="store_true", help="a line for every array, none joined")
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where a computation refused a file, too"
+    )
     parser.add_argument("--quiet", action="store_true", help="only the verdict of each file")
     return parser
 
@@ -97,12 +101,29 @@ def _run_files(options: argparse.Namespace, settings: Path | None) -> Any:
                     models = _models()
                 extra = (options.forward,) if golden.kind == "gradients" else ()
                 run = importlib.import_module(f"dsg.parity.runs.{golden.kind}").run
-                yield run(golden, models, settings, *extra), time.monotonic() - start
+                checks = _run(run, golden, models, settings, extra, options.traceback)
+                yield checks, time.monotonic() - start
             except UserError as error:
                 yield error, time.monotonic() - start
     finally:
         if models is not None:
             models.__exit__()
+
+
+def _run(
+    run: Any, golden: Any, models: Any, settings: Path | None, extra: tuple[Any, ...], show: bool
+) -> Any:
+    """The file's `Checks`; what a computation raises over its arrays becomes a `UserError`, after the
+    traceback where `show` asks for it.
+    """
+    from dsg.parity.failures import file_errors, refused
+
+    try:
+        return run(golden, models, settings, *extra)
+    except file_errors() as error:
+        if show:
+            traceback.print_exc()
+        raise refused(golden.path, golden.kind, error) from error
 
 
 def _models() -> Any:

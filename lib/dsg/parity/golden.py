@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import zipfile
 import zlib
@@ -31,6 +33,9 @@ LAYER_GROUPS = (
     "rpn_softmax",
 )
 
+MAX_SEED = 2**32 - 1  # of the legacy generator
+NUMERIC = "biuf"  # NumPy's kinds of numbers: bool, whole, unsigned, floating point
+
 Rule = Callable[[Mapping[str, np.ndarray]], bool]
 # The first rule that a file's keys satisfy names its kind.
 KINDS: tuple[tuple[str, Rule], ...] = (
@@ -52,7 +57,7 @@ class Golden(Mapping[str, np.ndarray]):
     so.
 
     Example:
-        >>> golden = open_golden("layers.npz")
+        >>> golden = open_golden("tests/golden/layers.npz")
         >>> golden.kind, golden["crop/rois"].shape
         ('layers', (5, 5))
     """
@@ -80,23 +85,83 @@ class Golden(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._arrays)
 
-    def number(self, key: str) -> float:
-        """The one number stored under `key`, whatever its shape."""
+    def number(self, key: str, low: float = -math.inf, high: float = math.inf, whole: bool = False) -> float:
+        """The one number stored under `key`, whatever its shape, from `low` to `high`."""
         value = self[key]
-        if value.size != 1 or value.dtype.kind not in "biuf":
+        if value.size != 1 or value.dtype.kind not in NUMERIC:
             raise UserError(f"{self.path}: {key} should be one number, not {value.dtype} {list(value.shape)}")
+        self._check_range(key, value, low, high, whole)
         return float(value.reshape(-1)[0])
 
-    def array(self, key: str, *shape: int | None) -> np.ndarray:
-        """The numbers under `key`, whose shape must be `shape` (None: any length)."""
+    def integer(self, key: str, low: int, high: int) -> int:
+        """The one whole number stored under `key`, from `low` to `high`."""
+        return int(self.number(key, low, high, whole=True))
+
+    def array(
+        self,
+        key: str,
+        *shape: int | None,
+        low: float = -math.inf,
+        high: float = math.inf,
+        whole: bool = False,
+        empty: bool = False,
+        finite: bool = True,
+    ) -> np.ndarray:
+        """The numbers under `key`.
+
+        Args:
+            key: of the array.
+            shape: what its shape must be (None: any length, 0 only where `empty` allows it).
+            low, high: the range of the numbers.
+            whole: they must be whole numbers, of whatever type.
+            empty: no numbers at all will do, too.
+            finite: none may be nan or infinite; False for results, of which such a number does not hold.
+        """
         value = self[key]
         fits = value.ndim == len(shape) and all(b in (None, a) for a, b in zip(value.shape, shape))
-        if not fits or value.dtype.kind not in "biuf":
+        if not fits or value.dtype.kind not in NUMERIC:
             wanted = ", ".join("*" if side is None else str(side) for side in shape)
             raise UserError(
                 f"{self.path}: {key} is {value.dtype} {list(value.shape)}, expected numbers [{wanted}]"
             )
+        if value.size == 0 and not empty:
+            raise UserError(f"{self.path}: {key} is empty, {list(value.shape)}; there should be something")
+        if finite:
+            self._check_range(key, value, low, high, whole)
         return value
+
+    def floats(self, key: str, *shape: int | None, **options: Any) -> np.ndarray:
+        """As `array`, in float32."""
+        return self.array(key, *shape, **options).astype(np.float32)
+
+    def words(self, key: str) -> np.ndarray:
+        """The list of words under `key`."""
+        value = self[key]
+        if value.ndim != 1 or value.dtype.kind != "U":
+            raise UserError(f"{self.path}: {key} is {value.dtype} {list(value.shape)}, expected words [*]")
+        return value
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """The JSON object whose text stands under `key`."""
+        try:
+            content = json.loads(str(self[key]))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{self.path}: {key} is not JSON ({error})") from error
+        if not isinstance(content, dict):
+            raise UserError(f"{self.path}: {key} is a JSON {type(content).__name__}, expected an object {{}}")
+        return content
+
+    def _check_range(self, key: str, value: np.ndarray, low: float, high: float, whole: bool) -> None:
+        """Refuses numbers that are not finite, outside the range, or broken where whole ones are expected."""
+        wide = value.astype(np.float64)
+        wrong = ~np.isfinite(wide) | (wide < low) | (wide > high)
+        if whole:
+            wrong |= wide != np.trunc(wide)
+        if wrong.any():
+            kind = "whole numbers" if whole else "numbers"
+            bounds = "" if low == -math.inf and high == math.inf else f" from {low:g} to {high:g}"
+            found = f"{wide[wrong].reshape(-1)[0]:g}"
+            raise UserError(f"{self.path}: {key} holds {found}, expected finite {kind}{bounds}")
 
 
 def open_golden(path: str | Path) -> Golden:

@@ -23,8 +23,9 @@ class RecipeModels:
     it again. Use it in a `with` block.
 
     Example:
-        >>> with RecipeModels() as models:
-        ...     model = models.load(load_config(overrides=["NET", "res50"]), 100, 70)
+
+        with RecipeModels() as models:
+            model = models.load(load_config(overrides=["NET", "res50"]), 100, 70)
     """
 
     def __init__(self) -> None:

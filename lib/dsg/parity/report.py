@@ -35,7 +35,10 @@ def format_table(checks: Checks, every_row: bool = False) -> str:
 def summary(checks: Checks, seconds: float) -> str:
     """The file's verdict in a line."""
     failing = sum(not row.ok for row in checks.rows)
-    verdict = "all hold" if checks.ok else f"{failing} DO NOT HOLD"
+    if checks.ok:
+        verdict = "all hold"
+    else:
+        verdict = f"{failing} DO NOT HOLD" if failing else "DOES NOT HOLD: no result is in it to compare"
     what = f"{checks.golden.kind}, {len(checks.rows)} comparisons"
     return f"{checks.golden.path}: {what}, {verdict} ({seconds:.1f} s)"
 

@@ -12,12 +12,13 @@ import tensorflow as tf
 
 from dsg.batch import Batch
 from dsg.config import Config, load_config
-from dsg.datasets.records import OBJECT, SUBJECT, ImageRecord
+from dsg.datasets.records import OBJECT, OTHER, SUBJECT, ImageRecord
 from dsg.errors import UserError
 from dsg.examples import Arrays, Example, preprocess, rpn_targets, to_batch
-from dsg.parity.golden import Golden
+from dsg.parity.golden import MAX_SEED, Golden
 
 DEPTHS = (50, 101, 152)
+SIDES = (16, 10_000)  # pixels that an image is scaled to
 INPUTS = (
     r"input/(image_bgr_u8|target_size|max_size|num_layers|np_random_seed|boxes_orig|source_photo)",
     r"input/(query|gt_labels|partial_entity_class|partial_relation_class)",
@@ -60,14 +61,16 @@ def read_case(golden: Golden, settings: Path | None = None) -> Case:
     Raises:
         UserError: an input is missing or not of the format.
     """
-    depth = int(golden.number("input/num_layers"))
+    depth = golden.number("input/num_layers")
     if depth not in DEPTHS:
-        raise UserError(f"{golden.path}: input/num_layers is {depth}, there are nets of {DEPTHS} layers")
-    image = golden.array("input/image_bgr_u8", None, None, 3)
-    entity_rows = golden.array("input/partial_entity_class", None, None)
+        raise UserError(f"{golden.path}: input/num_layers is {depth:g}, there are nets of {DEPTHS} layers")
+    image = golden.array("input/image_bgr_u8", None, None, 3, low=0, high=255, whole=True)
+    entity_rows = golden.array("input/partial_entity_class", None, None, low=0, high=1)
     boxes, num_entities = entity_rows.shape
-    num_predicates = golden["input/partial_relation_class"].shape[-1]
-    roles = golden.array("input/gt_labels", None, boxes, 1)[..., 0].astype(np.int32)
+    predicate_rows = golden.array("input/partial_relation_class", boxes, boxes, None, low=0, high=1)
+    num_predicates = predicate_rows.shape[-1]
+    given = golden.array("input/gt_labels", None, boxes, 1, low=0, high=OTHER, whole=True)
+    roles = given[..., 0].astype(np.int32)
     record = ImageRecord(
         name=str(golden["input/source_photo"]) if "input/source_photo" in golden else golden.path.name,
         path=golden.path,
@@ -75,11 +78,7 @@ def read_case(golden: Golden, settings: Path | None = None) -> Case:
         height=image.shape[0],
         boxes=golden.array("input/boxes_orig", boxes, 4).astype(np.float32),
         entities=_labels(golden, "input/partial_entity_class", entity_rows),
-        predicates=_labels(
-            golden,
-            "input/partial_relation_class",
-            golden.array("input/partial_relation_class", boxes, boxes, num_predicates),
-        ),
+        predicates=_labels(golden, "input/partial_relation_class", predicate_rows),
         queries=_queries(golden, num_entities, num_predicates),
         roles=roles,
         subject_masks=roles == SUBJECT,
@@ -90,11 +89,11 @@ def read_case(golden: Golden, settings: Path | None = None) -> Case:
         raise UserError(
             f"{golden.path}: {len(roles)} rows of input/gt_labels for {len(record.queries)} queries"
         )
-    config = _config(golden, f"res{depth}", settings)
+    config = _config(golden, f"res{int(depth)}", settings)
     arrays = preprocess(Example(image.astype(np.uint8, copy=False), record), config)
     # The release scaled the boxes; a last bit of difference could decide a tie between anchors.
     arrays["gt_boxes"] = golden.array("input/gt_boxes", boxes, 4).astype(np.float32)
-    seed = int(golden.number("input/np_random_seed"))
+    seed = golden.integer("input/np_random_seed", 0, MAX_SEED)
     targets = rpn_targets(arrays["gt_boxes"], arrays["image"].shape[:2], config, _legacy_rng(seed))
     arrays.update(
         rpn_labels=targets.labels.astype(np.int32), rpn_deltas=targets.deltas, rpn_weights=targets.outside
@@ -108,7 +107,7 @@ def _legacy_rng(seed: int) -> Any:
 
 
 def _config(golden: Golden, net: str, settings: Path | None) -> Config:
-    target, longest = (str(int(golden.number(f"input/{key}"))) for key in ("target_size", "max_size"))
+    target, longest = (str(golden.integer(f"input/{key}", *SIDES)) for key in ("target_size", "max_size"))
     file = None if settings is None else settings / f"{net}.yml"
     overrides = ["NET", net]
     for mode in ("TRAIN", "TEST"):
@@ -118,7 +117,7 @@ def _config(golden: Golden, net: str, settings: Path | None) -> Config:
 
 def _queries(golden: Golden, num_entities: int, num_predicates: int) -> np.ndarray:
     """int32 [Q, 3] from one-hot rows [subject | predicate | object]."""
-    rows = golden.array("input/query", None, 2 * num_entities + num_predicates)
+    rows = golden.array("input/query", None, 2 * num_entities + num_predicates, low=0, high=1)
     parts = np.split(rows, [num_entities, num_entities + num_predicates], axis=1)
     if not all((part.sum(1) == 1).all() for part in parts):
         raise UserError(

@@ -26,6 +26,7 @@ METHODS = {
     "NeighbourAttention": "neighbour_attention",
     "SimpleSum": "sum",
 }
+WIDEST = 100_000  # entries along an axis of a variable
 FEATURES, WEIGHTS = Tolerance("relative", 3e-5), Tolerance("relative", 1e-4)
 
 
@@ -57,7 +58,10 @@ def run(golden: Golden, *_: Any) -> Checks:
 def graph_parts(golden: Golden, method: str) -> GraphParts:
     """The layers of one method, of the sizes that the file states, filled by the recipe."""
     shapes = stated_shapes(golden, method)
-    node_dim, edge_dim = golden["in/node_features"].shape[-1], golden["in/relation_features"].shape[-1]
+    node_dim, edge_dim, gt_dim = (
+        golden.array(key, *[None] * rank).shape[-1]
+        for key, rank in (("in/node_features", 2), ("in/relation_features", 3), ("in/gt_node_features", 2))
+    )
 
     def width(name: str) -> int:
         if name not in shapes:
@@ -77,9 +81,7 @@ def graph_parts(golden: Golden, method: str) -> GraphParts:
         unused_gate="gpi/nn_obj_forgate/0/weights" in shapes,
     )
     labels = GraphLabels(rho, node_dim, edge_dim, alpha, entities, predicates, refined_edges=False)
-    parts = GraphParts(
-        graph, labels, GroundTruthLabels(golden["in/gt_node_features"].shape[-1], entities, predicates)
-    )
+    parts = GraphParts(graph, labels, GroundTruthLabels(gt_dim, entities, predicates))
     for name, variable in parts.named_variables().items():
         variable.assign(recipe_value(str(release_name(name, "res101")), variable.shape))
     return parts
@@ -87,10 +89,15 @@ def graph_parts(golden: Golden, method: str) -> GraphParts:
 
 def stated_shapes(golden: Golden, method: str) -> Mapping[str, list[int]]:
     """The release's names and shapes of one method's variables."""
-    try:
-        return dict(json.loads(str(golden[f"{method}/variables"])))
-    except ValueError as error:
-        raise UserError(f"{golden.path}: {method}/variables is not JSON ({error})") from error
+    shapes = golden.mapping(f"{method}/variables")
+    for name, shape in shapes.items():
+        sides = shape if isinstance(shape, list) else []
+        if not sides or not all(isinstance(side, int) and 0 < side <= WIDEST for side in sides):
+            raise UserError(
+                f"{golden.path}: {method}/variables gives {name} the shape {shape!r}, "
+                f"expected a list of whole numbers from 1 to {WIDEST}"
+            )
+    return shapes
 
 
 def _check_method(checks: Checks, method: str, aggregation: str) -> None:
@@ -130,7 +137,8 @@ def _check_method(checks: Checks, method: str, aggregation: str) -> None:
 
 def _packed(golden: Golden, nodes: str, pairs: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Nodes [1, N, D], all pairs [N * N, F], and the row of each pair [1, N, N]."""
-    count, width = golden.array(nodes, None, None).shape
-    edges = golden.array(pairs, count, count, None)
+    features = golden.floats(nodes, None, None)
+    count = len(features)
+    edges = golden.floats(pairs, count, count, None)
     index = tf.reshape(tf.range(count * count), [1, count, count])
-    return tf.constant(golden[nodes][None]), tf.constant(edges.reshape(count * count, -1)), index
+    return tf.constant(features[None]), tf.constant(edges.reshape(count * count, -1)), index

@@ -136,16 +136,11 @@ def _check_first(
     without = sorted(set(trained) - set(step.gradients))
     for key, names in (("all_trainable", sorted(trained)), ("no_gradient", without)):
         if key in golden:
-            checks.compare(key, np.array(names, dtype=str), EXACT, reference=np.sort(golden[key]))
+            checks.compare(key, np.array(names, dtype=str), EXACT, reference=np.sort(golden.words(key)))
     if "grad_l2_names" in golden:
-        names = golden["grad_l2_names"].tolist()
-        checks.compare(
-            "grad_l2_names",
-            np.array(sorted(step.gradients)),
-            EXACT,
-            reference=np.sort(golden["grad_l2_names"]),
-        )
-        _check_all_norms(checks, names, step)
+        listed = golden.words("grad_l2_names")
+        checks.compare("grad_l2_names", np.array(sorted(step.gradients)), EXACT, reference=np.sort(listed))
+        _check_all_norms(checks, listed.tolist(), step)
     for kind, gradients in (("grad", step.gradients), ("rpn_grad", step.rpn_gradients)):
         for name in dict.fromkeys(_names(golden, kind) + _names(golden, f"{kind}_norm")):
             if ROUNDING_ONLY.fullmatch(name):
@@ -170,7 +165,7 @@ def _check_first(
 
 def _check_all_norms(checks: Checks, names: list[str], step: Step) -> None:
     """The norms of all gradients, stored as one array; trunk and the rest have tolerances of their own."""
-    stored = checks.golden.array("grad_l2", len(names))
+    stored = checks.golden.array("grad_l2", len(names), finite=False)
     norms = {name: float(np.linalg.norm(value.astype(np.float64))) for name, value in step.gradients.items()}
     reference = dict(zip(names, stored))
     for name in names:
@@ -200,7 +195,9 @@ def _check_values(
     for name in _names(golden, kind):
         if name in values:
             if share:
-                way = np.abs(golden[f"{kind}/{name}"] - golden[f"before/{name}"]).max(initial=0.0)
+                start = golden.array(f"before/{name}", None, finite=False, empty=True)
+                end = golden.array(f"{kind}/{name}", len(start), finite=False, empty=True)
+                way = np.abs(end - start).max(initial=0.0)
                 allowed = Tolerance(allowed.kind, allowed.limit, absolute=share * float(way))
             ours = _stored(golden, name, values[name])
             checks.compare(f"{kind}/{name}", ours, allowed, f"{kind}: values")
@@ -227,7 +224,10 @@ def _check_moves(
 def _stored(golden: Golden, name: str, full: np.ndarray) -> np.ndarray:
     """The entries of a variable that the file keeps: those at `index/...`, or all, flat."""
     flat = full.reshape(-1)
-    return flat[golden[f"index/{name}"]] if f"index/{name}" in golden else flat
+    key = f"index/{name}"
+    if key not in golden:
+        return flat
+    return flat[golden.array(key, None, low=0, high=flat.size - 1, whole=True).astype(np.int64)]
 
 
 def _names(golden: Golden, kind: str) -> list[str]:

@@ -1,5 +1,5 @@
-"""Annotations to training entries, mirror images included; the annotations stand in `roidb_input.json` beside
-the file.
+"""Annotations to training entries, mirror images included. The annotations of `NAME.npz` stand beside it in
+`NAME_input.json`, or in `roidb_input.json`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dsg.datasets.records import ImageRecord, Vocabulary
 from dsg.datasets.roidb import build_record
 from dsg.errors import UserError
 from dsg.parity.checks import EXACT, Checks
-from dsg.parity.golden import Golden
+from dsg.parity.golden import MAX_SEED, Golden
 
 
 def run(golden: Golden, *_: Any) -> Checks:
@@ -23,8 +23,9 @@ def run(golden: Golden, *_: Any) -> Checks:
     checks = Checks(golden)
     checks.given("np_random_seed")
     first = next((key.split("/")[0] for key in golden if key.endswith("/partial_relation_class")), "00")
-    entities = golden[f"{first}/partial_entity_class"].shape[-1]
-    predicates = golden[f"{first}/partial_relation_class"].shape[-1]
+    options: dict[str, Any] = {"empty": True, "finite": False}  # an image without boxes has a vocabulary, too
+    entities = golden.array(f"{first}/partial_entity_class", None, None, **options).shape[-1]
+    predicates = golden.array(f"{first}/partial_relation_class", None, None, None, **options).shape[-1]
     annotations, metadata = _annotations(golden)
     records = _records(golden, annotations, metadata, entities, predicates)
     plain = [record for record in records if not record.flipped]
@@ -39,12 +40,23 @@ def run(golden: Golden, *_: Any) -> Checks:
 
 def _annotations(golden: Golden) -> tuple[dict[str, Any], dict[str, Any]]:
     """Annotations and metadata by image, as the data set ships them."""
-    path = golden.path.with_name("roidb_input.json")
+    own, common = (golden.path.with_name(f"{name}_input.json") for name in (golden.path.stem, "roidb"))
+    path = own if own.exists() else common
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content["annotations"]), dict(content["image_metadata"])
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: the annotations of {golden.path.name} should be there ({error})") from error
+        annotations, metadata = dict(content["annotations"]), dict(content["image_metadata"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        names = " or ".join(dict.fromkeys((own.name, common.name)))
+        raise UserError(
+            f"{path}: the annotations of {golden.path.name} should be there, as {names} ({error})"
+        ) from error
+    for name, size in metadata.items():
+        sides = [size.get(side) for side in ("width", "height")] if isinstance(size, dict) else [None]
+        if not all(isinstance(side, int) and side > 0 for side in sides):
+            raise UserError(f"{path}: image_metadata has no width and height of {name}, but {size!r}")
+        if not isinstance(annotations.get(name, []), list):
+            raise UserError(f"{path}: the annotations of {name} are no list of relationships")
+    return annotations, metadata
 
 
 def _records(
@@ -52,7 +64,7 @@ def _records(
 ) -> list[ImageRecord]:
     """Every annotated image's record, then every mirror image's."""
     vocabulary = Vocabulary(tuple(map(str, range(entities))), tuple(map(str, range(predicates))))
-    rng = np.random.RandomState(int(golden.number("np_random_seed")))
+    rng = np.random.RandomState(golden.integer("np_random_seed", 0, MAX_SEED))
     records = [
         build_record(
             name,
