@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.shared import shared_path
@@ -25,6 +27,18 @@ def commands() -> list[str]:
     """What the tutorial types, without the last chapter, whose files are gigabytes."""
     text = TUTORIAL.read_text(encoding="utf-8").partition("\n## Visual Genome")[0]
     return re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
+
+
+def write_literal_sources(home: Path) -> None:
+    """~/boxes.json and ~/relations.csv as they are shown, and ~/photos with pictures of their sizes."""
+    text = TUTORIAL.read_text(encoding="utf-8")
+    for kind, file in (("json", "boxes.json"), ("csv", "relations.csv")):
+        (shown,) = re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        (home / file).write_text(shown)
+    (home / "photos").mkdir()
+    for image in json.loads((home / "boxes.json").read_text())["images"]:
+        pixels = np.full((image["height"], image["width"], 3), 90, np.uint8)
+        assert cv2.imwrite(str(home / "photos" / image["file_name"]), pixels)
 
 
 def write_sources(home: Path, folder: Path, images: Path, limit: int) -> None:
@@ -59,15 +73,9 @@ def write_sources(home: Path, folder: Path, images: Path, limit: int) -> None:
 
 @pytest.fixture
 def clone(tmp_path):
-    """A clone with an output folder of its own, and a home with the tutorial's files."""
-    home, clone = tmp_path / "home", tmp_path / "clone"
-    home.mkdir()
-    photos = shared_path("data", "coco_spatial")
-    if photos.is_dir():
-        write_sources(home, photos, photos / "images", IMAGES)
-    else:
-        shapes = make_tiny_shapes(tmp_path / "data", train=IMAGES) / "shapes"
-        write_sources(home, shapes, shapes / "CLEVR_v1.0/images/train", IMAGES)
+    """A clone with an output folder of its own, and an empty home."""
+    clone = tmp_path / "clone"
+    (tmp_path / "home").mkdir()
     python = clone / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
@@ -77,23 +85,37 @@ def clone(tmp_path):
     return clone
 
 
-def test_the_tutorial(clone):
-    home = clone.parent / "home"
-    environment = {**os.environ, "HOME": str(home), "DSG_PYTHON": sys.executable}
+def typed(clone: Path, command: str) -> str:
+    """What a command prints that is typed in the clone."""
+    environment = {**os.environ, "HOME": str(clone.parent / "home"), "DSG_PYTHON": sys.executable}
     environment.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
-    typed = commands()
-    assert [command.split()[0].rpartition("/")[2] for command in typed] == ["python"] * 2 + [
-        "train.sh",
-        "python",
-    ]
+    done = subprocess.run(["bash", "-c", command], cwd=clone, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def test_the_files_that_are_shown(clone):
+    """What the tutorial shows of its files is enough for its next commands."""
+    write_literal_sources(clone.parent / "home")
+    convert, check = commands()[:2]
+    assert "train: 2 images" in (converted := typed(clone, convert)) and "test: 1 images" in converted
+    assert "photos-rr: usable" in typed(clone, check)
+
+
+def test_the_tutorial(clone, tmp_path):
+    home = tmp_path / "home"
+    photos = shared_path("data", "coco_spatial")
+    if photos.is_dir():
+        write_sources(home, photos, photos / "images", IMAGES)
+    else:
+        shapes = make_tiny_shapes(tmp_path / "data", train=IMAGES) / "shapes"
+        write_sources(home, shapes, shapes / "CLEVR_v1.0/images/train", IMAGES)
+    programs = [command.split()[0].rpartition("/")[2] for command in commands()]
+    assert programs == ["python", "python", "train.sh", "python"]
     outputs = []
-    for command in typed:
+    for command in commands():
         words = f"{command} {' '.join(map(_quoted, TINY))}" if "train.sh" in command else command
-        done = subprocess.run(
-            ["bash", "-c", words], cwd=clone, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-        outputs.append(done.stdout)
+        outputs.append(typed(clone, words))
     assert "train: " in outputs[0] and (home / "photos-rr" / "images").is_symlink()
     assert "photos-rr: usable" in outputs[1]
     assert (clone / "output/check/photos-rr/statistics.png").is_file()

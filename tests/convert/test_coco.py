@@ -138,7 +138,37 @@ def test_nothing_remains(files, tmp_path):
         convert_coco(*files, tmp_path / "a", Options(categories=Choice(names=("cat",)), rule=RULE))
     with pytest.raises(UserError, match="no image for test; see --test-share"):
         convert_coco(*files, tmp_path / "a", Options(rule=SplitRule()))
-    assert list((tmp_path / "a").iterdir()) == []
+    with pytest.raises(UserError, match="no image for test; see --test-share"):
+        convert_coco(*files, tmp_path / "b/c", Options(rule=SplitRule()))
+    assert {path.name for path in tmp_path.iterdir()} == {"boxes.json", "relations.json"}
+    (tmp_path / "a").mkdir()
+    with pytest.raises(UserError, match="no image for test"):
+        convert_coco(*files, tmp_path / "a", Options(rule=SplitRule()))
+    assert list((tmp_path / "a").iterdir()) == []  # it was there before
+
+
+@pytest.mark.parametrize("share", [0.001, 0.999])
+@pytest.mark.parametrize("images", [2, 3, 10])
+def test_few_images_give_one_to_each_split(write, tmp_path, images, share):
+    boxes, relations = write("b.json", coco(images)), write("r.json", triples(images))
+    rule = SplitRule(test_share=share)
+    account = convert_coco(boxes, relations, tmp_path / "out", Options(rule=rule))
+    few, many = ("test", "train") if share < 0.5 else ("train", "test")
+    assert account.images == {few: 1, many: images - 1}
+    assert account.relationships == {few: 2, many: 2 * images - 2}
+    order = sorted(range(images), key=lambda n: rule.place(str(n)))
+    chosen = order[0] if few == "test" else order[-1]
+    for name in (f"annotations_{few}.json", f"{few}_image_metadata.json"):
+        assert list(load(tmp_path / "out", name)) == [f"{chosen:02}.jpg"]
+    assert len(load_dataset(str(tmp_path / "out"), "trainval")) == account.images["train"]
+    assert len(load_dataset(str(tmp_path / "out"), "test")) == account.images["test"]
+
+
+def test_one_image_is_too_few(write, tmp_path):
+    boxes, relations = write("b.json", coco(1)), write("r.json", triples(1))
+    with pytest.raises(UserError, match="no image for test"):
+        convert_coco(boxes, relations, tmp_path / "out", Options(rule=SplitRule(test_share=0.2)))
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_left_out_is_counted(write, tmp_path):

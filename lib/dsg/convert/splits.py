@@ -1,6 +1,8 @@
 """Which image goes into which file: by lists of ids, or a share drawn by a hash of the id.
 
-The hash makes the choice the same on every machine and whatever other images there are.
+The hash makes the choice the same on every machine and whatever other images there are. Only where it would
+leave nothing for testing, or nothing for training, the image that is next in the order of the hash moves
+there (`writer`).
 """
 
 from __future__ import annotations
@@ -30,7 +32,16 @@ class SplitRule:
                 return split
         if self.train is not None:
             return "train" if key in self.train or file in self.train else None
-        return "test" if _share(key, self.seed) < self.test_share else "train"
+        return "test" if self.place(key) < self.test_share else "train"
+
+    @property
+    def draws(self) -> bool:
+        """Whether a share decides which images are for testing."""
+        return self.train is None and self.test_share > 0
+
+    def place(self, key: str) -> float:
+        """Where an image stands in the order of the draw, in 0..1: with a larger share it is for testing."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}:{key}".encode()).digest()[:8], "big") / 2.0**64
 
 
 def make_rule(
@@ -61,10 +72,6 @@ def make_rule(
     return SplitRule(
         lists["test"], lists["validation"], lists["train"] if train_ids else None, share, seed, names
     )
-
-
-def _share(key: str, seed: int) -> float:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "big") / 2.0**64
 
 
 def _read_ids(path: Path) -> frozenset[str]:

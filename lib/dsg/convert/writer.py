@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,7 +31,8 @@ def write_dataset(
     """Writes the files of a data set; they appear together, when all of them are complete.
 
     Boxes are cut at the image's border, names that are not in the vocabulary leave with their relationships,
-    and images without any relationship are left out.
+    and images without any relationship are left out. Two images or more that a share splits give at least one
+    for training and one for testing. After an error nothing is there that was not there before.
 
     Args:
         account: is filled.
@@ -44,6 +46,8 @@ def write_dataset(
             f"{folder}: holds a data set already; name another folder, or replace it with --force"
         )
     unfinished = folder / UNFINISHED
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    complete = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -57,10 +61,14 @@ def write_dataset(
                 path.unlink(missing_ok=True)
         for path in sorted(unfinished.iterdir()):
             os.replace(path, folder / path.name)
+        complete = True
     except OSError as error:
         raise UserError(f"{folder}: cannot write the data set ({error.strerror or error})") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        for path in () if complete else made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def check_link(folder: Path, images: Path, name: str) -> None:
@@ -108,7 +116,7 @@ def _write_all(
     (folder / "predicates.json").write_text(json.dumps(list(predicates)), encoding="utf-8")
     annotations = {split: _JsonObject(annotation_file(folder, split)) for split in rule.names}
     sizes = {split: _JsonObject(metadata_file(folder, split)) for split in rule.names}
-    seen: set[str] = set()
+    seen: dict[str, str] = {}  # file -> key
     try:
         for picture in pictures:
             split = rule.of(picture.key, picture.file)
@@ -118,7 +126,7 @@ def _write_all(
             if picture.file in seen:
                 account.skip("image listed twice", picture.file)
                 continue
-            seen.add(picture.file)
+            seen[picture.file] = picture.key
             found = _relationships(picture, numbers, relations, account)
             if not found:
                 account.skip("image without a relationship", picture.file)
@@ -130,6 +138,29 @@ def _write_all(
     finally:
         for file in (*annotations.values(), *sizes.values()):
             file.close()
+    if rule.draws:
+        _fill_up(folder, rule, seen, account)
+
+
+def _fill_up(folder: Path, rule: SplitRule, keys: Mapping[str, str], account: Account) -> None:
+    """Of few images a share may leave none for testing, or none for training: the next in the order of the
+    draw moves there.
+
+    Args:
+        keys: of the images, by file name.
+    """
+    for empty, full, next_of in (("test", "train", min), ("train", "test", max)):
+        if account.images[empty] or account.images[full] < 2:
+            continue
+        annotations = json.loads(annotation_file(folder, full).read_text(encoding="utf-8"))
+        file = next_of(annotations, key=lambda name: rule.place(keys[name]))
+        for path in (annotation_file, metadata_file):
+            content = json.loads(path(folder, full).read_text(encoding="utf-8"))
+            _write_object(path(folder, empty), {file: content.pop(file)})
+            _write_object(path(folder, full), content)
+        for counts, number in ((account.images, 1), (account.relationships, len(annotations[file]))):
+            counts[full] -= number
+            counts[empty] += number
 
 
 def _relationships(
@@ -178,6 +209,13 @@ def _why(account: Account) -> str:
         return advice
     reason, number = account.left_out.most_common(1)[0]
     return f"{advice}; left out most often, {reason}: {number:,} (the first: {account.first[reason]})"
+
+
+def _write_object(path: Path, content: Mapping[str, Any]) -> None:
+    file = _JsonObject(path)
+    for key, value in content.items():
+        file.add(key, value)
+    file.close()
 
 
 class _JsonObject:
