@@ -1,8 +1,7 @@
-"""The Python interface, and the examples of its documentation."""
+"""The Python interface; its examples are tested by test_docstrings.py."""
 
 from __future__ import annotations
 
-import doctest
 import json
 import subprocess
 import sys
@@ -13,8 +12,6 @@ import numpy as np
 import pytest
 
 import dsg
-import dsg.api
-import dsg.query_words
 from dsg.api import Model
 from dsg.ask import answer
 from dsg.datasets.shapes import make_picture
@@ -34,17 +31,6 @@ def image() -> np.ndarray:
     """R, G, B."""
     picture = make_picture("test", 0, {"seed": 5, "size": [192, 128], "objects": [3, 5]})[0]
     return picture[:, :, ::-1].copy()
-
-
-@pytest.mark.parametrize("module", [dsg.api, dsg.query_words], ids=lambda module: module.__name__)
-def test_examples_of_the_documentation(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
-    missing = {"parse_query", "query_ids", "similar_names"} & set(vars(module))
-    result = doctest.testmod(
-        module, optionflags=flags, extraglobs={name: vars(module)[name] for name in missing}
-    )
-    assert result.attempted >= 3 and result.failed == 0
 
 
 def test_importing_the_package_is_quick() -> None:

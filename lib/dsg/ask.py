@@ -121,11 +121,13 @@ def answer(
         ValueError: there are not as many lists of queries as images.
 
     Example:
+        >>> from dsg.query_words import query_ids
         >>> trained = load_trained("data/demo/mini.npz")
-        >>> words = trained.vocabulary
-        >>> query = parse_query("red metal cube, left, blue rubber sphere", words.objects, words.predicates)
-        >>> found = answer(trained.model, ["scene.png"], [[query]], trained.config)[0]
-        >>> found.subject_boxes(0), found.object_boxes(0)
+        >>> words = ("blue metal cylinder", "left", "blue metal cylinder")
+        >>> query = query_ids(words, trained.vocabulary.objects, trained.vocabulary.predicates)
+        >>> found = answer(trained.model, ["data/demo/images/demo_0.png"], [[query]], trained.config)[0]
+        >>> found.subject_boxes(0)[0].round().tolist(), found.object_boxes(0)[0].round().tolist()
+        ([104.0, 68.0, 140.0, 115.0], [179.0, 84.0, 216.0, 133.0])
     """
     from dsg.pipeline import inference_batch
 

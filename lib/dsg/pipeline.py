@@ -68,9 +68,10 @@ def training_batches(
         `tf.data.Dataset` of `dsg.batch.Batch` dictionaries, of the shapes in `batch_spec`.
 
     Example:
-        >>> bad = BadRecords()
-        >>> for batch in iterate(training_batches(dataset, config, epoch=0, bad=bad), bad):
-        ...     train_step(batch)
+
+        bad = BadRecords()
+        for batch in iterate(training_batches(dataset, config, epoch=0, bad=bad), bad):
+            train_step(batch)
     """
     order = epoch_order(len(dataset), config.rng_seed, epoch)
 

@@ -65,8 +65,9 @@ def load_dataset(
             relationships make no sense; no image is left; an argument has an unknown value.
 
     Example:
-        >>> dataset = load_dataset("vrd", "train", flip="released")
+        >>> dataset = load_dataset("data/demo", "test")
         >>> print(dataset.summary())
+        demo test: 6 images, 118 queries (data/demo)
     """
     split = {"val": "validation"}.get(split, split)
     flip = {False: "none", True: "released"}[flip] if isinstance(flip, bool) else flip

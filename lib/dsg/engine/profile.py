@@ -30,10 +30,11 @@ class StepProfile:
         warm_up: steps that pass before.
 
     Example:
-        >>> profile = StepProfile(run.folder / "tensorboard", 5)
-        >>> with contextlib.closing(profile.watch(batches, state.step)) as watched:
-        ...     for batch in watched:
-        ...         step(batch)
+
+        profile = StepProfile(run.folder / "tensorboard", 5)
+        with contextlib.closing(profile.watch(batches, state.step)) as watched:
+            for batch in watched:
+                step(batch)
     """
 
     def __init__(self, folder: Path, wanted: int, warm_up: int = WARM_UP) -> None:

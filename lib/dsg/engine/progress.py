@@ -26,8 +26,7 @@ class Progress:
 
     Example:
         >>> with Progress("test", total=100) as progress:
-        ...     for item in items:
-        ...         work(item)
+        ...     for item in range(100):
         ...         progress.advance(text="IoU 0.91")
     """
 

@@ -74,8 +74,9 @@ def train(
         Interrupted: SIGINT or SIGTERM came; the state is saved, and the same call goes on from there.
 
     Example:
-        >>> training, validation = load_splits(config, "shapes")
-        >>> train(config, training, validation, Run.of(Path("output"), "mini", "shapes", "default"))
+
+        training, validation = load_splits(config, "shapes")
+        train(config, training, validation, Run.of(Path("output"), "mini", "shapes", "default"))
     """
     run.make_folder()
     with run.lock(), log_file(run.folder / "logs", "train"), interruptible() as check:

@@ -32,9 +32,14 @@ class Evaluator:
         size: cells per side of the maps.
 
     Example:
+        >>> from dsg.metrics.report import format_table
         >>> evaluator = Evaluator(predicates=("left", "right"))
-        >>> evaluator.add_image("a.png", queries, ambiguous, probabilities, boxes, gt_boxes, gt_roles)
-        >>> print(format_table(evaluator.results()))
+        >>> boxes = np.array([[0.0, 0.0, 0.5, 1.0], [0.5, 0.0, 1.0, 1.0]])
+        >>> queries, roles = np.array([[3, 0, 7]]), np.array([[SUBJECT, OBJECT]])
+        >>> evaluator.add_image("a.png", queries, np.array([False]), np.eye(4)[roles], boxes, boxes, roles)
+        (array([1.]), array([1.]))
+        >>> print(format_table(evaluator.results()).splitlines()[0])
+        1 images, 0 skipped, 1 queries
     """
 
     def __init__(

@@ -39,9 +39,13 @@ class DSG(tf.keras.Model):
     """Detector, scene graph and referring relationships in one model; build it with `dsg.nets.build_model`.
 
     Example:
+        >>> from dsg.config import load_config
+        >>> from dsg.nets import build_model
         >>> model = build_model(load_config(overrides=["NET", "mini"]), num_entities=48, num_predicates=4)
-        >>> predictions = model.predict_roles(batch)   # batch: see dsg.batch.Batch
-        >>> predictions.role_probabilities.shape       # [B, Q, N, 4]
+        >>> batch = {"image": tf.zeros([1, 64, 96, 3]), "image_size": tf.constant([[64.0, 96.0]])}
+        >>> batch["queries"] = tf.constant([[[0, 1, 2], [3, 1, 5]]])
+        >>> model.predict_roles(batch).role_probabilities.shape  # [B, Q, N, 4]
+        TensorShape([1, 2, 10, 4])
     """
 
     def __init__(self, config: Config, parts: Parts) -> None:
