@@ -35,6 +35,31 @@ def test_lines_and_time_left(caplog):
     assert progress.seconds_per_step == pytest.approx(2)
 
 
+def test_without_an_end_the_rate_is_told(caplog):
+    now = [0.0]
+    with caplog.at_level(logging.INFO, "dsg"):
+        progress = Progress("file, MB", 0, done=5, clock=lambda: now[0], terminal=False)
+        for seconds in (1, 4, 4, 4):
+            now[0] += seconds
+            progress.advance(2)
+    assert [record.getMessage() for record in caplog.records] == ["file, MB 13  0.5 a second"]
+
+
+def test_more_steps_than_were_announced(caplog):
+    with caplog.at_level(logging.INFO, "dsg"):
+        progress = Progress("file, MB", 3, clock=lambda: 0.0, terminal=False)
+        for _ in range(9):
+            progress.advance()
+    assert len(caplog.records) == 1  # at the announced end, then by the clock
+
+
+def test_a_bar_without_an_end(capsys):
+    with Progress("file, MB", 0, terminal=True) as progress:
+        progress.advance()
+        progress.advance()
+    assert "file, MB: 2" in capsys.readouterr().err
+
+
 def test_a_bar_on_a_terminal(capsys):
     with Progress("test", 2, terminal=True) as progress:
         progress.advance()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
+import logging
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dsg.engine.progress import Progress
 from dsg.errors import UserError
 from dsg.fetch.catalogue import Part
 from dsg.fetch.download import download
@@ -148,6 +152,40 @@ def test_without_a_checksum_the_structure_counts(world, site):
     world.target.unlink()
     assert "no complete zip archive" in world.refused(site, "truncated", name="file.zip")
     assert "no complete zip archive" in world.refused(site, "wrong", name="file.zip")
+
+
+LARGE = bytes(8_500_000)
+
+
+@pytest.fixture
+def lines(monkeypatch, caplog):
+    """What is logged, by a clock that goes on by eleven seconds with every look."""
+    ticks = itertools.count(0, 11)
+    slow = functools.partial(Progress, clock=lambda: next(ticks), terminal=False)
+    monkeypatch.setattr("dsg.fetch.download.Progress", slow)
+    monkeypatch.setattr(logging.getLogger("dsg"), "propagate", True)
+    caplog.set_level(logging.INFO, logger="dsg")
+    return lambda: [record.getMessage() for record in caplog.records if "MB " in record.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "estimate", "last"),
+    [
+        ("good", 0, "large.bin, MB 9/9  0s left"),
+        ("unsized", 9, "large.bin, MB 8/9  11s left"),
+        ("unsized", 0, "large.bin, MB 8  0.0909 a second"),
+        ("unsized", 1, "large.bin, MB 8  0.0909 a second"),  # the estimate is too low
+    ],
+)
+def test_progress_and_time_left_are_told(world, lines, behaviour, estimate, last):
+    with running({"large.bin": LARGE}) as site:
+        world.get(site, behaviour, name="large.bin", about_mb=estimate)
+    assert lines()[-1] == last
+
+
+def test_a_small_file_needs_no_progress(world, site, lines):
+    world.get(site, "good")
+    assert lines() == []
 
 
 def test_a_busy_server_is_asked_later(world, site):

@@ -19,7 +19,7 @@ class Progress:
 
     Args:
         label: what is counted, the start of each line.
-        total: steps in all; `done` of them were made before.
+        total: steps in all; `done` of them were made before. 0: nobody knows, then the rate is told instead.
         every: steps between two lines where there is no terminal; 0 means every ten seconds.
         clock: seconds; replaced in tests.
         terminal: draw a bar; default, whether standard error is a terminal.
@@ -48,8 +48,9 @@ class Progress:
         self._bar: Any = None
         if terminal:
             layout = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}"
+            layout = layout if total else "{desc}: {n_fmt} {postfix}"
             self._bar = tqdm(
-                total=total, initial=done, desc=label, bar_format=layout, leave=None, file=sys.stderr
+                total=total or None, initial=done, desc=label, bar_format=layout, leave=None, file=sys.stderr
             )
 
     def __enter__(self) -> Progress:
@@ -87,18 +88,21 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(f"{brief or text} {self._left(also)}".strip(), refresh=False)
             self._bar.update(count)
-        elif self._due(now):
+        elif self._due(now, count):
             self._spoken = now
-            LOG.info("%s %d/%d %s %s", self._label, self._done, self._total, text, self._left(also))
+            steps = f"{self._done}/{self._total}" if self._total else f"{self._done}"
+            LOG.info("%s %s %s %s", self._label, steps, text, self._left(also))
 
-    def _due(self, now: float) -> bool:
-        if self._done >= self._total:
+    def _due(self, now: float, count: int) -> bool:
+        if self._done - count < self._total <= self._done:
             return True
         return self._done % self._every == 0 if self._every else now - self._spoken >= 10
 
     def _left(self, also: float) -> str:
         if self._seconds is None:
             return ""
+        if not self._total:
+            return f"{1 / max(self._seconds, 1e-9):.3g} a second"
         return f"{duration(self._seconds * max(self._total - self._done, 0) + also)} left"
 
 

@@ -17,6 +17,7 @@ from dsg.fetch.tools import Tools, explained
 
 LOG = logging.getLogger("dsg")
 MEGABYTE = 1_000_000
+SHOWN_FROM = 5 * MEGABYTE  # less is there in a moment
 
 
 def download(part: Part, urls: Sequence[str], target: Path, tools: Tools) -> None:
@@ -86,20 +87,21 @@ def _from_mirror(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: 
 
 @contextlib.contextmanager
 def _progress(part: Part) -> Iterator[OnBytes]:
-    """Shows megabytes, if there are several."""
+    """Shows megabytes, if there are several, with the time left, or the rate where nobody knows the size."""
     with contextlib.ExitStack() as stack:
         shown: list[Progress] = []
         told = [0]
 
         def on_bytes(done: int, total: int) -> None:
             total = total or part.size_guess
-            if not shown and total >= 5 * MEGABYTE:
-                told[0] = done // MEGABYTE
-                label = f"{part.file}, MB"
-                shown.append(stack.enter_context(Progress(label, -(-total // MEGABYTE), done=told[0])))
-            if shown and done // MEGABYTE > told[0]:
-                shown[0].advance(done // MEGABYTE - told[0])
-                told[0] = done // MEGABYTE
+            megabytes = -(-done // MEGABYTE) if done == total else done // MEGABYTE
+            if not shown and max(done, total) >= SHOWN_FROM:
+                told[0] = megabytes
+                expected = -(-total // MEGABYTE) if total > done else 0  # an estimate may be too low
+                shown.append(stack.enter_context(Progress(f"{part.file}, MB", expected, done=megabytes)))
+            if shown and megabytes > told[0]:
+                shown[0].advance(megabytes - told[0])
+                told[0] = megabytes
 
         yield on_bytes
 
