@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import stat
 import tarfile
 import zipfile
@@ -10,6 +11,8 @@ import pytest
 
 from dsg.errors import UserError
 from dsg.fetch.archives import Limits
+from dsg.fetch.catalogue import Part
+from dsg.fetch.content import problem
 from dsg.fetch.tools import Tools
 from dsg.fetch.unpack import Damaged, unpack
 from tests.fetch.files import tar_of, zip_of
@@ -100,6 +103,32 @@ def test_bombs(packed, tmp_path):
     with pytest.raises(UserError, match="more than 3 files"):
         unpack(packed({f"f{n}": b"" for n in range(5)}), tmp_path / "out", limits=Limits(members=3))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_bomb_is_refused_before_all_of_it_is_decompressed(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(tar_of({"zeros": bytes(20_000_000)}))
+    part = Part("bomb.tar.gz", (), "")
+    assert problem(path, part) == ""
+    read, whole = [], gzip.GzipFile.read
+
+    def counted(self, size=-1):
+        read.append(len(block := whole(self, size)))
+        return block
+
+    monkeypatch.setattr(gzip.GzipFile, "read", counted)
+    limits = Limits(allowed=3_000_000, ratio=1)
+    assert problem(path, part, limits) == "it would unpack to more than 3 MB"
+    assert sum(read) < 5_000_000
+    assert problem(path, part, Limits(allowed=1000, ratio=10_000)) == ""
+
+
+def test_a_bomb_in_a_name_is_refused_before_tarfile_sees_it(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.tar.gz"
+    path.write_bytes(tar_of({"n" * 8_000_000: b""}))
+    monkeypatch.setattr(tarfile, "open", None)
+    found = problem(path, Part("bomb.tar.gz", (), ""), Limits(allowed=3_000_000, ratio=1))
+    assert found == "it would unpack to more than 3 MB"
 
 
 def test_a_member_longer_than_it_says(tmp_path):

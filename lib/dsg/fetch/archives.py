@@ -44,6 +44,10 @@ class Limits:
     ratio: float = MAX_RATIO
     allowed: int = ALWAYS_ALLOWED
 
+    def unpacked(self, packed: int) -> int:
+        """Bytes that an archive of so many may become."""
+        return max(self.allowed, int(self.ratio * packed))
+
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Opened]:
@@ -63,7 +67,7 @@ def members(archive: Opened, path: Path, limits: Limits) -> list[Member]:
         UserError: it holds what no data set holds, see above.
     """
     listed = _of_zip(archive, path) if isinstance(archive, zipfile.ZipFile) else _of_tar(archive, path)
-    allowed = max(limits.allowed, int(limits.ratio * path.stat().st_size))
+    allowed = limits.unpacked(path.stat().st_size)
     result: list[Member] = []
     total = 0
     for member in listed:

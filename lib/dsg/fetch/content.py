@@ -9,7 +9,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from dsg.fetch.archives import Limits
 from dsg.fetch.catalogue import Part
+from dsg.fetch.tools import size_text
 
 LFS_HEADER = b"version https://git-lfs"
 PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
@@ -29,8 +31,12 @@ def foreign_content(head: bytes) -> str:
     return ""
 
 
-def problem(path: Path, part: Part) -> str:
-    """Why a file cannot be `part`; empty where it can. Reads it all if there is a checksum.
+def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
+    """Why a file cannot be `part`; empty where it can. Reads it all if there is a checksum, or if it is a
+    tar.gz; of what that unpacks to, no more than an archive may hold.
+
+    Args:
+        limits: replaced in tests.
 
     Raises:
         OSError: it cannot be read.
@@ -47,7 +53,7 @@ def problem(path: Path, part: Part) -> str:
         found = digest(path, algorithm)
         if found != expected:
             return f"its {algorithm} is {found} where {expected} is expected"
-    return _structure_problem(path, part)
+    return _structure_problem(path, part, limits or Limits())
 
 
 def digest(path: Path, algorithm: str) -> str:
@@ -59,19 +65,23 @@ def digest(path: Path, algorithm: str) -> str:
     return state.hexdigest()
 
 
-def _structure_problem(path: Path, part: Part) -> str:
+def _structure_problem(path: Path, part: Part, limits: Limits) -> str:
     """Zip: a look at the frame, for unpacking compares the checksum of every file. Tar: all of it."""
     try:
         if part.file.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
                 return "" if archive.namelist() else "it is an empty archive"
         if part.is_archive:
+            # First: tarfile would take a name of gigabytes into memory.
+            allowed, unpacked = limits.unpacked(path.stat().st_size), 0
+            with gzip.open(path) as stream:  # its checksum stands at the very end
+                while block := stream.read(BLOCK):
+                    unpacked += len(block)
+                    if unpacked > allowed:
+                        return f"it would unpack to more than {size_text(allowed)}"
             with tarfile.open(path, "r:gz") as packed:
                 if packed.next() is None:
                     return "it is an empty archive"
-            with gzip.open(path) as stream:  # its checksum stands at the very end
-                while stream.read(BLOCK):
-                    pass
     except (*DAMAGED, NotImplementedError, OSError) as error:
         reason = str(error) or type(error).__name__
         return f"it is no complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
