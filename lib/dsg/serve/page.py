@@ -1,7 +1,7 @@
 """The page itself: gradio's components, and what happens when they are used.
 
 Nothing is fetched from elsewhere and nothing is reported: no analytics, no fonts, no shared links. What
-people upload lies in a folder of its own that is emptied every hour, and goes when the server ends.
+people upload lies in a folder of its own, is removed one to two hours later, and goes when the server ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dsg.serve.upload import read_upload
 
 NEEDED = "the page needs gradio: pip install -r requirements-serve.txt"
 LONGEST_QUEUE = 100  # clients that wait; further ones are told to come back
-HOUR = 3600
+HOUR = 3600  # seconds between two looks through the uploads, and what they may have lain there
 INTRODUCTION = """## Where is it?
 Choose a picture, then a subject, its relation, and an object: the model answers with the boxes of both.
 """
