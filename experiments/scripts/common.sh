@@ -2,6 +2,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 start=$PWD
+export DSG_START=$start # commands in messages are to be typed there
 cfgs=experiments/cfgs
 datasets="visualgenome vrd clevr shapes"
 

@@ -360,6 +360,41 @@ def test_the_command_in_messages(tmp_path):
     assert f"--data {tmp_path}`" in advice("vrd", own, images=True)
 
 
+def test_the_command_can_be_typed_where_the_user_is(tmp_path, monkeypatch):
+    script = ROOT / "experiments/scripts/fetch.sh"
+    monkeypatch.chdir(ROOT)
+    assert fetch_command("vrd", "d", "images") == "./experiments/scripts/fetch.sh vrd --only images --data d"
+    assert fetch_command("vrd", ROOT / "data") == "./experiments/scripts/fetch.sh vrd"
+    monkeypatch.setenv("DSG_START", str(tmp_path))  # a script was called there and went to the root
+    assert fetch_command("vrd") == f"{script} vrd"
+    assert fetch_command("vrd", "d") == f"{script} vrd --data {ROOT / 'd'}"
+    monkeypatch.chdir(tmp_path)  # no script: the data folder, too, is looked for here
+    monkeypatch.delenv("DSG_START")
+    assert fetch_command("vrd") == f"{script} vrd --data data"
+    monkeypatch.setattr("dsg.fetch.hint.ROOT", tmp_path / "site-packages")
+    assert fetch_command("vrd") == "./experiments/scripts/fetch.sh vrd"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_train_tells_a_command_that_works(tmp_path, inside):
+    script = "./experiments/scripts/fetch.sh" if inside else ROOT / "experiments/scripts/fetch.sh"
+    done = subprocess.run(
+        [
+            ROOT / "experiments/scripts/train.sh",
+            "cpu",
+            "vrd",
+            "mini",
+            f"--data={tmp_path}",
+            f"--output={tmp_path}",
+        ],
+        cwd=ROOT if inside else tmp_path,
+        env={**os.environ, "DSG_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and f"`{script} vrd --data {tmp_path}` fetches it" in done.stderr
+
+
 def test_the_script(tmp_path, site):
     """Through the shell, without TensorFlow: a relative folder, an address, a mistake."""
     environment = {**os.environ, "DSG_PYTHON": sys.executable, "PYTHONPATH": ""}
