@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import json
 import logging
 import urllib.error
 import urllib.request
@@ -109,6 +110,27 @@ def test_another_version_starts_again(world, site, behaviour):
 def test_halves_of_different_files_are_noticed(world, site):
     assert world.get(site, "mixed") == CONTENT
     assert len(site.asked("mixed")) == 3 and site.asked("mixed")[2] is None
+
+
+def test_an_interruption_leaves_no_old_bytes_under_a_new_version(world, site, monkeypatch):
+    """The server has another version; the run ends after its answer, before the first byte."""
+    old = bytes(len(CONTENT) // 2)
+    world.target.parent.mkdir()
+    world.part_file.write_bytes(old)
+    note = world.part_file.with_name(world.part_file.name + ".json")
+    note.write_text(json.dumps({"url": site.url("good", "file.bin"), "validator": '"old"'}))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for where in ("_remember", "_next_chunk"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"dsg.fetch.http.{where}", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                world.get(site, "good", sha256=None)
+        assert world.part_file.read_bytes() == b""
+        assert note.exists() == (where == "_next_chunk")  # the new version's
+    assert world.get(site, "good", sha256=None) == CONTENT
 
 
 def test_what_is_complete_is_not_asked_for_again(world, site):

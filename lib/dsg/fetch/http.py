@@ -74,6 +74,8 @@ def receive(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: OnByt
             raise Refused(f"it offers {total:,} bytes where {part.bytes:,} are expected")
         _refuse_page(response)
         need_space(tools, part_file.parent, max(total - start, 0), part.file)
+        if not start:
+            _empty(part_file)
         _remember(part_file, url, response)
         _store(response, part_file, start, total, tools, on_bytes)
 
@@ -83,6 +85,15 @@ def forget(part_file: Path) -> None:
     for path in (part_file, _note(part_file)):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def _empty(part_file: Path) -> None:
+    """Removes what is left of an older version. The note goes first: whenever a run is killed, no note names
+    another version than that of the bytes beside it."""
+    with explained(part_file):
+        with contextlib.suppress(FileNotFoundError):
+            _note(part_file).unlink()
+        open(part_file, "wb").close()
 
 
 def _request(url: str, start: int, validator: str) -> urllib.request.Request:
