@@ -139,6 +139,7 @@ def test_one_fault_hides_no_other(good, tmp_path):
         "test",
     }
     assert "only what can be read of train" in check.lines()
+    assert counts(check, NOTE) == {"categories that are never used": 1, "predicates that are never used": 1}
     written = check.write(tmp_path / "report")
     assert written[-1].name == "statistics.png"
 

@@ -112,6 +112,7 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
     datasets: dict[str, Dataset] = {}
     pictures: dict[str, list[Picture]] = {}
     partly = []
+    whole = named
     for split in SPLITS:
         try:
             datasets[split] = load_dataset(name, split, data_dir=data_dir)
@@ -121,8 +122,9 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
             rest = salvage(label, folder, entry, split, vocabulary)
             _explain(split, folder, error, rest, findings)
             datasets[split], pictures[split] = rest.dataset, rest.pictures
+            whole = whole and rest.whole
     statistics = {split: statistics_of(dataset) for split, dataset in datasets.items() if len(dataset)}
-    if named and not partly:
+    if whole:
         _check_use(statistics, vocabulary, findings)
     read = {
         split: check_images(split, found, findings, sample)

@@ -45,6 +45,7 @@ class Salvaged:
     pictures: list[Picture]
     bad: int  # relationships of the format that make no sense
     relationships: int  # of the format
+    whole: bool  # both of its files can be read to their end
 
 
 def pictures_of(dataset: Dataset) -> list[Picture]:
@@ -118,6 +119,7 @@ def salvage(label: str, folder: Path, entry: Entry | None, split: str, vocabular
         pictures,
         bad,
         int(table.relationships[valid].sum()),
+        fault is None and sizes is not None,
     )
 
 
