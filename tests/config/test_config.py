@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from dsg.config import dump_yaml, flatten, from_values, load_config, options
+from dsg.config.option import Range
 from dsg.errors import UserError
+from tests.shared import ROOT
 
 
 def test_later_files_and_pairs_win(tmp_path):
@@ -69,12 +73,42 @@ def test_explicit_value_beats_the_variant():
         (["TRAIN.EPOCHS"], ["no partner"]),
         (["TRAIN.EPOCHS", "0"], ["at least 1"]),
         (["NET", "res50", "FEATURE_STRIDE", "8"], ["res18"]),
-        (["TRAIN.SCALES", "4"], ["16 pixels"]),
+        (["TRAIN.SCALES", "4"], ["each value of TRAIN.SCALES must be at least 16"]),
         (["TRAIN.EPOCHS", "{"], ["cannot read"]),
         (["BOX_SOURCE", "rpn", "RR_SOURCE", "feature"], ["LOSS.RR", "VARIANT no_dsg"]),
         (["VARIANT", "no_dsg", "LOSS.BOX", "0.5"], ["LOSS.BOX", "the graph"]),
         (["TEST.TWO_STEP_TOPK", "-1"], ["TEST.TWO_STEP_TOPK", "at least 0"]),
-        (["GPI.HIDDEN_LAYERS", "0"], ["GPI.HIDDEN_LAYERS"]),
+        (["GPI.HIDDEN_LAYERS", "0"], ["GPI.HIDDEN_LAYERS must be at least 1"]),
+        (["TRAIN.LEARNING_RATE", ".nan"], ["TRAIN.LEARNING_RATE must be above 0, not nan"]),
+        (["TRAIN.LEARNING_RATE", "inf"], ["TRAIN.LEARNING_RATE must be above 0"]),
+        (["TRAIN.LEARNING_RATE", "-0.1"], ["TRAIN.LEARNING_RATE must be above 0"]),
+        (["TRAIN.LEARNING_RATE", "0"], ["TRAIN.LEARNING_RATE must be above 0"]),
+        (["TRAIN.MOMENTUM", "1"], ["TRAIN.MOMENTUM must be at least 0 and below 1"]),
+        (["TRAIN.AVERAGE", "1"], ["TRAIN.AVERAGE must be at least 0 and below 1"]),
+        (["TRAIN.RPN_BATCHSIZE", "0"], ["TRAIN.RPN_BATCHSIZE must be at least 1"]),
+        (["TRAIN.MAX_BAD_STEPS", "0"], ["TRAIN.MAX_BAD_STEPS must be at least 1"]),
+        (["TRAIN.SNAPSHOT_KEPT", "-1"], ["TRAIN.SNAPSHOT_KEPT must be at least 0"]),
+        (["TRAIN.EPOCHS", "-1"], ["TRAIN.EPOCHS must be at least 1"]),
+        (["TRAIN.FG_THRESH", "1.5"], ["TRAIN.FG_THRESH must be from 0 to 1"]),
+        (["TRAIN.RPN_NMS_THRESH", "-0.5"], ["TRAIN.RPN_NMS_THRESH must be from 0 to 1"]),
+        (["TRAIN.RPN_POSITIVE_OVERLAP", "7"], ["TRAIN.RPN_POSITIVE_OVERLAP must be from 0 to 1"]),
+        (["DATA.WORKERS", "-2"], ["DATA.WORKERS must be at least 0"]),
+        (["TEST.PICTURES", "-1"], ["TEST.PICTURES must be at least 0"]),
+        (["ANCHOR_SCALES", "[4, 0]"], ["each value of ANCHOR_SCALES must be above 0, not [4, 0]"]),
+        (["ANCHOR_RATIOS", "-1"], ["each value of ANCHOR_RATIOS must be above 0"]),
+        (["ANCHOR_RATIOS", "[]"], ["need at least one value"]),
+        (["TEST.SCALES", "[]"], ["TEST.SCALES needs at least one value"]),
+        (["HEAD.DIM", "0"], ["HEAD.DIM must be at least 1"]),
+        (["GPI.PHI", "0"], ["GPI.PHI must be at least 1"]),
+        (["RR.HIDDEN", "[5, -1]"], ["each value of RR.HIDDEN must be at least 1"]),
+        (["LOSS.RR", "-0.1"], ["LOSS.RR must be at least 0"]),
+        (["RNG_SEED", "-1"], ["RNG_SEED must be from 0 to 4294967295"]),
+        (["RNG_SEED", "4294967296"], ["RNG_SEED must be from 0 to 4294967295"]),
+        (["BASELINE.SHIFT_SIZE", "0"], ["BASELINE.SHIFT_SIZE must be at least 1"]),
+        (["FOO", "1"], ["unknown option FOO; docs/configuration.md lists all options"]),
+        (["TRAIN.XYZ", "1"], ["docs/configuration.md lists all options"]),
+        (["EPOCHS", "1"], ["did you mean TRAIN.EPOCHS?"]),
+        (["GPI.HIDEN", "1"], ["did you mean GPI.HIDDEN?"]),
     ],
 )
 def test_mistakes_are_answered_in_one_line(pairs, words):
@@ -102,3 +136,33 @@ def test_every_option_has_a_sentence_and_a_value():
     for name, item in options().items():
         assert item.metadata["text"].endswith("."), name
         assert not item.metadata["choices"] or item.default in item.metadata["choices"], name
+
+
+def test_every_number_has_a_range_and_the_default_is_in_it():
+    for name, item in options().items():
+        within = item.metadata["within"]
+        if item.type in ("bool", "str") or item.metadata["choices"]:
+            assert within is None, name
+            continue
+        values = item.default if isinstance(item.default, tuple) else (item.default,)
+        assert within is not None and all(value in within for value in values), name
+
+
+@pytest.mark.parametrize(
+    ("within", "inside", "outside", "text"),
+    [
+        (Range(1), [1, 1e9], [0, math.inf, math.nan], "at least 1"),
+        (Range(0, above=True), [1e-9], [0, -1], "above 0"),
+        (Range(0, 1), [0, 0.5, 1], [-0.1, 1.1], "from 0 to 1"),
+        (Range(0, 1, below=True), [0, 0.9], [1], "at least 0 and below 1"),
+        (Range(0, 1, above=True), [1], [0], "above 0 and at most 1"),
+    ],
+)
+def test_ranges(within, inside, outside, text):
+    assert all(value in within for value in inside) and not any(value in within for value in outside)
+    assert str(within) == text
+
+
+def test_the_configurations_of_the_project_are_within_the_ranges():
+    for path in sorted((ROOT / "experiments" / "cfgs").glob("*.yml")):
+        load_config([path])

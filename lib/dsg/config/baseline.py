@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dsg.config.option import option
+from dsg.config.option import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, option
 
 
 @dataclass(frozen=True)
@@ -22,39 +22,49 @@ class BaselineConfig:
     cache_gb: float = option(
         4.0,
         "Memory for what an image gives again and again: its pixels, or its features where they are kept.",
+        within=NOT_NEGATIVE,
     )
-    dropout: float = option(0.0, "Share of the features that is dropped in training.")
-    convolutions: int = option(0, "1x1 convolutions between features and attention.")
-    embedding: int = option(512, "Width of the embeddings of categories and predicates.")
+    dropout: float = option(0.0, "Share of the features that is dropped in training.", within=BELOW_ONE)
+    convolutions: int = option(0, "1x1 convolutions between features and attention.", within=NOT_NEGATIVE)
+    embedding: int = option(512, "Width of the embeddings of categories and predicates.", within=COUNT)
     hidden: int = option(
         0,
         "Width of a query's vector; attention multiplies it with the features, channel by channel, so it has "
         "their width (0) unless CONVOLUTIONS change theirs.",
+        within=NOT_NEGATIVE,
     )
     predicate_slots: int = option(
-        0, "Predicates that are provided for (0: those of the data set; the release has 6 for CLEVR)."
+        0,
+        "Predicates that are provided for (0: those of the data set; the release has 6 for CLEVR).",
+        within=NOT_NEGATIVE,
     )
-    iterations: int = option(3, "ssas: shifts of the attention, T.")
-    discount: float = option(1.0, "ssas: weight of each attention map over that of the one before, lambda.")
+    iterations: int = option(3, "ssas: shifts of the attention, T.", within=NOT_NEGATIVE)
+    discount: float = option(
+        1.0, "ssas: weight of each attention map over that of the one before, lambda.", within=POSITIVE
+    )
     internal: str = option(
         "ensemble",
         "ssas: a weighted mean of all maps is the answer (release), or each has a loss and the last is the "
         "answer (paper), or only the last is used.",
         ("ensemble", "loss", "last"),
     )
-    module_layers: int = option(6, "ssas: convolutions of a predicate's module, n.")
-    module_kernel: int = option(7, "ssas: cells a side of their kernels, k.")
-    module_channels: int = option(10, "ssas: channels between them, c.")
-    shift_size: int = option(10, "ss: cells a side of a predicate's filter.")
+    module_layers: int = option(6, "ssas: convolutions of a predicate's module, n.", within=COUNT)
+    module_kernel: int = option(7, "ssas: cells a side of their kernels, k.", within=COUNT)
+    module_channels: int = option(10, "ssas: channels between them, c.", within=COUNT)
+    shift_size: int = option(10, "ss: cells a side of a predicate's filter.", within=COUNT)
     shift_units: str = option(
         "cells", "ss: shifts are measured in cells of the map, or in pixels (release).", ("cells", "pixels")
     )
-    positive_weight: float = option(7.5, "Weight of the cells to be marked in the cross-entropy.")
+    positive_weight: float = option(
+        7.5, "Weight of the cells to be marked in the cross-entropy.", within=POSITIVE
+    )
     keep_self: bool = option(
         True, "Ask for relations of a thing to itself as well, as the referring-relationships release does."
     )
     unknown_rate: float = option(
-        0.0, "Discovery: rate at which training hides the query's subject, and its object (published: 0.3)."
+        0.0,
+        "Discovery: rate at which training hides the query's subject, and its object (published: 0.3).",
+        within=BELOW_ONE,
     )
     unknown_test: str = option(
         "none",

@@ -2,7 +2,8 @@
 
 Values are merged in this order, a later one wins: the defaults of the schema, each YAML file, the pairs.
 VARIANT sets its values where it is named last: they beat the files before, and what stands beside it or comes
-later beats them. An unknown name is answered with the nearest valid one, a wrong type with the right one.
+later beats them. An unknown name is answered with the nearest valid one, a wrong type with the right one, a
+number out of range with the range.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import yaml
 from dsg.config.schema import AUXILIARY, VARIANTS, Config, options
 from dsg.errors import UserError
 
+SIMILAR = 0.6  # likeness of two words from which one may be a slip of the other
 KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
 
 
@@ -26,8 +28,8 @@ def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = ())
     """The configuration of YAML `files` (later ones win) and of `overrides`, a flat list KEY VALUE KEY VALUE
     ...
 
-    Raises `UserError` for an unknown key, a value of the wrong type or outside its choices, and for
-    unreadable YAML.
+    Raises `UserError` for an unknown key, a value of the wrong type or outside its choices or its range, and
+    for unreadable YAML.
 
     Example:
         >>> load_config(overrides=["TRAIN.LEARNING_RATE", "0.002"]).train.learning_rate
@@ -135,8 +137,9 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
 def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
     """`value` in the type of option `name`, or a `UserError` that says which name or type would be right."""
     if name not in known:
-        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)
-        raise UserError(f"unknown option {name}; did you mean {near[0]}?")
+        meant = _nearest(str(name).upper(), known)
+        hint = f"did you mean {meant}?" if meant else "docs/configuration.md lists all options"
+        raise UserError(f"unknown option {name}; {hint}")
     item = known[name]
     kind = _kinds()[name]
     converted = _convert(kind, value)
@@ -147,38 +150,34 @@ def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         near = difflib.get_close_matches(str(converted), [str(c) for c in choices], n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UserError(f"{name} is one of {', '.join(map(str, choices))}, not {value!r}{hint}")
+    within = item.metadata["within"]
+    items = converted if isinstance(converted, tuple) else (converted,)
+    if within is not None and not all(one in within for one in items):
+        each = "each value of " if isinstance(converted, tuple) else ""
+        raise UserError(f"{each}{name} must be {within}, not {value!r}")
     return converted
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str | None:
+    """The option that was probably meant, if any: its last part must be like that of `name`."""
+
+    def likeness(first: str, second: str) -> float:
+        return difflib.SequenceMatcher(None, first, second).ratio()
+
+    leaf = name.rsplit(".", 1)[-1]
+    like = [other for other in known if likeness(leaf, other.rsplit(".", 1)[-1]) >= SIMILAR]
+    return max(like, key=lambda other: likeness(name, other), default=None)
 
 
 def _check_together(config: Config) -> None:
     """Refuses values that are right one by one but not together."""
-    positive = {
-        "TRAIN.EPOCHS": config.train.epochs,
-        "TRAIN.IMS_PER_BATCH": config.train.ims_per_batch,
-        "TEST.IMS_PER_BATCH": config.test.ims_per_batch,
-        "TRAIN.RPN_POST_NMS_TOP_N": config.train.rpn_post_nms_top_n,
-        "TRAIN.SNAPSHOT_ITERS": config.train.snapshot_iters,
-        "POOLING_SIZE": config.pooling_size,
-        "RELATION_POOLING_SIZE": config.relation_pooling_size,
-        "TRAIN.MAX_SIZE": config.train.max_size,
-        "TEST.MAX_SIZE": config.test.max_size,
-    }
-    for name, value in positive.items():
-        if value < 1:
-            raise UserError(f"{name} must be at least 1, not {value}")
-    if not 0 <= config.train.average < 1:
-        raise UserError(f"TRAIN.AVERAGE is at least 0 and less than 1, not {config.train.average}")
     if config.feature_stride == 8 and config.net not in ("res18", "mini"):
         raise UserError(f"FEATURE_STRIDE 8 is for res18 and mini; {config.net} has 16")
     if not config.anchor_scales or not config.anchor_ratios:
         raise UserError("ANCHOR_SCALES and ANCHOR_RATIOS need at least one value each")
     for name, scales in (("TRAIN.SCALES", config.train.scales), ("TEST.SCALES", config.test.scales)):
-        if not scales or min(scales) < 16:
-            raise UserError(f"{name} needs sides of at least 16 pixels, not {list(scales)}")
-    if config.test.two_step_topk < 0:
-        raise UserError(f"TEST.TWO_STEP_TOPK must be at least 0, not {config.test.two_step_topk}")
-    if config.gpi.hidden_layers < 1 or config.gpi.attention_hidden < 0:
-        raise UserError("GPI.HIDDEN_LAYERS must be at least 1, GPI.ATTENTION_HIDDEN at least 0")
+        if not scales:
+            raise UserError(f"{name} needs at least one value")
     if not config.has_graph:
         graph = ["rr", "entity", "predicate", "gt_entity", "gt_predicate"]
         graph += ["box"] if config.box_source == "rpn" else []

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+import math
+from dataclasses import dataclass, field
 from typing import Any
 
 
-def option(default: Any, text: str, choices: tuple[Any, ...] | None = None) -> Any:
-    """A dataclass field with a default, a sentence for the documentation and, optionally, the only values it
-    may take.
+@dataclass(frozen=True)
+class Range:
+    """The numbers that an option takes; nan and infinity are never among them.
+
+    Example:
+        >>> 0.5 in Range(0, 1), 1 in Range(0, 1, below=True), str(Range(0, above=True))
+        (True, False, 'above 0')
     """
-    return field(default=default, metadata={"text": text, "choices": choices})
+
+    low: float
+    high: float = math.inf
+    above: bool = False  # without `low` itself
+    below: bool = False  # without `high` itself
+
+    def __contains__(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        low = value > self.low if self.above else value >= self.low
+        return low and (value < self.high if self.below else value <= self.high)
+
+    def __str__(self) -> str:
+        low = f"above {self.low}" if self.above else f"at least {self.low}"
+        if self.high == math.inf:
+            return low
+        if not self.above and not self.below:
+            return f"from {self.low} to {self.high}"
+        return f"{low} and {'below' if self.below else 'at most'} {self.high}"
+
+
+NOT_NEGATIVE = Range(0)  # at least 0
+COUNT = Range(1)  # at least 1
+POSITIVE = Range(0, above=True)
+SHARE = Range(0, 1)
+BELOW_ONE = Range(0, 1, below=True)
+
+
+def option(
+    default: Any, text: str, choices: tuple[Any, ...] | None = None, within: Range | None = None
+) -> Any:
+    """A dataclass field with a default, a sentence for the documentation and, optionally, the only values it
+    may take, or the range of a number, or of each number of a list.
+    """
+    return field(default=default, metadata={"text": text, "choices": choices, "within": within})

@@ -24,9 +24,10 @@ Every option has a default, and the defaults are the values of the TensorFlow 1 
 before it; what stands beside it or comes later beats them.
 
 Values are YAML; a list may also stand in round brackets, and one value may stand for a list of one. An
-unknown key is answered with the nearest known one, a value of the wrong type with the right type, both with
-exit status 2. A run saves its whole configuration as `config.yml`. A snapshot carries it, too: testing a
-snapshot takes the options from it, but for the place of data and weights, and then the pairs that are given.
+unknown key is answered with the nearest known one, a value of the wrong type with the right type, a number
+out of range with the range, all with exit status 2. A run saves its whole configuration as `config.yml`. A
+snapshot carries it, too: testing a snapshot takes the options from it, but for the place of data and
+weights, and then the pairs that are given.
 
 In Python, `dsg.config.load_config(files, ["TRAIN.LEARNING_RATE", "0.002"])` returns a frozen `Config` whose
 attribute for `TRAIN.LEARNING_RATE` is `config.train.learning_rate`.
@@ -56,6 +57,8 @@ def _row(prefix: str, item: dataclasses.Field[Any]) -> str:
     choices = item.metadata["choices"]
     kind = str(item.type)
     values = ", ".join(f"`{choice}`" for choice in choices) if choices else {**KINDS, **LISTS}[kind]
+    if item.metadata["within"] is not None:
+        values += f", each {item.metadata['within']}" if kind in LISTS else f", {item.metadata['within']}"
     meaning = item.metadata["text"].replace("|", "\\|")
     return f"| `{prefix}{item.name.upper()}` | {_shown(item.default)} | {values} | {meaning} |"
 

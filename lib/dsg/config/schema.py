@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dsg.config.baseline import BaselineConfig
-from dsg.config.option import option
+from dsg.config.option import BELOW_ONE, COUNT, NOT_NEGATIVE, POSITIVE, SHARE, Range, option
 
 BASELINES = ("ss", "co", "vrd", "ssas")  # answer with maps instead of boxes, see docs/baselines.md
+SIDE = Range(16)  # pixels: one cell of the coarsest feature map
 NETS = ("res18", "res50", "res101", "res152", "mini", *BASELINES)
 
 
@@ -33,27 +34,35 @@ class DataConfig:
         "A pair with several predicates keeps one, drawn when loading or anew every epoch.",
         ("sample_once", "sample_each_epoch"),
     )
-    max_images: int = option(0, "Use only the first images of a split (0: all).")
-    workers: int = option(0, "Parallel image readers (0: as many as processors).")
+    max_images: int = option(0, "Use only the first images of a split (0: all).", within=NOT_NEGATIVE)
+    workers: int = option(0, "Parallel image readers (0: as many as processors).", within=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Training schedule, optimiser, input and the detector's targets."""
 
-    epochs: int = option(20, "Epochs (called iters in snapshot names).")
+    epochs: int = option(20, "Epochs (called iters in snapshot names).", within=COUNT)
     optimizer: str = option(
         "momentum",
         "SGD with momentum as in the release, Adam, or RMSprop as in Keras.",
         ("momentum", "adam", "rmsprop"),
     )
-    learning_rate: float = option(0.001, "Initial learning rate.")
-    momentum: float = option(0.9, "Momentum of SGD.")
+    learning_rate: float = option(0.001, "Initial learning rate.", within=POSITIVE)
+    momentum: float = option(0.9, "Momentum of SGD.", within=BELOW_ONE)
     weight_decay: float = option(
-        0.0001, "L2 regularisation: times half the squared norm of each regularised kernel."
+        0.0001,
+        "L2 regularisation: times half the squared norm of each regularised kernel.",
+        within=NOT_NEGATIVE,
     )
-    gamma: float = option(0.5, "The learning rate is multiplied by this after each epoch named in STEPSIZE.")
-    stepsize: tuple[int, ...] = option((4, 8, 12, 16), "Epochs after which the learning rate drops.")
+    gamma: float = option(
+        0.5,
+        "The learning rate is multiplied by this after each epoch named in STEPSIZE.",
+        within=Range(0, 1, above=True),
+    )
+    stepsize: tuple[int, ...] = option(
+        (4, 8, 12, 16), "Epochs after which the learning rate drops.", within=COUNT
+    )
     schedule: str = option(
         "steps",
         "Learning rate drops at STEPSIZE, falls along a cosine to zero, or drops where validation (the IoU, "
@@ -61,45 +70,63 @@ class TrainConfig:
         ("steps", "cosine", "plateau"),
     )
     patience: int = option(
-        3, "Epochs without a better validation that a plateau may last before each further one is a drop."
+        3,
+        "Epochs without a better validation that a plateau may last before each further one is a drop.",
+        within=NOT_NEGATIVE,
     )
-    warmup_steps: int = option(0, "Steps over which the learning rate rises linearly from zero.")
+    warmup_steps: int = option(
+        0, "Steps over which the learning rate rises linearly from zero.", within=NOT_NEGATIVE
+    )
     average: float = option(
         0.0,
         "Decay of a running average of the weights, such as 0.999, with which validation and the best "
         "snapshot answer (0: none).",
+        within=BELOW_ONE,
     )
-    clip_norm: float = option(0.0, "Gradients are scaled down to this global norm (0: never).")
+    clip_norm: float = option(
+        0.0, "Gradients are scaled down to this global norm (0: never).", within=NOT_NEGATIVE
+    )
     double_bias: bool = option(False, "Double the gradient of biases.")
     bias_decay: bool = option(False, "Regularise biases, too.")
     truncated: bool = option(False, "Draw the initial weights of new layers from a truncated normal.")
     freeze_detector: bool = option(False, "Train neither the trunk nor the region proposal network.")
     use_gt: bool = option(False, "Use the ground-truth boxes in place of proposals.")
-    ims_per_batch: int = option(1, "Images a step on each GPU; the release takes one.")
+    ims_per_batch: int = option(1, "Images a step on each GPU; the release takes one.", within=COUNT)
     scales: tuple[int, ...] = option(
-        (600,), "Length of the shorter image side in pixels; one is drawn for each image."
+        (600,), "Length of the shorter image side in pixels; one is drawn for each image.", within=SIDE
     )
-    max_size: int = option(1000, "Longest allowed image side in pixels.")
+    max_size: int = option(1000, "Longest allowed image side in pixels.", within=COUNT)
     use_flipped: bool = option(True, "Add the mirror image of every training image.")
     flip_predicates: bool = option(
         False, "Mirroring exchanges predicates such as left and right (release: it does not)."
     )
-    max_queries: int = option(0, "Queries drawn for each training image at random (0: all of them).")
-    display: int = option(20, "Steps between two progress lines where the output is no terminal.")
-    summary_interval: int = option(100, "Steps between two TensorBoard entries.")
+    max_queries: int = option(
+        0, "Queries drawn for each training image at random (0: all of them).", within=NOT_NEGATIVE
+    )
+    display: int = option(
+        20, "Steps between two progress lines where the output is no terminal.", within=NOT_NEGATIVE
+    )
+    summary_interval: int = option(100, "Steps between two TensorBoard entries.", within=NOT_NEGATIVE)
     profile: int = option(
         0,
         "Steps that TensorFlow's profiler watches, after a few to warm up; what it saw goes to tensorboard/ "
         "(0: off).",
+        within=NOT_NEGATIVE,
     )
-    snapshot_iters: int = option(1, "Epochs between two snapshots.")
-    snapshot_kept: int = option(3, "Snapshots kept besides the best one.")
+    snapshot_iters: int = option(1, "Epochs between two snapshots.", within=COUNT)
+    snapshot_kept: int = option(3, "Snapshots kept besides the best one.", within=NOT_NEGATIVE)
     save_minutes: int = option(
-        30, "Minutes between two savings inside an epoch, so that a crash costs no more (0: none)."
+        30,
+        "Minutes between two savings inside an epoch, so that a crash costs no more (0: none).",
+        within=NOT_NEGATIVE,
     )
-    steps_per_epoch: int = option(0, "End an epoch after so many steps (0: after all images).")
-    validate_images: int = option(0, "Validate on the first images only (0: on all).")
-    max_bad_steps: int = option(10, "Stop after so many steps in a row whose loss is not finite.")
+    steps_per_epoch: int = option(
+        0, "End an epoch after so many steps (0: after all images).", within=NOT_NEGATIVE
+    )
+    validate_images: int = option(0, "Validate on the first images only (0: on all).", within=NOT_NEGATIVE)
+    max_bad_steps: int = option(
+        10, "Stop after so many steps in a row whose loss is not finite.", within=COUNT
+    )
     deterministic: bool = option(
         False, "Use deterministic operations, so that equal runs end with equal weights."
     )
@@ -107,10 +134,13 @@ class TrainConfig:
     loss_scale: float = option(
         1024.0,
         "With PRECISION float16: losses times this in the backward pass, so that small gradients survive.",
+        within=POSITIVE,
     )
-    fg_thresh: float = option(0.5, "IoU from which a proposal takes the label of a ground-truth box.")
+    fg_thresh: float = option(
+        0.5, "IoU from which a proposal takes the label of a ground-truth box.", within=SHARE
+    )
     bg_thresh: float = option(
-        0.3, "IoU below which a proposal is background; between the two it is not used."
+        0.3, "IoU below which a proposal is background; between the two it is not used.", within=SHARE
     )
     assign: str = option(
         "released",
@@ -118,27 +148,33 @@ class TrainConfig:
         ("released", "paper"),
     )
     bbox_normalize_stds: tuple[float, ...] = option(
-        (0.1, 0.1, 0.2, 0.2), "Unit of the refiner's four deltas."
+        (0.1, 0.1, 0.2, 0.2), "Unit of the refiner's four deltas.", within=POSITIVE
     )
-    rpn_batchsize: int = option(256, "Anchors an image that the region proposal network learns from.")
-    rpn_fg_fraction: float = option(0.5, "Largest share of positive anchors among them.")
-    rpn_positive_overlap: float = option(0.8, "IoU from which an anchor is positive.")
-    rpn_negative_overlap: float = option(0.3, "IoU below which an anchor is negative.")
+    rpn_batchsize: int = option(
+        256, "Anchors an image that the region proposal network learns from.", within=COUNT
+    )
+    rpn_fg_fraction: float = option(0.5, "Largest share of positive anchors among them.", within=SHARE)
+    rpn_positive_overlap: float = option(0.8, "IoU from which an anchor is positive.", within=SHARE)
+    rpn_negative_overlap: float = option(0.3, "IoU below which an anchor is negative.", within=SHARE)
     rpn_clobber_positives: bool = option(
         False, "An anchor that is both positive and negative becomes negative."
     )
     rpn_positive_weight: float = option(
-        -1.0, "Weight share of positive anchors in the box loss (-1: all alike)."
+        -1.0, "Weight share of positive anchors in the box loss (-1: all alike).", within=Range(-1, 1)
     )
     rpn_nms_thresh: float = option(
-        0.5, "IoU of non-maximum suppression, in training and testing as in the release."
+        0.5, "IoU of non-maximum suppression, in training and testing as in the release.", within=SHARE
     )
     rpn_pre_nms_top_n: int = option(
-        12000, "Proposals before suppression; only where USE_E2E_TF is off, as in the release."
+        12000,
+        "Proposals before suppression; only where USE_E2E_TF is off, as in the release.",
+        within=NOT_NEGATIVE,
     )
-    rpn_post_nms_top_n: int = option(32, "Proposals after suppression, in training and testing.")
+    rpn_post_nms_top_n: int = option(
+        32, "Proposals after suppression, in training and testing.", within=COUNT
+    )
     rpn_nms_min_score: float = option(
-        0.8, "Proposals below this score, or 0.01 below the best if that is less, are dropped."
+        0.8, "Proposals below this score, or 0.01 below the best if that is less, are dropped.", within=SHARE
     )
 
 
@@ -148,10 +184,10 @@ class TestConfig:
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
-    scales: tuple[int, ...] = option((600,), "Length of the shorter image side in pixels.")
-    max_size: int = option(1000, "Longest allowed image side in pixels.")
-    ims_per_batch: int = option(1, "Images a step.")
-    pictures: int = option(12, "Images whose answers and scene graphs are drawn.")
+    scales: tuple[int, ...] = option((600,), "Length of the shorter image side in pixels.", within=SIDE)
+    max_size: int = option(1000, "Longest allowed image side in pixels.", within=COUNT)
+    ims_per_batch: int = option(1, "Images a step.", within=COUNT)
+    pictures: int = option(12, "Images whose answers and scene graphs are drawn.", within=NOT_NEGATIVE)
     always_include_best: bool = option(
         True, "The best-scoring box always enters the IoU map (paper: only when no box is predicted)."
     )
@@ -162,7 +198,9 @@ class TestConfig:
         ("last_wins", "both"),
     )
     two_step_topk: int = option(
-        0, "With RR_SOURCE symbolic: only so many of an image's relations, the surest, are facts (0: all)."
+        0,
+        "With RR_SOURCE symbolic: only so many of an image's relations, the surest, are facts (0: all).",
+        within=NOT_NEGATIVE,
     )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
 
@@ -189,9 +227,11 @@ class ResnetConfig:
 class HeadConfig:
     """From crops of the feature map to entity and relation features."""
 
-    dim: int = option(512, "Width of entity and relation features, without their four coordinates.")
-    channels: int = option(256, "Channels inside the heads of the small nets (mini, res18).")
-    relation_channels: int = option(128, "Channels inside their relation head.")
+    dim: int = option(
+        512, "Width of entity and relation features, without their four coordinates.", within=COUNT
+    )
+    channels: int = option(256, "Channels inside the heads of the small nets (mini, res18).", within=COUNT)
+    relation_channels: int = option(128, "Channels inside their relation head.", within=COUNT)
 
 
 @dataclass(frozen=True)
@@ -213,19 +253,22 @@ class GpiConfig:
         0,
         "Width of an embedding of both boxes' relative place and size that every pair carries besides its "
         "union box (0: none, as in the release).",
+        within=NOT_NEGATIVE,
     )
-    hidden: int = option(516, "Width of the hidden layers (paper: 512).")
+    hidden: int = option(516, "Width of the hidden layers (paper: 512).", within=COUNT)
     hidden_layers: int = option(
         2,
         "Hidden layers of each network (1 gives the paper's number of weights: two layers with the output).",
+        within=COUNT,
     )
     attention_hidden: int = option(
         1024,
         "Width of the hidden layer behind the one weight of neighbour_attention (0: none, it is linear).",
+        within=NOT_NEGATIVE,
     )
-    phi: int = option(1024, "Width of phi's output (paper: 512).")
-    alpha: int = option(1024, "Width of alpha's output (paper: 512).")
-    rho: int = option(1024, "Width of the refined node features.")
+    phi: int = option(1024, "Width of phi's output (paper: 512).", within=COUNT)
+    alpha: int = option(1024, "Width of alpha's output (paper: 512).", within=COUNT)
+    rho: int = option(1024, "Width of the refined node features.", within=COUNT)
     self_edge: bool = option(True, "A node is among its own neighbours (paper: it is not).")
     rho_neighbours: bool = option(True, "rho sees the sum over neighbours, too (paper: node and graph only).")
     rho_relation: bool = option(False, "Refine relation features as well (paper: yes).")
@@ -239,7 +282,7 @@ class GpiConfig:
 class RrConfig:
     """The referring-relationship classifier."""
 
-    hidden: tuple[int, ...] = option((500,), "Hidden layers (paper: two of 512).")
+    hidden: tuple[int, ...] = option((500,), "Hidden layers (paper: two of 512).", within=COUNT)
     loss: str = option(
         "released",
         "Reweighted and normalised cross-entropy (released), or its plain sum.",
@@ -249,6 +292,7 @@ class RrConfig:
         0,
         "Width of an attention over a box's neighbours that the query steers; the classifier also reads what "
         "it gathers (0: none, as in the release).",
+        within=NOT_NEGATIVE,
     )
     matching: bool = option(
         False,
@@ -260,18 +304,20 @@ class RrConfig:
 class LossConfig:
     """Weights of the loss terms; VARIANT sets them, an explicit value wins."""
 
-    rpn_class: float = option(1.0, "Region proposal network: object or not.")
-    rpn_box: float = option(1.0, "Region proposal network: boxes.")
-    box: float = option(1.0, "Box refiner.")
-    rr: float = option(0.1, "Referring-relationship classifier on the graph.")
+    rpn_class: float = option(1.0, "Region proposal network: object or not.", within=NOT_NEGATIVE)
+    rpn_box: float = option(1.0, "Region proposal network: boxes.", within=NOT_NEGATIVE)
+    box: float = option(1.0, "Box refiner.", within=NOT_NEGATIVE)
+    rr: float = option(0.1, "Referring-relationship classifier on the graph.", within=NOT_NEGATIVE)
     rr_baseline: float = option(
-        0.1, "Referring-relationship classifier on the unrefined features (itself halved)."
+        0.1,
+        "Referring-relationship classifier on the unrefined features (itself halved).",
+        within=NOT_NEGATIVE,
     )
-    entity: float = option(0.01, "Entity labels of the proposals.")
-    predicate: float = option(0.01, "Relation labels of pairs of proposals.")
-    gt_entity: float = option(0.01, "Entity labels of the ground-truth boxes.")
-    gt_predicate: float = option(0.01, "Relation labels of pairs of ground-truth boxes.")
-    regularization: float = option(0.01, "Weight decay, on top of TRAIN.WEIGHT_DECAY.")
+    entity: float = option(0.01, "Entity labels of the proposals.", within=NOT_NEGATIVE)
+    predicate: float = option(0.01, "Relation labels of pairs of proposals.", within=NOT_NEGATIVE)
+    gt_entity: float = option(0.01, "Entity labels of the ground-truth boxes.", within=NOT_NEGATIVE)
+    gt_predicate: float = option(0.01, "Relation labels of pairs of ground-truth boxes.", within=NOT_NEGATIVE)
+    regularization: float = option(0.01, "Weight decay, on top of TRAIN.WEIGHT_DECAY.", within=NOT_NEGATIVE)
     box_kind: str = option(
         "smooth_l1",
         "Loss of the box refiner: of its deltas, or the generalised IoU of its boxes (needs "
@@ -298,26 +344,27 @@ class Config:
         "",
         "Trunk weights to start from; empty: where data/README.md says they lie; none: random weights.",
     )
-    rng_seed: int = option(3, "Seed of every random draw.")
+    rng_seed: int = option(3, "Seed of every random draw.", within=Range(0, 2**32 - 1))
     pixel_means: tuple[float, ...] = option(
-        (102.9801, 115.9465, 122.7717), "Subtracted from the B, G and R values."
+        (102.9801, 115.9465, 122.7717), "Subtracted from the B, G and R values.", within=Range(0, 255)
     )
     feature_stride: int = option(
         16, "Pixels between two cells of the feature map (8: res18 and mini only).", (8, 16)
     )
     anchor_scales: tuple[float, ...] = option(
-        (4.0, 8.0, 16.0, 32.0), "Anchor sides, in units of FEATURE_STRIDE."
+        (4.0, 8.0, 16.0, 32.0), "Anchor sides, in units of FEATURE_STRIDE.", within=POSITIVE
     )
-    anchor_ratios: tuple[float, ...] = option((0.5, 1.0, 2.0), "Anchor heights over widths.")
-    rpn_channels: int = option(512, "Channels of the region proposal network.")
-    pooling_size: int = option(7, "Cells a side of an entity's crop.")
+    anchor_ratios: tuple[float, ...] = option((0.5, 1.0, 2.0), "Anchor heights over widths.", within=POSITIVE)
+    rpn_channels: int = option(512, "Channels of the region proposal network.", within=COUNT)
+    pooling_size: int = option(7, "Cells a side of an entity's crop.", within=COUNT)
     relation_pooling_size: int = option(
-        1, "Cells a side of a relation's crop; 1: the union box's centre (paper: 7)."
+        1, "Cells a side of a relation's crop; 1: the union box's centre (paper: 7).", within=COUNT
     )
     refiner_channels: int = option(
         0,
         "Channels through which the box refiner also sees each cell of a box's crop (0: none, it sees node "
         "features only, as in the release).",
+        within=NOT_NEGATIVE,
     )
     use_e2e_tf: bool = option(
         True, "Suppress proposals with TensorFlow's operation (on) or the compiled one (off)."
