@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from dsg.datasets import ImageRecord, ambiguous, load_dataset
+from dsg.datasets.annotations import annotation_file, read_json
+from dsg.datasets.stored import StoredRecords
 from tests.shared import needs_shared, shared_path
 
 DATA = shared_path("data")
@@ -62,6 +64,26 @@ def test_vrd_counts(split, images, empty, triples, samples, queries, several, bo
     assert len(keeping.records) == len(records) + alone
     sizes = [len(record.boxes) for record in records]
     assert (max(sizes), round((sum(sizes) + alone) / images, 1)) == boxes
+
+
+@needs_shared("data", "VRD")
+@pytest.mark.parametrize(
+    ("split", "file", "annotated", "loaded"),
+    [
+        ("trainval", "train", 30355, 30355),
+        ("test", "test", 7638, 7632),  # one image of the annotations has no size
+    ],
+)
+def test_vrd_relationships_as_they_stand_in_the_files(split, file, annotated, loaded) -> None:
+    """Repeated ones, self-relations and faulty ones included."""
+    dataset = load_dataset("vrd", split, data_dir=DATA)
+    records = dataset.records
+    assert isinstance(records, StoredRecords)
+    table = records.table
+    assert int(table.relationships.sum()) == loaded
+    every = read_json(annotation_file(dataset.folder, file))
+    assert sum(map(len, every.values())) == annotated
+    assert sum(len(every[name]) for name in table.unsized) == annotated - loaded
 
 
 @needs_shared("data", "VRD")
