@@ -42,5 +42,5 @@ def missing_packages_named() -> Iterator[None]:
 def _remedy(module: str) -> str:
     ours = 'pip install ".[cpu]" in the clone of dsg'
     if module == "tensorflow":
-        ours += '; for NVIDIA GPUs pip install "tensorflow[and-cuda]"'
+        ours += '; for NVIDIA GPUs pip install . "tensorflow[and-cuda]"'
     return f"{PACKAGES[module]} is not installed: {ours}"
