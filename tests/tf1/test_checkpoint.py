@@ -242,3 +242,12 @@ def test_the_real_index(tmp_path: Path) -> None:
     reader = open_checkpoint(tmp_path / "dsg_pretrained.ckpt")
     listed = json.loads((FOLDER / "dsg_pretrained_variables.json").read_text())
     assert {name: list(shape) for name, shape in reader.get_variable_to_shape_map().items()} == listed
+
+
+def test_a_layer_that_the_release_lacks_is_missing(tmp_path: Path) -> None:
+    """It would keep its random start unnoticed, whatever else the file holds."""
+    model = SmallRelease()
+    prefix = save(tmp_path / "dsg_pretrained.ckpt", values_of(model))
+    model._parts["box_refiner/cells"] = Bottleneck(8, 16)
+    with pytest.raises(UserError, match=r"lacks \d+ of the model's variables, such as box_refiner/cells"):
+        load_release_checkpoint(model, prefix)

@@ -63,7 +63,8 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
     """
     reader = open_checkpoint(prefix)
     net = model.config.net
-    report = _fill(model, reader, str(prefix), lambda name: release_name(name, net))
+    # A variable without a name there is missing, too: it would keep its random start unnoticed.
+    report = _fill(model, reader, str(prefix), lambda name: release_name(name, net) or "")
     if report.missing:
         raise UserError(
             f"{prefix}: lacks {len(report.missing)} of the model's variables, such as {report.missing[0]}; "

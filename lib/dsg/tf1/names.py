@@ -84,4 +84,4 @@ def _tail(rest: str) -> str:
     *path, leaf = rest.split("/")
     if leaf in NORM:
         return "/".join([*path, "BatchNorm", leaf])
-    return "/".join([*path, SLIM[leaf]])
+    return "/".join([*path, SLIM.get(leaf, leaf)])  # other leaves are those of layers that the release lacks
