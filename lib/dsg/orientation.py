@@ -48,9 +48,7 @@ def stated_orientation(data: bytes) -> int:
             warnings.simplefilter("ignore")  # of damaged EXIF, which other programs pass over, too
             with Image.open(io.BytesIO(data)) as picture:
                 found = picture.getexif().get(ORIENTATION, 1)
-    except (
-        Exception
-    ):  # Pillow documents no end of exceptions for damaged files; the pixels may still be whole
+    except Exception:  # Pillow lists no exceptions for damaged EXIF; the pixels may still be whole
         return 1
     return found if found in _STEPS else 1
 
