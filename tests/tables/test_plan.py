@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dsg.config import BASELINES
+from dsg.config import BASELINES, load_config
 from dsg.config.schema import VARIANTS
 from dsg.errors import UserError
 from dsg.tables.plan import Request, config_files, parse_seeds, plan_runs
@@ -62,20 +62,27 @@ def test_baselines_see_through_a_small_nets_trunk():
     }
 
 
-def test_options_beyond_the_paper_are_added_one_by_one_and_together():
-    runs = {run.row.key: run.config for run in plan_runs(request(table=4, net="mini", dataset="shapes"))}
-    assert not runs["released"].rr.matching and runs["matching"].rr.matching
-    changed = {
-        "matching": runs["matching"].rr.matching,
-        "query": runs["query"].rr.query_attention > 0,
-        "geometry": runs["geometry"].gpi.geometry > 0,
-        "cells": runs["cells"].refiner_channels > 0,
-        "average": runs["average"].train.average > 0,
+def options_beyond(config) -> dict[str, bool]:
+    return {
+        "matching": config.rr.matching,
+        "query": config.rr.query_attention > 0,
+        "geometry": config.gpi.geometry > 0,
+        "cells": config.refiner_channels > 0,
+        "average": config.train.average > 0,
+        "sparsemax": config.gpi.attention == "sparsemax",
+        "giou": config.loss.box_kind == "giou",
     }
-    assert all(changed.values())
-    best = runs["all"]
-    assert best.rr.matching and best.rr.query_attention and best.gpi.geometry and best.refiner_channels
-    assert best.train.average == runs["average"].train.average
+
+
+@pytest.mark.parametrize("net", ["res101", "mini", "res18_best"])
+def test_options_beyond_the_paper_are_added_one_by_one_and_together(net):
+    runs = {run.row.key: run.config for run in plan_runs(request(table=4, net=net, dataset="shapes"))}
+    released = options_beyond(runs["released"])
+    assert not any(released.values())
+    for name in released:
+        assert [key for key, on in options_beyond(runs[name]).items() if on] == [name]
+    assert [key for key, on in options_beyond(runs["all"]).items() if not on] == ["sparsemax", "giou"]
+    assert runs["dsg"].gpi.geometry == load_config(config_files(CFGS, "shapes", net)).gpi.geometry
 
 
 def test_both_tables_share_runs():
