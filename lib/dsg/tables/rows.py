@@ -75,8 +75,8 @@ TABLES: dict[int, tuple[Row, ...]] = {
         _DSG,
     ),
 }
-"""Rows in the paper's order. Rows that are in several tables are the same runs; the row DSG has the options of
-the net's file."""
+"""Rows in the paper's order. Rows that are in several tables are the same runs; the row DSG has the options
+of the net's file."""
 
 TITLES = {
     1: "Referring relationships: all models",
