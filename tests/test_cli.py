@@ -108,3 +108,13 @@ def test_help_and_wrong_options(tool):
     assert "tensorflow" not in imported  # it alone takes seconds
     done = subprocess.run([sys.executable, path, "--imbd", "vrd"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--imdb" in done.stderr
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_tensorflow_takes_its_fast_kernels_unless_told_otherwise(before, after):
+    environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+    environment.update({} if before is None else {"TF_ENABLE_ONEDNN_OPTS": before})
+    asked = "import dsg, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    words = [sys.executable, "-c", asked]
+    environment["PYTHONPATH"] = str(ROOT / "lib")
+    assert subprocess.run(words, env=environment, capture_output=True, text=True).stdout == f"{after}\n"

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.bench.report import format_report
-from dsg.bench.run import DEFAULT_SECTIONS, SECTIONS, benchmark
+from dsg.bench.run import DEFAULT_SECTIONS, QUICK_SECTIONS, SECTIONS, benchmark
 from dsg.bench.settings import QUICK, Settings
 from dsg.cli import Parser, main
 from dsg.engine.devices import imitates
@@ -47,8 +47,7 @@ def run(arguments: Sequence[str]) -> None:
         nargs="+",
         metavar="SECTION",
         choices=SECTIONS,
-        default=DEFAULT_SECTIONS,
-        help="sections to measure",
+        help="sections to measure (default: all but those that have to be named; with --quick not memory)",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("output/bench.json"), metavar="FILE", help="where the JSON goes"
@@ -59,11 +58,12 @@ def run(arguments: Sequence[str]) -> None:
     if options.quick and imitates("bfloat16"):
         settings = dataclasses.replace(settings, bfloat16=False)
         print("bfloat16 is left out: this processor imitates it, and a quick run would not be quick")
-    report = benchmark(settings, options.only)
+    sections = options.only or (QUICK_SECTIONS if options.quick else DEFAULT_SECTIONS)
+    report = benchmark(settings, sections)
     print(f"\n{format_report(report)}")
     write_text(options.output, json.dumps(report, indent=1) + "\n")
     print(f"\n{options.output}")
-    if "scaling" in options.only:
+    if "scaling" in sections:
         write_scaling(
             report["cases"], settings, options.output.with_name(f"{options.output.stem}_scaling.md")
         )

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+# Left alone, TensorFlow takes its oneDNN kernels only where a processor has instructions made for neural
+# networks. With AVX2 alone they are faster, too: up to twenty times for gradients of many small maps. It asks
+# when it is loaded.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 MIB = 1024.0 * 1024.0
-FEWEST_TURNS = 2
 
 
 @dataclass
@@ -54,6 +53,7 @@ def in_turns(
     *,
     warm_up: int = 1,
     seconds: float = math.inf,
+    fewest: int = 2,
     least: float = 0.0,
 ) -> dict[str, Timing]:
     """Times of each contender, run in turns.
@@ -62,7 +62,8 @@ def in_turns(
         contenders: by name; each call must not return before its work is done.
         repeats: turns.
         warm_up: runs of each before, not counted.
-        seconds: no further turn begins after so many (but two take place).
+        seconds: no further turn begins after so many ...
+        fewest: ... but these take place.
         least: a contender that takes less time is run several times in a turn, and the mean counts.
     """
     number = {}
@@ -73,7 +74,7 @@ def in_turns(
     timings = {name: Timing() for name in contenders}
     start = time.perf_counter()
     for turn in range(repeats):
-        if turn >= FEWEST_TURNS and time.perf_counter() - start > seconds:
+        if turn >= fewest and time.perf_counter() - start > seconds:
             break
         for name, contender in contenders.items():
             seconds_taken, worked = _time(contender, number[name])

@@ -37,6 +37,9 @@ SECTIONS = (
 )
 ONLY_WHERE_NAMED = ("precision", "savings", "scaling")
 DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
+QUICK_SECTIONS = tuple(
+    section for section in DEFAULT_SECTIONS if section != "memory"
+)  # processes of half a minute
 MEMORY = "memory:"
 
 
