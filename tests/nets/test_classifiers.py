@@ -143,3 +143,14 @@ def test_heads_answer_in_float32() -> None:
     nodes = tf.cast(noise(1, 4, 3), tf.bfloat16)
     roles = RoleClassifier(3, E, R, (6,), "glorot_uniform")(nodes, tf.constant([[[0, 0, 0]]]))
     assert {roles.dtype, BoxRefiner(3, "zeros")(nodes).dtype} == {tf.float32}
+
+
+@pytest.mark.parametrize(("even", "louder"), [(True, 1.0), (False, 8.0)])
+def test_node_and_query_begin_equally_loud_where_asked(even, louder):
+    """Size of what a node of 192 values of unit size, and a query, add to the first layer."""
+    classifier = RoleClassifier(192, 40, 6, (300, 5), "glorot_uniform", even=even)
+    rng = np.random.default_rng(0)
+    node = classifier.mlp.term(tf.constant(rng.normal(size=(200, 192)), tf.float32), 0)
+    ids = [tf.constant(rng.integers(0, count, 200)) for count in (40, 6, 40)]
+    query = sum(classifier.mlp.look_up(one, slot + 1) for slot, one in enumerate(ids))
+    assert tf.math.reduce_std(node) / tf.math.reduce_std(query) == pytest.approx(louder, rel=0.1)

@@ -66,7 +66,8 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     box_init = _normal(config, 0.001)
 
     def role_classifier(node_dim: int) -> RoleClassifier:
-        return RoleClassifier(node_dim, num_entities, num_predicates, config.rr.hidden, role_init)
+        hidden = config.rr.hidden
+        return RoleClassifier(node_dim, num_entities, num_predicates, hidden, role_init, even=small)
 
     gpi, options = None, config.gpi
     if with_graph:
