@@ -281,7 +281,7 @@ def test_precisions_answer_alike() -> None:
 
 def test_mini_section(untraced: None) -> None:
     cases = mini(TINY)["cases"]
-    assert cases["mini/training"]["images_per_second"] > 0 and cases["mini/inference"]["runs"] == 6
+    assert cases["mini/training"]["images_per_second"] > 0 and 2 <= cases["mini/inference"]["runs"] <= 6
 
 
 def test_a_benchmark_runs_its_jobs_in_other_processes() -> None:
