@@ -66,8 +66,9 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     box_init = _normal(config, 0.001)
 
     def role_classifier(node_dim: int) -> RoleClassifier:
-        hidden = config.rr.hidden
-        return RoleClassifier(node_dim, num_entities, num_predicates, hidden, role_init, even=small)
+        # Beside the matching read-out a classifier that learns fast learns the training images by heart.
+        even, hidden = small and "matching" not in wanted, config.rr.hidden
+        return RoleClassifier(node_dim, num_entities, num_predicates, hidden, role_init, even=even)
 
     gpi, options = None, config.gpi
     if with_graph:
