@@ -261,3 +261,12 @@ def test_what_the_best_changes_of_the_release():
         "TRAIN.FLIP_PREDICATES",
         "TRAIN.AVERAGE",
     }
+
+
+@pytest.mark.parametrize("variant", ["no_dsg", "dsg"])
+def test_a_role_classifier_without_the_matching_read_out_hears_queries_loudly(variant):
+    config = load_config([CFGS / "mini.yml"], ["VARIANT", variant])
+    kernel = build_model(config, num_entities=48, num_predicates=4).role_baseline.mlp.layers[0].kernel.numpy()
+    width = len(kernel) - 48 - 4 - 48  # of a node
+    louder = (width / 3) ** 0.5 if variant == "no_dsg" else 1.0
+    assert kernel[width:].std() / kernel[:width].std() == pytest.approx(louder, rel=0.05)
