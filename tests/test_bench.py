@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.bench.agreement import largest_difference, relative_difference
+from dsg.bench.agreement import demand_agreement, largest_difference, relative_difference
 from dsg.bench.measure import in_turns, peak_memory
 from dsg.bench.mini import mini
 from dsg.bench.network import Subject, inference, large_config, subject, training
@@ -118,6 +118,12 @@ def test_plain_formulation_equals_the_library(tiny: Subject) -> None:
 
 def test_plain_formulation_equals_the_library_on_large_relation_crops(tiny: Subject) -> None:
     assert largest_difference(tiny.variant({"RELATION_POOLING_SIZE": 3}), tiny.batch) < 1e-4
+
+
+@pytest.mark.parametrize("difference", [2e-4, float("nan")])
+def test_formulations_that_differ_are_not_timed(difference: float) -> None:
+    with pytest.raises(AssertionError, match="loss: the plain formulation"):
+        demand_agreement({"stage": 1e-5, "loss": difference}, 1e-4)
 
 
 @pytest.mark.parametrize("saving", [*Savings.__dataclass_fields__, "all"])
@@ -259,7 +265,7 @@ def test_inference_section(tiny: Subject, untraced: None) -> None:
     cases = found["cases"]
     assert set(cases) == {"inference/plain", "inference/library"} | BFLOAT16["inference"]
     assert cases["inference/library"]["runs"] == 2
-    assert found["checks"]["plain_equals_library_answers"] < 1e-4
+    assert found["checks"]["plain_equals_library"] < 1e-4
 
 
 def test_training_section(tiny: Subject, untraced: None) -> None:

@@ -37,9 +37,8 @@ SECTIONS = (
 )
 ONLY_WHERE_NAMED = ("precision", "savings", "scaling")
 DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
-QUICK_SECTIONS = tuple(
-    section for section in DEFAULT_SECTIONS if section != "memory"
-)  # processes of half a minute
+# Each case of memory is a process of half a minute.
+QUICK_SECTIONS = tuple(section for section in DEFAULT_SECTIONS if section != "memory")
 MEMORY = "memory:"
 
 

@@ -66,7 +66,7 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     box_init = _normal(config, 0.001)
 
     def role_classifier(node_dim: int) -> RoleClassifier:
-        # Beside the matching read-out a classifier that learns fast learns the training images by heart.
+        # Beside the matching read-out a quick classifier learned the images by heart (docs/results.md).
         even, hidden = small and "matching" not in wanted, config.rr.hidden
         return RoleClassifier(node_dim, num_entities, num_predicates, hidden, role_init, even=even)
 
