@@ -6,6 +6,7 @@ subtracts the means that it was trained with, so that images travel as 8 bit num
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import zipfile
 from pathlib import Path
@@ -33,7 +34,7 @@ PIXEL_MEANS = {
 MOVING = ("moving_mean", "moving_variance")
 
 
-class Features(Block):
+class Features(Block, abc.ABC):
     """uint8 images [B, 224, 224, 3] in B, G, R order -> float32 features [B, 14, 14, `channels`]."""
 
     channels: int
@@ -46,13 +47,13 @@ class Features(Block):
         features = self.see(tf.cast(images, tf.float32) - self._means, training)
         return tf.ensure_shape(features, [None, MAP_SIZE, MAP_SIZE, self.channels])
 
+    @abc.abstractmethod
     def see(self, pixels: tf.Tensor, training: bool) -> tf.Tensor:
         """The same for float32 images from which the means are subtracted."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def load(self, config: Config) -> Any:
         """Fill the weights as WEIGHTS says; a report for the log."""
-        raise NotImplementedError
 
 
 class TrunkFeatures(Features):

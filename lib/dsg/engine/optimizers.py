@@ -11,6 +11,7 @@ leaves everything as it is.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ RMSPROP_RHO = 0.9
 RMSPROP_EPSILON = 1e-8
 
 
-class Optimizer(tf.Module):
+class Optimizer(tf.Module, abc.ABC):
     """Updates variables in place; works in `tf.function` and in a replica of a `tf.distribute` strategy.
 
     Create it in the scope of the strategy that the variables were made in.
@@ -80,13 +81,14 @@ class Optimizer(tf.Module):
         assert replica is not None, "apply belongs inside strategy.run"
         replica.merge_call(update, args=(list(clean), rate, finite))
 
+    @abc.abstractmethod
     def _begin_step(self, strategy: Any, finite: Any) -> tuple[Any, ...]:
         """Scalars that all updates of a step share; with `finite` False they leave slots unchanged."""
-        raise NotImplementedError
 
     @staticmethod
+    @abc.abstractmethod
     def _update_one(variable: Any, gradient: Any, rate: Any, *factors_and_slots: Any) -> None:
-        raise NotImplementedError
+        """One variable's share of a step."""
 
 
 class Momentum(Optimizer):
