@@ -44,8 +44,9 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
     if weights.box:
         deltas = outputs.baseline_box_deltas if config.box_source == "feature" else outputs.box_deltas
         if config.loss.box_kind == "giou":
+            stds = tf.constant(train.bbox_normalize_stds, tf.float32)
             deltas, truth = (
-                decode(outputs.proposals.boxes, one * tf.constant(train.bbox_normalize_stds, tf.float32))
+                decode(outputs.proposals.boxes, one * stds, config.exact_boxes)
                 for one in (deltas, targets.box_deltas)
             )
             terms["box"] = giou_box_loss(deltas, truth, targets.box_weight, outputs.proposals.valid)

@@ -64,6 +64,7 @@ def test_round_trip(seed):
     decoded = decode(boxes, encode(boxes, targets)).numpy()
     # Decoding leaves out the -1 of inclusive widths: corners come back at x1, y1, x2 + 1, y2 + 1.
     np.testing.assert_allclose(decoded, targets + np.float32([0, 0, 1, 1]), atol=2e-3)
+    np.testing.assert_allclose(decode(boxes, encode(boxes, targets), exact=True), targets, atol=2e-3)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,7 +75,9 @@ def test_twins_agree_for_any_leading_dimensions(seed):
         deltas = rng.normal(0, 0.5, (*shape, 4)).astype(np.float32)
         size = rng.integers(100, 400, (*shape[:-1], 2)).astype(np.float32)
         np.testing.assert_allclose(encode(boxes, targets), encode_np(boxes, targets), rtol=2e-6, atol=2e-6)
-        np.testing.assert_allclose(decode(boxes, deltas), decode_np(boxes, deltas), rtol=2e-6, atol=2e-3)
+        for exact in (False, True):
+            decoded, twin = decode(boxes, deltas, exact), decode_np(boxes, deltas, exact)
+            np.testing.assert_allclose(decoded, twin, rtol=2e-6, atol=2e-3)
         np.testing.assert_array_equal(clip(boxes, size), clip_np(boxes, size))
         np.testing.assert_array_equal(union_boxes(boxes), union_boxes_np(boxes))
 

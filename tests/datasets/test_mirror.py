@@ -42,3 +42,18 @@ def test_flip_options_of_the_loader(tmp_path) -> None:
     assert swapped.records[18].queries[:, 1].tolist() == [2, 1]
     assert len(load_dataset(folder, "test", flip="released")) == 1
     assert len(load_dataset(folder, "validation", flip="released")) == 2
+
+
+def test_exact_boxes_stay_on_what_they_enclose(tmp_path) -> None:
+    folder = write_dataset(tmp_path / "own")
+    record = load_dataset(folder, "train").records[0]
+    drawn = np.zeros((record.height, record.width), bool)
+    x1, y1, x2, y2 = record.boxes[0].astype(int)
+    drawn[y1:y2, x1:x2] = True
+
+    found = load_dataset(folder, "train", flip="swap_lr", exact_boxes=True).records[18]
+    columns = np.flatnonzero(drawn[:, ::-1].any(0))
+    assert found.flipped and found.boxes[0, [0, 2]].tolist() == [columns[0], columns[-1] + 1]
+    np.testing.assert_array_equal(mirrored(mirrored(record, exact=True), exact=True).boxes, record.boxes)
+    released = load_dataset(folder, "train", flip="swap_lr").records[18]
+    np.testing.assert_array_equal(released.boxes, found.boxes - np.float32([1, 0, 1, 0]))

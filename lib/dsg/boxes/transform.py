@@ -2,7 +2,8 @@
 
 All functions take float32 boxes [..., 4] = [x1, y1, x2, y2] in pixels with any leading dimensions. Widths are
 inclusive (+1) where a width is read; decoded corners lie at centre +- half the width without the -1, as in
-the release, whose checkpoint was trained so. `transform_np.py` holds the NumPy twins.
+the release, whose checkpoint was trained so, or where asked (EXACT_BOXES) with it. `transform_np.py` holds the
+NumPy twins.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def encode(boxes: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.concat([(target_centre - centre) / size, tf.math.log(target_size / size)], axis=-1)
 
 
-def decode(boxes: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
-    """`boxes` moved and resized by `deltas`; the inverse of `encode` but for the 1 that inclusive widths add.
+def decode(boxes: tf.Tensor, deltas: tf.Tensor, exact: bool = False) -> tf.Tensor:
+    """`boxes` moved and resized by `deltas`; with `exact` the inverse of `encode`, without it that but for the
+    1 that inclusive widths add.
 
     Growth is limited to e^20 times, far outside any image, so that an untrained network gives huge but finite
     boxes: after `clip` they are what they would have been without the limit.
@@ -43,6 +45,7 @@ def decode(boxes: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
     Args:
         boxes: float32 [..., 4], +1 widths.
         deltas: float32 [..., 4] = [dx, dy, dw, dh].
+        exact: whether boxes end where the encoded targets did (x2, y2) or, as in the release, a pixel later.
 
     Returns:
         float32 [..., 4], not clipped.
@@ -50,7 +53,7 @@ def decode(boxes: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
     centre, size = _centre_and_size(boxes)
     centre = deltas[..., :2] * size + centre
     half = 0.5 * (tf.exp(tf.minimum(deltas[..., 2:], LOG_SIZE_LIMIT)) * size)
-    return tf.concat([centre - half, centre + half], axis=-1)
+    return tf.concat([centre - half, centre + half - (1.0 if exact else 0.0)], axis=-1)
 
 
 def clip(boxes: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:

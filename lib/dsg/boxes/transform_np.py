@@ -26,12 +26,16 @@ def encode_np(boxes: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.concatenate([(target_centre - centre) / size, np.log(target_size / size)], axis=-1)
 
 
-def decode_np(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
-    """`boxes` [..., 4] (+1 widths) moved and resized by `deltas` [..., 4]; not clipped, without the -1."""
+def decode_np(boxes: np.ndarray, deltas: np.ndarray, exact: bool = False) -> np.ndarray:
+    """`boxes` [..., 4] (+1 widths) moved and resized by `deltas` [..., 4]; not clipped, the -1 only where
+    `exact`.
+    """
     centre, size = _centre_and_size(boxes)
     centre = deltas[..., :2] * size + centre
     half = 0.5 * (np.exp(np.minimum(deltas[..., 2:], LOG_SIZE_LIMIT)) * size)
-    return np.concatenate([centre - half, centre + half], axis=-1).astype(boxes.dtype, copy=False)
+    return np.concatenate([centre - half, centre + half - (1.0 if exact else 0.0)], axis=-1).astype(
+        boxes.dtype, copy=False
+    )
 
 
 def clip_np(boxes: np.ndarray, image_size: np.ndarray) -> np.ndarray:

@@ -366,6 +366,11 @@ class Config:
         "features only, as in the release).",
         within=NOT_NEGATIVE,
     )
+    exact_boxes: bool = option(
+        False,
+        "Corrected boxes end where they should, and mirrored ones lie on their objects. The release's are a pixel "
+        "wider and taller, and a pixel to the left, which small objects suffer from.",
+    )
     use_e2e_tf: bool = option(
         True, "Suppress proposals with TensorFlow's operation (on) or the compiled one (off)."
     )

@@ -35,6 +35,7 @@ def load_dataset(
     on_bad_record: str = "skip",
     max_images: int | None = None,
     keep_self: bool = False,
+    exact_boxes: bool = False,
     cache: bool | str | os.PathLike[str] = True,
 ) -> Dataset:
     """The records of a split, in the order of the metadata file, without the images that ask nothing.
@@ -57,6 +58,7 @@ def load_dataset(
             image stay, as in the release.
         max_images: only the first images of the split, before mirroring (0 and None: all).
         keep_self: relations of an entity to itself make queries, too (`roles` leaves them out).
+        exact_boxes: mirrored boxes lie on their objects; the release's lie a pixel beside them (`mirrored`).
         cache: whether large annotations are kept in checked form for the next time, and maybe the folder for
             it; see `cache`.
 
@@ -99,6 +101,7 @@ def load_dataset(
         source.images.path,
         mirror_map(source.vocabulary.predicates) if flip == "swap_lr" else None,
         keep_self,
+        exact_boxes,
     )
     source.check(len(records))
     return Dataset(label, split, folder, source.vocabulary, records, source.skipped)

@@ -28,16 +28,21 @@ MIRRORED_NAMES = (
 )
 
 
-def mirrored(record: ImageRecord, swap: np.ndarray | None = None) -> ImageRecord:
-    """The record of the mirror image: x' = width - x - 1.
+def mirrored(record: ImageRecord, swap: np.ndarray | None = None, exact: bool = False) -> ImageRecord:
+    """The record of the mirror image: x' = width - x - 1 or, with `exact`, width - x.
+
+    The first, the release's, is right where x2 is the last column of a box. In most annotations it is the end
+    of the box, so that mirrored boxes lie a pixel to the left of their objects.
 
     Args:
         swap: int32 [R], the predicate that each predicate becomes (`mirror_map`); None leaves them as they
             are, as the release does.
+        exact: whether boxes end at x2, not a pixel later.
     """
+    last = np.float32(record.width) - np.float32(0 if exact else 1)
     boxes = record.boxes.copy()
-    boxes[:, 0] = np.float32(record.width) - record.boxes[:, 2] - np.float32(1)
-    boxes[:, 2] = np.float32(record.width) - record.boxes[:, 0] - np.float32(1)
+    boxes[:, 0] = last - record.boxes[:, 2]
+    boxes[:, 2] = last - record.boxes[:, 0]
     if swap is None:
         return replace(record, boxes=boxes, flipped=True)
     queries, triples = record.queries.copy(), record.triples.copy()

@@ -31,6 +31,7 @@ class StoredRecords(Sequence[ImageRecord]):
         path: from an image's name to its file.
         swap: what predicates become in a mirror (`mirror_map`), or None.
         keep_self: relations of an entity to itself make queries, too.
+        exact_boxes: see `mirrored`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class StoredRecords(Sequence[ImageRecord]):
         path: Callable[[str], Path],
         swap: np.ndarray | None = None,
         keep_self: bool = False,
+        exact_boxes: bool = False,
     ) -> None:
         self.table = table
         self.images = images
@@ -52,6 +54,7 @@ class StoredRecords(Sequence[ImageRecord]):
         self._first_draw = first_draw
         self._swap = swap
         self._keep_self = keep_self
+        self._exact_boxes = exact_boxes
         self._made: dict[int, ImageRecord] = {}
         self._kept = int(np.searchsorted(np.cumsum(self._bytes()), KEPT))
 
@@ -97,7 +100,7 @@ class StoredRecords(Sequence[ImageRecord]):
             lambda number: self._draws[draw : draw + number],
             self._keep_self,
         )
-        return mirrored(record, self._swap) if flipped else record
+        return mirrored(record, self._swap, self._exact_boxes) if flipped else record
 
     def _bytes(self) -> np.ndarray:
         """About how much memory each record takes."""

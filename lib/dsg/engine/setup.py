@@ -63,6 +63,7 @@ def load_split(config: Config, dataset: str, split: str, max_images: int, flip: 
         seed=config.rng_seed,
         max_images=max_images,
         keep_self=config.net in BASELINES and config.baseline.keep_self,
+        exact_boxes=config.exact_boxes,
     )
     check_images(loaded)
     return loaded

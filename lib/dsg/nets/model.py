@@ -141,7 +141,8 @@ class DSG(tf.keras.Model):
         sources = {"dsg": outputs.box_deltas, "feature": outputs.baseline_box_deltas, "rpn": None}
         boxes, deltas = proposals.boxes, sources[self.config.box_source]
         if deltas is not None:
-            boxes = decode(boxes, deltas * tf.constant(self.config.train.bbox_normalize_stds, tf.float32))
+            deltas *= tf.constant(self.config.train.bbox_normalize_stds, tf.float32)
+            boxes = decode(boxes, deltas, self.config.exact_boxes)
         attention = outputs.graph.alpha_weights if outputs.graph is not None else None
         labels = outputs.labels
         return Predictions(

@@ -101,6 +101,7 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
             scales=config.anchor_scales,
             ratios=config.anchor_ratios,
             init=_normal(config, 0.01),
+            exact_boxes=config.exact_boxes,
         ),
         regions=regions,
         role_baseline=role_classifier(dim) if "role_baseline" in wanted else None,
