@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.boxes.transform import clip, decode
+from dsg.boxes.transform import clip, decode, encode
 from dsg.engine.optimizers import build_optimizer
 from dsg.losses import training_losses
 from dsg.nets import build_model
@@ -137,6 +137,19 @@ def test_box_sources(source: str) -> None:
         boxes = decode(boxes, deltas * tf.constant([0.1, 0.1, 0.2, 0.2]))
     close(found.boxes, clip(boxes, batch["image_size"]))
     close(found.proposals, outputs.proposals.boxes)
+
+
+@pytest.mark.parametrize(("exact", "longer"), [(True, 0.0), (False, 1.0)])
+def test_perfect_corrections_give_the_true_boxes(exact: bool, longer: float) -> None:
+    config = tiny_config("TRAIN.USE_GT", "True", "EXACT_BOXES", str(exact))
+    model, batch = tiny_model(config), random_batch(config, 0)
+    outputs = model(batch, training=True)
+    true = batch["gt_boxes"]
+    shifted = true + tf.constant([3.0, -2.0, 4.0, 1.0])
+    outputs = outputs._replace(proposals=outputs.proposals._replace(boxes=shifted))
+    perfect = encode(shifted, true) / tf.constant([0.1, 0.1, 0.2, 0.2])
+    found = model.answer(outputs._replace(box_deltas=perfect), batch["image_size"]).boxes
+    close(found, clip(true + tf.constant([0.0, 0.0, longer, longer]), batch["image_size"]), 1e-4)
 
 
 @pytest.mark.parametrize("source", ["dsg", "feature"])

@@ -2,8 +2,8 @@
 
 All functions take float32 boxes [..., 4] = [x1, y1, x2, y2] in pixels with any leading dimensions. Widths are
 inclusive (+1) where a width is read; decoded corners lie at centre +- half the width without the -1, as in
-the release, whose checkpoint was trained so, or where asked (EXACT_BOXES) with it. `transform_np.py` holds the
-NumPy twins.
+the release, whose checkpoint was trained so, or where asked (EXACT_BOXES) with it. `transform_np.py` holds
+the NumPy twins.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def encode(boxes: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 
 def decode(boxes: tf.Tensor, deltas: tf.Tensor, exact: bool = False) -> tf.Tensor:
-    """`boxes` moved and resized by `deltas`; with `exact` the inverse of `encode`, without it that but for the
-    1 that inclusive widths add.
+    """`boxes` moved and resized by `deltas`: with `exact` the inverse of `encode`, else that but for the 1
+    that inclusive widths add.
 
     Growth is limited to e^20 times, far outside any image, so that an untrained network gives huge but finite
     boxes: after `clip` they are what they would have been without the limit.

@@ -368,8 +368,8 @@ class Config:
     )
     exact_boxes: bool = option(
         False,
-        "Corrected boxes end where they should, and mirrored ones lie on their objects. The release's are a pixel "
-        "wider and taller, and a pixel to the left, which small objects suffer from.",
+        "Corrected boxes end where they should, and mirrored ones lie on their objects. The release's are a "
+        "pixel wider and taller, and a pixel to the left, which small objects suffer from.",
     )
     use_e2e_tf: bool = option(
         True, "Suppress proposals with TensorFlow's operation (on) or the compiled one (off)."
