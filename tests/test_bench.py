@@ -27,11 +27,10 @@ from dsg.bench.run import benchmark
 from dsg.bench.settings import QUICK, Settings
 from dsg.bench.subjects import photograph_record, recipe_model, vocabulary
 from dsg.config.load import from_values
-from dsg.engine.devices import imitates
 from dsg.errors import UserError
 from dsg.examples import Example, preprocess, to_batch
 from dsg.losses import training_losses
-from dsg.machine import machine
+from dsg.machine import imitates, machine
 from tests.golden import golden
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,6 +10,11 @@ from typing import Any
 
 CPU_INFO = Path("/proc/cpuinfo")
 """What Linux says of the processor."""
+# How processors that compute with a precision show it there: x86, x86, Arm.
+FLAGS = {
+    "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},
+    "float16": {"avx512_fp16", "amx_fp16", "fphp"},
+}
 
 
 def machine() -> dict[str, Any]:
@@ -32,6 +37,19 @@ def processor() -> str:
         lines = []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or platform.machine()
+
+
+def imitates(precision: str, cpu_info: Path = CPU_INFO) -> bool:
+    """Whether this processor is known to compute with `precision` by way of float32.
+
+    Args:
+        precision: float32, bfloat16 or float16.
+        cpu_info: what Linux says of the processor; elsewhere nothing is known, and the answer is no.
+    """
+    try:
+        return precision in FLAGS and not FLAGS[precision] & set(cpu_info.read_text(encoding="utf-8").split())
+    except OSError:
+        return False
 
 
 def _version(package: str) -> str:

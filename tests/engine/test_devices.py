@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dsg.engine.devices import imitates, parse_gpus, warn_of_slow_precision
+from dsg.engine.devices import parse_gpus, warn_of_slow_precision
 from dsg.errors import UserError
+from dsg.machine import imitates
 
 
 @pytest.mark.parametrize(
@@ -50,4 +51,4 @@ def test_imitated_precision_is_said_to_be_slow(
     monkeypatch.setattr(logging.getLogger("dsg"), "propagate", True)
     assert imitates(precision, cpu_info) == warned
     warn_of_slow_precision("TRAIN.PRECISION", precision, cpu_info)
-    assert (f"TRAIN.PRECISION {precision}: this processor imitates it" in caplog.text) == warned
+    assert (f"TRAIN.PRECISION {precision}: no faster here" in caplog.text) == warned

@@ -29,6 +29,11 @@ TINY = (
 )
 
 
+def noise(*shape: int, seed: int = 0) -> tf.Tensor:
+    """Standard normal values, float32."""
+    return tf.constant(np.random.default_rng(seed).standard_normal(shape), tf.float32)
+
+
 class GoldenPass(NamedTuple):
     """A golden forward case, run."""
 

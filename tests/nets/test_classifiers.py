@@ -11,13 +11,9 @@ import tensorflow as tf
 
 from dsg.nets.classifiers import BoxRefiner, GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
 from dsg.nets.outputs import LabelLogits
-from tests.nets.cases import close
+from tests.nets.cases import close, noise
 
 E, R = 5, 4
-
-
-def noise(*shape: int, seed: int = 0) -> tf.Tensor:
-    return tf.constant(np.random.default_rng(seed).standard_normal(shape), tf.float32)
 
 
 @pytest.mark.parametrize("hidden", [(6,), (6, 7)])

@@ -16,11 +16,7 @@ from dsg.nets.layers import (
     StandardisedConv,
     convolve,
 )
-from tests.nets.cases import close
-
-
-def noise(*shape: int, seed: int = 0) -> tf.Tensor:
-    return tf.constant(np.random.default_rng(seed).standard_normal(shape), tf.float32)
+from tests.nets.cases import close, noise
 
 
 def shake(block: Block) -> Block:

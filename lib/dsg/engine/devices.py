@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dsg.errors import UserError
-from dsg.machine import CPU_INFO
+from dsg.machine import CPU_INFO, imitates
 
 LOG = logging.getLogger("dsg")
-# How processors that compute with a precision show it there: x86, x86, Arm.
-FLAGS = {
-    "bfloat16": {"avx512_bf16", "amx_bf16", "bf16"},
-    "float16": {"avx512_fp16", "amx_fp16", "fphp"},
-}
 
 
 def parse_gpus(text: str) -> list[int]:
@@ -66,22 +61,9 @@ def select_devices(text: str) -> Any:
     return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(len(chosen))])
 
 
-def imitates(precision: str, cpu_info: Path = CPU_INFO) -> bool:
-    """Whether this processor is known to compute with `precision` by way of float32, many times slower.
-
-    Args:
-        precision: float32, bfloat16 or float16.
-        cpu_info: what Linux says of the processor; elsewhere nothing is known, and the answer is no.
-    """
-    try:
-        return precision in FLAGS and not FLAGS[precision] & set(cpu_info.read_text(encoding="utf-8").split())
-    except OSError:
-        return False
-
-
 def warn_of_slow_precision(option: str, precision: str, cpu_info: Path = CPU_INFO) -> None:
-    """Say so where the value of `option`, such as TRAIN.PRECISION, slows a run down."""
+    """Say so where the value of `option`, such as TRAIN.PRECISION, does not speed a run up."""
     import tensorflow as tf
 
     if imitates(precision, cpu_info) and not tf.config.list_logical_devices("GPU"):
-        LOG.warning("%s %s: this processor imitates it, many times slower than float32", option, precision)
+        LOG.warning("%s %s: no faster here, this processor computes it by way of float32", option, precision)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from dsg.nets.layers import Block, Conv, Dense, Initializer, Mlp
 from dsg.nets.outputs import LabelLogits
+from dsg.nets.products import product
 
 ROLES = 4  # background, subject, object, other
 
@@ -124,10 +125,12 @@ class QueryAttention(Block):
         gathered = 0.0
         for part, key_mlp in enumerate(self.keys):
             key = sum(key_mlp.look_up(queries[..., slot], slot, edges.dtype) for slot in range(3))
-            logits = tf.cast(tf.einsum("bqw,bijw->bqij", key_mlp(key) * self._scale, edges), tf.float32)
+            key = key_mlp(key) * self._scale
+            logits = product(lambda k, e: tf.einsum("bqw,bijw->bqij", k, e), key, edges)
+            logits = tf.cast(logits, tf.float32)
             weights = tf.nn.softmax(tf.where(exists[:, None], logits, -1e9))
             weights = tf.cast(tf.where(exists[:, None], weights, 0.0), edges.dtype)
-            heard = tf.einsum("bqij,bijw->bqiw", weights, edges)
+            heard = product(lambda w, e: tf.einsum("bqij,bijw->bqiw", w, e), weights, edges)
             gathered += self.roles.term(heard, part)
         return tf.cast(self.roles(gathered), tf.float32)
 

@@ -16,6 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from dsg.nets import winograd
+from dsg.nets.products import product
 
 Initializer = Any
 HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")
@@ -100,15 +101,16 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     """
     kernel = tf.cast(kernel, x.dtype)
     if x.shape.rank == 2:
-        return tf.matmul(x, kernel[0, 0])
+        return product(tf.matmul, x, kernel[0, 0])
     half = int(kernel.shape[0]) // 2
     if stride == 1 and winograd.pays(x, kernel):
         return winograd.convolve(x, kernel)
     if stride == 1 or half == 0:
-        return tf.nn.conv2d(x, kernel, stride, "SAME")
+        return product(lambda a, b: tf.nn.conv2d(a, b, stride, "SAME"), x, kernel)
     # Padded beforehand: with explicit padding in the convolution its gradients take several times as long on
     # a processor.
-    return tf.nn.conv2d(tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]]), kernel, stride, "VALID")
+    x = tf.pad(x, [[0, 0], [half, half], [half, half], [0, 0]])
+    return product(lambda a, b: tf.nn.conv2d(a, b, stride, "VALID"), x, kernel)
 
 
 class Conv(Block):
@@ -249,7 +251,8 @@ class Dense(Block):
         """x times rows start..stop of the kernel, without the bias: [..., stop - start] -> [..., dout]."""
         kernel = tf.cast(self.kernel, x.dtype)[start:stop]
         flat = tf.reshape(x, [-1, kernel.shape[0]])
-        return tf.reshape(tf.matmul(flat, kernel), tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], 0))
+        shape = tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], 0)
+        return tf.reshape(product(tf.matmul, flat, kernel), shape)
 
     def look_up(self, ids: tf.Tensor, start: int, dtype: tf.DType) -> tf.Tensor:
         """Rows `start + ids` of the kernel: what a one-hot input times these rows would give, [...] -> [...,
