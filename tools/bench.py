@@ -30,9 +30,9 @@ from dsg.bench.report import format_report
 from dsg.bench.run import DEFAULT_SECTIONS, QUICK_SECTIONS, SECTIONS, benchmark
 from dsg.bench.settings import QUICK, Settings
 from dsg.cli import Parser, main
-from dsg.engine.devices import imitates
 from dsg.engine.files import write_text
 from dsg.errors import UserError
+from dsg.machine import imitates
 
 MINI = Path(__file__).resolve().parents[1] / "experiments" / "cfgs" / "mini.yml"
 
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> None:
     _check_place(options.output)
     if options.quick and imitates("bfloat16"):
         settings = dataclasses.replace(settings, bfloat16=False)
-        print("bfloat16 is left out: this processor imitates it, and a quick run would not be quick")
+        print("bfloat16 is left out: this processor computes it by way of float32")
     sections = options.only or (QUICK_SECTIONS if options.quick else DEFAULT_SECTIONS)
     report = benchmark(settings, sections)
     print(f"\n{format_report(report)}")
