@@ -13,7 +13,9 @@ read_arguments "$@"
 check_arguments
 name=default
 key='^[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*$'
-if ((${#rest[@]})) && { [[ ! ${rest[0]} =~ $key ]] || ((${#rest[@]} % 2)) && [[ ${rest[0]} != *.* ]]; }; then
+first=${rest[0]:-}
+# Pairs are even in number: of an odd number the first is the name, unless it can only be an option.
+if ((${#rest[@]} % 2)) && [[ ! ($first =~ $key && $first == *.*) ]] || [[ -n $first && ! $first =~ $key && $first != *.* ]]; then
   name=${rest[0]}
   rest=("${rest[@]:1}")
 fi
