@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets.classifiers import BoxRefiner, GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
+from dsg.nets.classifiers import GraphLabels, GroundTruthLabels, MatchingHead, RoleClassifier
 from dsg.nets.outputs import LabelLogits
 from tests.nets.cases import close, noise
 
@@ -129,16 +129,10 @@ def test_ground_truth_labels_put_the_relation_first() -> None:
             close(found.predicates[0, i, j], head.predicates.layers[0](row[None])[0])
 
 
-def test_box_refiner_is_linear() -> None:
-    refiner = BoxRefiner(3, "glorot_uniform")
-    nodes = noise(1, 4, 3)
-    close(refiner(2 * nodes) - refiner(nodes), refiner(nodes) - refiner(0 * nodes))
-
-
-def test_heads_answer_in_float32() -> None:
+def test_role_classifier_answers_in_float32() -> None:
     nodes = tf.cast(noise(1, 4, 3), tf.bfloat16)
     roles = RoleClassifier(3, E, R, (6,), "glorot_uniform")(nodes, tf.constant([[[0, 0, 0]]]))
-    assert {roles.dtype, BoxRefiner(3, "zeros")(nodes).dtype} == {tf.float32}
+    assert roles.dtype == tf.float32
 
 
 @pytest.mark.parametrize(("even", "louder"), [(True, 1.0), (False, 8.0)])

@@ -33,6 +33,7 @@ PAPER = (
 
 
 BEYOND = ("GPI.GEOMETRY", "6", "RR.QUERY_ATTENTION", "8", "REFINER_CHANNELS", "3", "GPI.RHO_RELATION", "True")
+BEYOND += ("REFINER_FINE", "2")
 
 
 def gradients(model: Any, batch: Any, config: Any) -> dict[str, Any]:
@@ -325,7 +326,7 @@ def test_options_beyond_the_paper_are_learned() -> None:
     config = tiny_config(*BEYOND)
     model, batch = tiny_model(config), random_batch(config, 0, 1)
     found = gradients(model, batch, config)
-    parts = ("geometry/", "query_attention/", "box_refiner/cells/", "box_refiner/spatial/")
+    parts = ("geometry/", "query_attention/", *(f"box_refiner/{n}" for n in ("cells", "spatial", "fine")))
     for part in parts:
         names = [name for name in found if name.startswith(part)]
         assert names and all(np.abs(found[name]).sum() > 0 for name in names if "kernel" in name), part

@@ -366,6 +366,12 @@ class Config:
         "features only, as in the release).",
         within=NOT_NEGATIVE,
     )
+    refiner_fine: int = option(
+        0,
+        "Channels through which the box refiner sees a box and what is around it on the finer map of the "
+        "first block (0: none, as in the release).",
+        within=NOT_NEGATIVE,
+    )
     exact_boxes: bool = option(
         False,
         "Corrected boxes end where they should, and mirrored ones lie on their objects. The release's are a "

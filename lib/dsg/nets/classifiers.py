@@ -1,5 +1,4 @@
-"""What is read off the features: the role of each box for a query, its refinement, and the labels of the
-scene graph.
+"""What is read off the features: the role of each box for a query, and the labels of the scene graph.
 
 A query is three ids (subject category, predicate, object category). The release feeds it as a one-hot vector
 behind the node feature; looking up rows of the first kernel gives the same sums, and neither nodes nor
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block, Conv, Dense, Initializer, Mlp
+from dsg.nets.layers import Block, Dense, Initializer, Mlp
 from dsg.nets.outputs import LabelLogits
 from dsg.nets.products import product
 
@@ -133,36 +132,6 @@ class QueryAttention(Block):
             heard = product(lambda w, e: tf.einsum("bqij,bijw->bqiw", w, e), weights, edges)
             gathered += self.roles.term(heard, part)
         return tf.cast(self.roles(gathered), tf.float32)
-
-
-class BoxRefiner(Block):
-    """Nodes [B, N, D] -> deltas [B, N, 4] in units of TRAIN.BBOX_NORMALIZE_STDS; linear.
-
-    With `channels` it also sees where in its crop [7, 7, `cin`] a box shows what, which the mean over the
-    crop does not say: a 1x1 convolution to so many channels, and two dense layers on all cells.
-    """
-
-    def __init__(
-        self, node_dim: int, init: Initializer, channels: int = 0, cin: int = 0, size: int = 0
-    ) -> None:
-        super().__init__()
-        self.linear = Dense(node_dim, 4, init)
-        if channels:
-            self.cells = Conv(cin, channels, relu=True)
-            self.hidden = Dense(size * size * channels, 4 * channels)
-            self.spatial = Dense(4 * channels, 4, init)
-        self._with_cells = channels > 0
-
-    def call(
-        self, nodes: tf.Tensor, maps: tf.Tensor | None = None, row: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """`maps` [M, s, s, C] are those of the packed boxes, `row` int32 [B, N] says which is whose."""
-        deltas = self.linear(nodes)
-        if self._with_cells:
-            cells = self.cells(maps)
-            flat = tf.reshape(cells, [tf.shape(cells)[0], self.hidden.kernel.shape[0]])
-            deltas += tf.gather(self.spatial(tf.nn.relu(self.hidden(flat))), row)
-        return tf.cast(deltas, tf.float32)
 
 
 class GraphLabels(Block):

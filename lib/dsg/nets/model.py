@@ -16,6 +16,7 @@ from dsg.config import Config
 from dsg.nets.layers import Block
 from dsg.nets.outputs import GraphFeatures, LabelLogits, Outputs, Predictions, Proposals
 from dsg.nets.parts import Parts
+from dsg.nets.refiner import surroundings
 from dsg.nets.regions import BoxSet
 from dsg.nets.rpn import ground_truth_proposals, propose
 
@@ -89,6 +90,17 @@ class DSG(tf.keras.Model):
             pairs = bool(weights.gt_predicate)
             sets.append(BoxSet(batch["gt_boxes"], batch["gt_valid"], coordinates=False, pairs=pairs))
         regions, *of_ground_truth = self.regions(trunk.features, sets, image_size, padded=padded)
+        around: tf.Tensor | None = None  # each box; of the map that forgot least
+        if any(one is not None and one.with_fine for one in (self.box_refiner, self.box_baseline)):
+            around = surroundings(
+                trunk.block1,
+                boxes,
+                valid,
+                2 * self.config.pooling_size,
+                image_size=image_size,
+                stride=self.trunk.fine_stride,
+                padded=padded,
+            )
 
         graph: GraphFeatures | None = None
         labels: LabelLogits | None = None
@@ -106,14 +118,14 @@ class DSG(tf.keras.Model):
             if self.matching is not None:
                 role_logits += self.matching(labels, queries, valid)
             if self.box_refiner is not None:
-                box_deltas = self.box_refiner(graph.nodes, regions.maps, regions.row)
+                box_deltas = self.box_refiner(graph.nodes, regions.maps, regions.row, around)
             if of_ground_truth:
                 gt_regions = of_ground_truth[0]
                 gt_labels = self.gt_labels(gt_regions.nodes, gt_regions.pairs, gt_regions.pair_index)
         on_features = self.role_baseline(regions.nodes, queries) if self.role_baseline is not None else None
         from_features = None
         if self.box_baseline is not None:
-            from_features = self.box_baseline(regions.nodes, regions.maps, regions.row)
+            from_features = self.box_baseline(regions.nodes, regions.maps, regions.row, around)
         return Outputs(
             trunk=trunk,
             rpn=rpn,

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from dsg import addons
 from dsg.config import Config
 from dsg.nets.classifiers import (
-    BoxRefiner,
     GraphLabels,
     GroundTruthLabels,
     MatchingHead,
@@ -17,6 +16,7 @@ from dsg.nets.classifiers import (
 from dsg.nets.geometry import PairGeometry
 from dsg.nets.gpi import GraphLayer
 from dsg.nets.layers import Initializer, normal
+from dsg.nets.refiner import BoxRefiner
 from dsg.nets.regions import RegionEncoder, ResnetHead, SmallHead
 from dsg.nets.resnet import ResnetTrunk
 from dsg.nets.rpn import RegionProposalNetwork
@@ -91,7 +91,13 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
         )
         if options.attention == "sparsemax":
             addons.load("GPI.ATTENTION sparsemax")  # missing, it is missed before anything is computed
-    cells = {"channels": config.refiner_channels, "cin": regions.entity.width, "size": config.pooling_size}
+    seen = {
+        "channels": config.refiner_channels,
+        "cin": regions.entity.width,
+        "size": config.pooling_size,
+        "fine": config.refiner_fine,
+        "fine_cin": trunk.fine_channels,
+    }
     return Parts(
         trunk=trunk,
         rpn=RegionProposalNetwork(
@@ -105,12 +111,12 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
         ),
         regions=regions,
         role_baseline=role_classifier(dim) if "role_baseline" in wanted else None,
-        box_baseline=BoxRefiner(dim, box_init, **(cells if config.box_source == "feature" else {}))
+        box_baseline=BoxRefiner(dim, box_init, **(seen if config.box_source == "feature" else {}))
         if "box_baseline" in wanted
         else None,
         gpi=gpi,
         role_classifier=role_classifier(options.rho) if "role_classifier" in wanted else None,
-        box_refiner=BoxRefiner(options.rho, box_init, **cells) if "box_refiner" in wanted else None,
+        box_refiner=BoxRefiner(options.rho, box_init, **seen) if "box_refiner" in wanted else None,
         labels=GraphLabels(
             options.rho,
             dim,

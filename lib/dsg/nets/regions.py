@@ -146,7 +146,7 @@ class RegionEncoder(Block):
         self, features: tf.Tensor, sets: Sequence[BoxSet], image_size: tf.Tensor, *, padded: bool
     ) -> list[RegionFeatures]:
         """Features of each set of boxes; all sets go through the heads together, in one pass."""
-        packed = [_pack(one.valid) for one in sets]
+        packed = [pack(one.valid) for one in sets]
         places = [one for one, _ in packed]
         found = self._encode(self.entity, features, sets, places, image_size, padded)
         encoded = []
@@ -172,7 +172,7 @@ class RegionEncoder(Block):
         for boxes, valid, coordinates, _ in sets:
             unions.append(BoxSet(union_boxes(boxes), valid[:, :, None] & valid[:, None, :], coordinates))
             half = tf.linalg.band_part(tf.ones_like(unions[-1].boxes[..., 0]), 0, -1) > 0
-            pairs, row = _pack(unions[-1].valid & half)
+            pairs, row = pack(unions[-1].valid & half)
             packed.append((pairs, tf.where(half, row, tf.linalg.matrix_transpose(row))))
         places = [one for one, _ in packed]
         found = self._encode(self.relation, features, unions, places, image_size, padded)
@@ -212,7 +212,7 @@ class RegionEncoder(Block):
         return list(zip(*(tf.split(part, counts, num=len(sets)) for part in parts)))
 
 
-def _pack(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def pack(valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Places of the True entries int64 [M, rank], and for every entry its row in that list (0 where it is
     False).
     """

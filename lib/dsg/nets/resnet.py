@@ -61,6 +61,7 @@ class ResnetTrunk(Block):
     """Images [B, H, W, 3] -> `TrunkFeatures` with 1024 channels at stride 16."""
 
     channels = 1024
+    fine_channels, fine_stride = 256, 8  # of block 1
 
     def __init__(self, net: str, fixed_blocks: int = 1) -> None:
         super().__init__()

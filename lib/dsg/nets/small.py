@@ -77,6 +77,7 @@ class SmallTrunk(Block):
         self.block3 = self._stage(widths[2], widths[3], units[2], 2, conv)
         self._feature_stride, self._fixed_blocks = feature_stride, fixed_blocks
         self.channels = joined if feature_stride == 8 else widths[3]
+        self.fine_channels, self.fine_stride = widths[1], 4  # of block 1
         if feature_stride == 8:
             self.coarse = StandardisedConv(widths[3], joined, 1, relu=False)
             self.lateral = StandardisedConv(widths[2], joined, 1, relu=False)
