@@ -68,6 +68,8 @@ def options_beyond(config) -> dict[str, bool]:
         "query": config.rr.query_attention > 0,
         "geometry": config.gpi.geometry > 0,
         "cells": config.refiner_channels > 0,
+        "fine": config.refiner_fine > 0,
+        "exact": config.exact_boxes,
         "average": config.train.average > 0,
         "sparsemax": config.gpi.attention == "sparsemax",
         "giou": config.loss.box_kind == "giou",

@@ -202,6 +202,12 @@ class TestConfig:
         "With RR_SOURCE symbolic: only so many of an image's relations, the surest, are facts (0: all).",
         within=NOT_NEGATIVE,
     )
+    classifier_weight: float = option(
+        1.0,
+        "What the role classifier counts beside the matching read-out in answers; in training it counts whole. "
+        "It learns the training images by heart, so that less of it answers better on others.",
+        within=SHARE,
+    )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
 
 

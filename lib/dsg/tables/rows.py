@@ -34,6 +34,8 @@ _RELEASED = {
     "GPI.GEOMETRY": "0",
     "GPI.ATTENTION": "softmax",
     "REFINER_CHANNELS": "0",
+    "REFINER_FINE": "0",
+    "EXACT_BOXES": "False",
     "LOSS.BOX_KIND": "smooth_l1",
     "TRAIN.AVERAGE": "0",
 }
@@ -44,6 +46,8 @@ _MATCHING = {"RR.MATCHING": "True"}
 _QUERY = {"RR.QUERY_ATTENTION": "64"}
 _GEOMETRY = {"GPI.GEOMETRY": "32"}
 _CELLS = {"REFINER_CHANNELS": "32"}
+_FINE = {"REFINER_FINE": "32"}
+_EXACT = {"EXACT_BOXES": "True"}
 _AVERAGE = {"TRAIN.AVERAGE": "0.998"}
 _SPARSEMAX = {"GPI.ATTENTION": "sparsemax"}  # needs tensorflow-addons, as does:
 _GIOU = {"LOSS.BOX_KIND": "giou"}
@@ -68,10 +72,12 @@ TABLES: dict[int, tuple[Row, ...]] = {
         _beyond("query", "+ query attention", _QUERY),
         _beyond("geometry", "+ geometry of pairs", _GEOMETRY),
         _beyond("cells", "+ refiner sees cells", _CELLS),
+        _beyond("fine", "+ refiner sees a finer map", _FINE),
+        _beyond("exact", "+ exact boxes", _EXACT),
         _beyond("average", "+ averaged weights", _AVERAGE),
         _beyond("sparsemax", "+ sparsemax attention", _SPARSEMAX),
         _beyond("giou", "+ generalised IoU", _GIOU),
-        _beyond("all", "all but the last two", _MATCHING, _QUERY, _GEOMETRY, _CELLS, _AVERAGE),
+        _beyond("all", "all but the last two", _MATCHING, _QUERY, _GEOMETRY, _CELLS, _FINE, _EXACT, _AVERAGE),
         _DSG,
     ),
 }
