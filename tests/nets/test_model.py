@@ -162,6 +162,20 @@ def test_role_sources(source: str) -> None:
     close(model.answer(outputs, batch["image_size"]).role_probabilities, tf.nn.softmax(logits))
 
 
+def test_beside_the_matching_read_out_the_classifier_counts_less_in_answers() -> None:
+    logits = {}
+    model = tiny_model(tiny_config("RR.MATCHING", "True"))
+    for weight in ("1.0", "0.25", "0.0"):
+        model.config = tiny_config("RR.MATCHING", "True", "TEST.CLASSIFIER_WEIGHT", weight)
+        batch = random_batch(model.config, 0)
+        logits[weight] = model(batch).role_logits
+        trained = model(batch, training=True).role_logits
+        close(trained, logits["1.0"])
+    close(logits["0.25"], 0.25 * logits["1.0"] + 0.75 * logits["0.0"])
+    assert np.abs(logits["1.0"] - logits["0.0"]).max() > 0.1
+    assert not np.asarray(logits["0.0"])[..., [0, 3]].any()  # matching says subject or object only
+
+
 def test_ground_truth_in_place_of_proposals() -> None:
     config = tiny_config("TRAIN.USE_GT", "True")
     model, batch = tiny_model(config), random_batch(config, 0)

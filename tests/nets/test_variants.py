@@ -244,14 +244,17 @@ def test_the_papers_configuration_has_all_of_the_papers_values():
 def test_the_best_configurations_go_beyond_the_paper(net):
     config = load_config([CFGS / f"{net}.yml"])
     assert {"matching", "geometry", "labels", "role_classifier", "box_refiner"} <= wanted_parts(config)
-    assert config.refiner_channels > 0 and config.train.average > 0
+    assert config.refiner_channels > 0 and config.refiner_fine > 0 and config.train.average > 0
+    assert config.exact_boxes and config.test.classifier_weight < 1
     assert config.data.multi_predicate == "sample_each_epoch" and config.train.flip_predicates
 
 
 def test_what_the_best_changes_of_the_release():
     release, best = (flatten(load_config([CFGS / f"{net}.yml"])) for net in ("res101", "res101_best"))
     assert {name for name in release if release[name] != best[name]} == {
+        "EXACT_BOXES",
         "REFINER_CHANNELS",
+        "REFINER_FINE",
         "DATA.MULTI_PREDICATE",
         "GPI.GEOMETRY",
         "GPI.UNUSED_GATE",
@@ -260,6 +263,7 @@ def test_what_the_best_changes_of_the_release():
         "RESNET.INIT_HEADS",
         "TRAIN.FLIP_PREDICATES",
         "TRAIN.AVERAGE",
+        "TEST.CLASSIFIER_WEIGHT",
     }
 
 

@@ -204,8 +204,8 @@ class TestConfig:
     )
     classifier_weight: float = option(
         1.0,
-        "What the role classifier counts beside the matching read-out in answers; in training it counts whole. "
-        "It learns the training images by heart, so that less of it answers better on others.",
+        "What the role classifier counts in answers beside the matching read-out; in training, all. "
+        "It learns training images by heart, so that less of it answers better on others.",
         within=SHARE,
     )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
