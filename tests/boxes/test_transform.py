@@ -78,7 +78,7 @@ def test_twins_agree_for_any_leading_dimensions(seed):
         for exact in (False, True):
             decoded, twin = decode(boxes, deltas, exact), decode_np(boxes, deltas, exact)
             np.testing.assert_allclose(decoded, twin, rtol=2e-6, atol=2e-3)
-        np.testing.assert_array_equal(clip(boxes, size), clip_np(boxes, size))
+            np.testing.assert_array_equal(clip(boxes, size, exact), clip_np(boxes, size, exact))
         np.testing.assert_array_equal(union_boxes(boxes), union_boxes_np(boxes))
 
 
@@ -86,6 +86,8 @@ def test_clip_uses_each_image_own_size():
     boxes = np.float32([[[-5, -5, 900, 900]], [[-5, -5, 900, 900]]])
     found = clip(boxes, tf.constant([[10, 20], [30, 40]])).numpy()
     np.testing.assert_array_equal(found, [[[0, 0, 19, 9]], [[0, 0, 39, 29]]])
+    exact = clip(boxes, tf.constant([[10, 20], [30, 40]]), exact=True).numpy()
+    np.testing.assert_array_equal(exact, [[[0, 0, 20, 10]], [[0, 0, 40, 30]]])
 
 
 def test_identity():

@@ -48,7 +48,7 @@ def test_exact_boxes_of_anchors_without_corrections_are_the_anchors() -> None:
         rpn.boxes = lambda hidden: tf.zeros([*hidden.shape[:3], 24])
         outputs = rpn(features, tf.constant([[96.0, 144.0]]))
         boxes[exact] = outputs.boxes[0]
-    close(boxes[True], clip(outputs.anchors, tf.constant([96, 144])), 1e-6)
+    close(boxes[True], clip(outputs.anchors, tf.constant([96, 144]), exact=True), 1e-6)
     close(boxes[False], clip(outputs.anchors + [0.0, 0.0, 1.0, 1.0], tf.constant([96, 144])), 1e-6)
 
 

@@ -56,18 +56,19 @@ def decode(boxes: tf.Tensor, deltas: tf.Tensor, exact: bool = False) -> tf.Tenso
     return tf.concat([centre - half, centre + half - (1.0 if exact else 0.0)], axis=-1)
 
 
-def clip(boxes: tf.Tensor, image_size: tf.Tensor) -> tf.Tensor:
+def clip(boxes: tf.Tensor, image_size: tf.Tensor, exact: bool = False) -> tf.Tensor:
     """`boxes` cut to their images: x into [0, width - 1], y into [0, height - 1].
 
     Args:
         boxes: float32 [..., N, 4].
         image_size: [..., 2] = (height, width), one for every group of N boxes.
+        exact: whether boxes may end at width and height, where an image ends, or a pixel before.
 
     Returns:
         float32 [..., N, 4].
     """
     size = tf.cast(image_size, boxes.dtype)
-    limit = tf.gather(size, [1, 0, 1, 0], axis=-1)[..., None, :] - 1.0  # [..., 1, 4]
+    limit = tf.gather(size, [1, 0, 1, 0], axis=-1)[..., None, :] - (0.0 if exact else 1.0)  # [..., 1, 4]
     return tf.maximum(tf.minimum(boxes, limit), 0.0)
 
 

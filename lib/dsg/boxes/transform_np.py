@@ -38,10 +38,12 @@ def decode_np(boxes: np.ndarray, deltas: np.ndarray, exact: bool = False) -> np.
     )
 
 
-def clip_np(boxes: np.ndarray, image_size: np.ndarray) -> np.ndarray:
-    """`boxes` [..., N, 4] cut to their images; `image_size` is [..., 2] = (height, width)."""
+def clip_np(boxes: np.ndarray, image_size: np.ndarray, exact: bool = False) -> np.ndarray:
+    """`boxes` [..., N, 4] cut to their images, without `exact` a pixel before these end; `image_size` is
+    [..., 2] = (height, width).
+    """
     size = np.asarray(image_size, boxes.dtype)
-    limit = size[..., [1, 0, 1, 0]][..., None, :] - 1.0
+    limit = size[..., [1, 0, 1, 0]][..., None, :] - (0.0 if exact else 1.0)
     return np.maximum(np.minimum(boxes, limit), 0.0).astype(boxes.dtype, copy=False)
 
 

@@ -160,7 +160,7 @@ class DSG(tf.keras.Model):
         attention = outputs.graph.alpha_weights if outputs.graph is not None else None
         labels = outputs.labels
         return Predictions(
-            boxes=clip(boxes, image_size),
+            boxes=clip(boxes, image_size, self.config.exact_boxes),
             valid=proposals.valid,
             role_probabilities=None if logits is None else tf.nn.softmax(logits),
             proposals=proposals.boxes,

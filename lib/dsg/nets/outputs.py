@@ -95,7 +95,7 @@ class Outputs(NamedTuple):
 class Predictions(NamedTuple):
     """The answer for each image: boxes and the probability of each role for each query."""
 
-    boxes: Any  # [B, N, 4]: refined, clipped to [0, width - 1] x [0, height - 1]
+    boxes: Any  # [B, N, 4]: refined, clipped to the image (`dsg.boxes.transform.clip`)
     valid: Any  # bool [B, N]
     # [B, Q, N, 4]: background, subject, object, other; None where roles come from the labels (symbolic)
     role_probabilities: Any

@@ -55,7 +55,7 @@ class RegionProposalNetwork(Block):
         own = cells(image_size, self._stride)[:, None, None]
         inside = (tf.range(height)[:, None] < own[..., 0]) & (tf.range(width) < own[..., 1])
         scores = tf.where(inside[..., None], objectness, -1.0)
-        boxes = clip(boxes, image_size)
+        boxes = clip(boxes, image_size, self._exact)
         return RpnOutputs(hidden, logits, deltas, anchors, boxes, tf.reshape(scores, [count, -1]))
 
 
