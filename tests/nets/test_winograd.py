@@ -55,10 +55,30 @@ def test_gradients_are_those_of_a_direct_convolution() -> None:
             loss = tf.reduce_sum(tf.tanh(function(*values)) * tf.constant(weights, kind))
         return tape.gradient(loss, values)
 
-    found = gradients(winograd.convolve, tf.float32)
     expected = gradients(lambda a, b: tf.nn.conv2d(a, b, 1, "SAME"), tf.float64)
-    for one, other in zip(found, expected):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=5e-6)
+    in_graph = tf.function(lambda: gradients(winograd.convolve, tf.float32), autograph=False)
+    for found in (gradients(winograd.convolve, tf.float32), in_graph()):
+        for one, other in zip(found, expected):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=5e-6)
+
+
+def test_layers_of_one_shape_share_a_function_of_the_graph() -> None:
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 2]), tf.TensorSpec([5, 3, 3, 2, 2])])
+    def layers(x: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+        for kernel in tf.unstack(kernels):
+            x = winograd.convolve(x, kernel)
+        return x
+
+    graph = layers.get_concrete_function().graph.as_graph_def()
+    called = [node.attr["f"].func.name for node in graph.node if "PartitionedCall" in node.op]
+    assert len(called) == 5 and len(set(called)) == 1
+    rng = np.random.default_rng(2)
+    x, kernels = rng.standard_normal((1, 6, 9, 2)), rng.standard_normal((5, 3, 3, 2, 2)) / 3
+    expected = x
+    for kernel in kernels:
+        expected = direct(expected, kernel)
+    found = layers(*(tf.constant(one, tf.float32) for one in (x, kernels)))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_rounding_stays_at_float32s_last_digits() -> None:

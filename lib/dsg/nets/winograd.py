@@ -64,10 +64,30 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.control_dependencies([upstream]):  # else all layers would hold their points from the start
-            of_kernel = _kernel_gradient(x, upstream)
-        return _convolve(upstream, kernel, turned=True), of_kernel
+            of_kernel = _shared(_kernel_gradient, x, upstream)
+        return _shared(_convolve_turned, upstream, kernel), of_kernel
 
-    return _convolve(x, kernel), gradient
+    return _shared(_convolve, x, kernel), gradient
+
+
+def _shared(operation: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+    """`operation` of tensors; where a graph is being built, layers of one shape share one function in it.
+
+    A net has dozens of such layers, each a hundred operations: most of the time until the first step.
+    """
+    if tf.executing_eagerly():
+        return operation(*tensors)
+    return _traced(operation, *(tuple(tensor.shape) for tensor in tensors))(*tensors)
+
+
+@functools.lru_cache(maxsize=64)
+def _traced(operation: Callable[..., tf.Tensor], *shapes: tuple[int | None, ...]) -> Callable[..., tf.Tensor]:
+    signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+    return tf.function(operation, input_signature=signature, autograph=False)
+
+
+def _convolve_turned(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    return _convolve(x, kernel, turned=True)
 
 
 def _convolve(x: tf.Tensor, kernel: tf.Tensor, turned: bool = False) -> tf.Tensor:
