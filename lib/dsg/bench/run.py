@@ -37,7 +37,7 @@ SECTIONS = (
 )
 ONLY_WHERE_NAMED = ("precision", "savings", "scaling")
 DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
-# Each case of memory is a process of half a minute; mini's graphs take as long to build, for a ratio of its own.
+# Each case of memory is a process of half a minute, and mini's graphs take as long to build.
 QUICK_SECTIONS = tuple(section for section in DEFAULT_SECTIONS if section not in ("memory", "mini"))
 MEMORY = "memory:"
 
