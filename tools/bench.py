@@ -47,7 +47,7 @@ def run(arguments: Sequence[str]) -> None:
         nargs="+",
         metavar="SECTION",
         choices=SECTIONS,
-        help="sections to measure (default: all that need not be named; with --quick neither memory nor mini)",
+        help="sections to measure (default: all that need not be named; with --quick no memory, no mini)",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("output/bench.json"), metavar="FILE", help="where the JSON goes"
