@@ -84,7 +84,8 @@ def test_operations_of_a_part_are_those_of_its_formula(report):
     assert found["role classifier"] == 2 * (N * 16 * 16 + Q * N * 16 * 4)
     assert found["pair geometry"] == 2 * N * N * 5 * geometry
     spatial = cells * 16 * channels + cells * channels * refiner_hidden + refiner_hidden * 4
-    assert found["box refiner"] == 2 * N * (16 * 4 + spatial)
+    around = cells * (3 * 3 * 48) * channels + cells * channels * refiner_hidden + refiner_hidden * 4
+    assert found["box refiner"] == 2 * N * (16 * 4 + spatial + around)
     predicates = 2 * N * dim * R + pairs * dim * R + 16 * R + N * N * geometry * R
     assert found["label heads"] == 2 * (N * 16 * E + predicates)
 
