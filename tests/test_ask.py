@@ -56,7 +56,7 @@ def test_answers_are_in_pixels_of_the_image(trained: Trained) -> None:
     count = len(boxes)
     assert count > 1
     np.testing.assert_allclose(found.boxes, 2.0 * boxes, rtol=1e-5)  # the network sees 96 x 64 pixels
-    assert found.boxes.min() >= 0 and (found.boxes < [192, 128, 192, 128]).all()
+    assert found.boxes.min() >= 0 and (found.boxes <= [192, 128, 192, 128]).all()
     assert found.queries.tolist() == QUERIES
     assert found.probabilities.shape == (3, count, 4)
     np.testing.assert_allclose(found.probabilities.sum(axis=2), 1, rtol=1e-5)
