@@ -46,7 +46,7 @@ def test_answers_are_within_their_image_and_can_be_drawn(setting):
         record = data.records[index]
         height, width = answer.blob.shape[:2]
         assert answer.record is record and len(answer.probabilities) == len(record.queries) == len(subject)
-        assert answer.boxes.min() >= 0 and (answer.boxes[:, 2:] <= [width - 1, height - 1]).all()
+        assert answer.boxes.min() >= 0 and (answer.boxes[:, 2:] <= [width, height]).all()
         np.testing.assert_allclose(answer.gt_boxes, record.boxes * height / record.height, rtol=1e-5)
         np.testing.assert_allclose(answer.probabilities.sum(-1), 1, rtol=1e-5)
         if not pages:
