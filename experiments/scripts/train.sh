@@ -14,9 +14,13 @@ check_arguments
 name=default
 key='^[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*$'
 first=${rest[0]:-}
-# Pairs are even in number: of an odd number the first is the name, unless it can only be an option.
-if ((${#rest[@]} % 2)) && [[ ! ($first =~ $key && $first == *.*) ]] || [[ -n $first && ! $first =~ $key && $first != *.* ]]; then
-  name=${rest[0]}
+# Pairs are even in number: of an odd number the first word is the name, unless it can only be an option, such as
+# TRAIN.EPOCHS; of an even number it is if it cannot be an option, not even one that is misspelt.
+signs=0
+[[ $first == *.* ]] && signs=$((signs + 1))
+[[ $first =~ $key ]] && signs=$((signs + 1))
+if ((${#rest[@]})) && ((signs <= ${#rest[@]} % 2)); then
+  name=$first
   rest=("${rest[@]:1}")
 fi
 where=(--output "$output")

@@ -32,8 +32,10 @@ PAPER = (
 )
 
 
-BEYOND = ("GPI.GEOMETRY", "6", "RR.QUERY_ATTENTION", "8", "REFINER_CHANNELS", "3", "GPI.RHO_RELATION", "True")
-BEYOND += ("REFINER_FINE", "2")
+BEYOND = (
+    *("GPI.GEOMETRY", "6", "RR.QUERY_ATTENTION", "8", "GPI.RHO_RELATION", "True"),
+    *("REFINER_CHANNELS", "3", "REFINER_FINE", "2"),
+)
 
 
 def gradients(model: Any, batch: Any, config: Any) -> dict[str, Any]:

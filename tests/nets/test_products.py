@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,12 +18,12 @@ from tests.nets.cases import noise
 ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 
-def both_ways(monkeypatch: pytest.MonkeyPatch, make: object) -> list[np.ndarray]:
+def both_ways(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any]) -> list[Any]:
     """What `make` gives with TensorFlow's own products, and by way of float32."""
     found = []
     for answer in (False, True):
         monkeypatch.setattr(products, "_by_way_of_float32", lambda name, answer=answer: answer)
-        found.append(make())  # type: ignore[operator]
+        found.append(make())
     return found
 
 

@@ -1,6 +1,6 @@
 """Matrix products and convolutions in a 16-bit type, also on processors that have no instructions for it.
 
-There TensorFlow multiplies number by number, up to a hundred times slower than in float32. The same products
+There TensorFlow multiplies number by number, ten times and more slower than in float32. The same products
 of float32 copies, rounded to 16 bits once, at the end, take about float32's time, and are what processors
 with such instructions compute: they, too, add up in float32.
 """
