@@ -62,7 +62,7 @@ def clip(boxes: tf.Tensor, image_size: tf.Tensor, exact: bool = False) -> tf.Ten
     Args:
         boxes: float32 [..., N, 4].
         image_size: [..., 2] = (height, width), one for every group of N boxes.
-        exact: whether boxes may end at width and height, where an image ends, or a pixel before.
+        exact: boxes may end at width and height, where an image ends.
 
     Returns:
         float32 [..., N, 4].
