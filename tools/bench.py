@@ -12,6 +12,7 @@ Sections:
     inference   an answer of res101 at 600 x 800 pixels, 32 proposals, 3 queries
     training    a training step of the same
     memory      peak memory of all these
+    precision   answers of the bundled model in float32 and bfloat16 (only where named)
     savings     the plain formulation with one saving of the library at a time (only where named)
     scaling     how time and memory grow with proposals, queries, image and batch (only where named): tables
                 and a picture beside the JSON, <FILE>_scaling.md and .png

@@ -4,7 +4,7 @@
 Examples:
 
     python tools/make_demo.py --images
-    python tools/make_demo.py --snapshot output/mini/shapes_train/quickstart/quickstart_iter_0.npz
+    python tools/make_demo.py --snapshot output/mini_best/shapes_train/best/best_iter_0.npz --scene 3
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class TrainConfig:
     )
     gamma: float = option(
         0.5,
-        "The learning rate is multiplied by this after each epoch named in STEPSIZE.",
+        "The learning rate is multiplied by this at each drop (SCHEDULE steps and plateau).",
         within=Range(0, 1, above=True),
     )
     stepsize: tuple[int, ...] = option(
@@ -71,7 +71,7 @@ class TrainConfig:
     )
     patience: int = option(
         3,
-        "Epochs without a better validation that a plateau may last before each further one is a drop.",
+        "With SCHEDULE plateau: epochs in a row that may bring no better validation; each further is a drop.",
         within=NOT_NEGATIVE,
     )
     warmup_steps: int = option(
@@ -204,8 +204,8 @@ class TestConfig:
     )
     classifier_weight: float = option(
         1.0,
-        "What the role classifier counts in answers beside the matching read-out; in training, all. "
-        "It learns training images by heart, so that less of it answers better on others.",
+        "With RR.MATCHING: factor of the role classifier's scores in answers; in training it is 1. "
+        "The classifier memorises training images, so that a smaller factor answers better on others.",
         within=SHARE,
     )
     precision: str = option("float32", "Arithmetic of the layers.", ("float32", "bfloat16", "float16"))
@@ -302,7 +302,8 @@ class RrConfig:
     )
     matching: bool = option(
         False,
-        "Add how well a box, its best partner and their relation fit the query (a read-out of the edges).",
+        "Add a matching read-out to the role classifier: how well a box, its best partner and their "
+        "relation, as the graph labels them, fit the query.",
     )
 
 
