@@ -64,6 +64,9 @@ def run(arguments: Sequence[str]) -> None:
     from dsg.figures.variants import Network
 
     labels = [label or trained.path.stem for (label, _), trained in zip(named, several)]
+    twice = [label for place, label in enumerate(labels) if label in labels[:place]]
+    if twice:
+        raise UserError(f"two networks are called {twice[0]!r}: give --model LABEL=SNAPSHOT for one of them")
     networks = [Network(label, load_network(one), one.config) for label, one in zip(labels, several)]
     if options.kind == "answers":
         answers_figure(networks[0], first.data, folder, count=options.count or 6)

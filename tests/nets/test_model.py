@@ -156,6 +156,15 @@ def test_perfect_corrections_give_the_true_boxes(exact: bool, longer: float) -> 
     close(found, clip(expected, batch["image_size"], exact), 1e-4)
 
 
+@pytest.mark.parametrize(("exact", "short"), [("True", 0), ("False", 1)])
+def test_exact_boxes_reach_the_region_proposals(exact: str, short: int) -> None:
+    config = tiny_config("EXACT_BOXES", exact)
+    batch = random_batch(config, 0)
+    boxes = tiny_model(config)(batch).rpn.boxes
+    # Some always reach beyond the image, and are cut: at its last edge, or at its last pixel.
+    assert np.asarray(boxes)[..., 2].max() == batch["image_size"][0, 1] - short
+
+
 @pytest.mark.parametrize("source", ["dsg", "feature"])
 def test_role_sources(source: str) -> None:
     config = tiny_config("RR_SOURCE", source)
@@ -165,11 +174,13 @@ def test_role_sources(source: str) -> None:
     close(model.answer(outputs, batch["image_size"]).role_probabilities, tf.nn.softmax(logits))
 
 
-def test_beside_the_matching_read_out_the_classifier_counts_less_in_answers() -> None:
+@pytest.mark.parametrize("attention", ["0", "6"])
+def test_beside_the_matching_read_out_the_classifier_counts_less_in_answers(attention: str) -> None:
     logits = {}
-    model = tiny_model(tiny_config("RR.MATCHING", "True"))
+    pairs = ("RR.MATCHING", "True", "RR.QUERY_ATTENTION", attention)
+    model = tiny_model(tiny_config(*pairs))
     for weight in ("1.0", "0.25", "0.0"):
-        model.config = tiny_config("RR.MATCHING", "True", "TEST.CLASSIFIER_WEIGHT", weight)
+        model.config = tiny_config(*pairs, "TEST.CLASSIFIER_WEIGHT", weight)
         batch = random_batch(model.config, 0)
         logits[weight] = model(batch).role_logits
         trained = model(batch, training=True).role_logits

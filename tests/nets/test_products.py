@@ -62,6 +62,21 @@ def test_gradients_come_back_in_their_own_types(stride: int, monkeypatch: pytest
         assert np.abs(one - other).max() <= 0.03 * np.abs(one).max()
 
 
+def test_for_another_machine_nothing_goes_by_way_of_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_by_way_of_float32", lambda name: True)
+    a, b = (tf.cast(noise(*shape), tf.bfloat16) for shape in ((7, 30), (30, 5)))
+    types = []
+
+    def watched(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        types.append(x.dtype)
+        return tf.matmul(x, y)
+
+    product(watched, a, b)
+    with products.native():
+        product(watched, a, b)
+    assert types == [tf.float32, tf.bfloat16]
+
+
 def test_float32_is_left_alone() -> None:
     a, b = noise(3, 4), noise(4, 2)
     np.testing.assert_array_equal(product(tf.matmul, a, b), a @ b)

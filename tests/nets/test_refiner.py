@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 from dsg.nets.refiner import BoxRefiner, surroundings
+from dsg.nets.resnet import ResnetTrunk
+from dsg.nets.small import SmallTrunk
 from tests.nets.cases import close, noise
 
 SIZE = tf.constant([[48.0, 64.0]])
@@ -32,6 +34,16 @@ def test_each_box_takes_its_own_crops(options: dict[str, int]) -> None:
     close(found, turned)
     alone = refiner(nodes[:1, 1:2], maps[1:2], tf.constant([[0]]), around[1:2])
     close(found[0, 1], alone[0, 0])
+
+
+@pytest.mark.parametrize(
+    "trunk",
+    [SmallTrunk("mini", 8), SmallTrunk("res18", 16), ResnetTrunk("res50")],
+    ids=["mini", "res18", "res50"],
+)
+def test_the_finer_map_is_as_trunks_say(trunk: SmallTrunk | ResnetTrunk) -> None:
+    fine = trunk(tf.zeros([1, 64, 96, 3])).block1
+    assert fine.shape == (1, 64 // trunk.fine_stride, 96 // trunk.fine_stride, trunk.fine_channels)
 
 
 def test_surroundings_reach_an_eighth_of_a_box_beyond_its_sides() -> None:

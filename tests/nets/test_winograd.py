@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets import winograd
+from dsg.nets import products, winograd
 from dsg.nets.layers import Conv, FrozenNormConv, convolve
 
 
@@ -81,6 +81,15 @@ def test_layers_of_one_shape_share_a_function_of_the_graph() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_gradients_wait_before_they_take_the_inputs_apart() -> None:
+    """The forward pass does the same: what both could share, all layers would hold from the start."""
+    specs = [tf.TensorSpec([1, 8, 12, 2], name="x"), tf.TensorSpec([1, 8, 12, 3], name="upstream")]
+    traced = tf.function(winograd._kernel_gradient, input_signature=specs, autograph=False)
+    x, upstream = traced.get_concrete_function().inputs
+    readers = [reader for reader in x.consumers() if reader.type != "Shape"]
+    assert readers and all(upstream.op in reader.control_inputs for reader in readers)
+
+
 def test_rounding_stays_at_float32s_last_digits() -> None:
     x, kernel = inputs((1, 20, 20, 256), 128)
     exact = direct(x, kernel)
@@ -101,7 +110,7 @@ def test_it_is_taken_where_it_pays_and_nowhere_else() -> None:
         assert not winograd.pays(x, kernel(3, many, many))
         return
     assert winograd.pays(x, kernel(3, many, many))
-    with winograd.off():
+    with products.native():
         assert not winograd.pays(x, kernel(3, many, many))
     assert not winograd.pays(x, kernel(1, many, many))
     assert not winograd.pays(x, kernel(3, many, few))

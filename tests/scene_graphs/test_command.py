@@ -68,13 +68,14 @@ def test_mistakes_are_one_line(place, words, message):
 
 def test_image_files_give_a_graph_each(place):
     pixels = np.random.default_rng(0).integers(0, 256, (50, 80, 3), np.uint8)
-    for name in ("a b.png", "other.png"):
-        cv2.imwrite(str(place / name), pixels)
+    (place / "more").mkdir()
+    images = [place / name for name in ("a b.png", "other_1.png", "other.png", "more/other.png")]
+    for path in images:
+        cv2.imwrite(str(path), pixels)
     (place / "files").mkdir()
-    graphs_of_images(
-        place / "mine_iter_0.npz", [place / "a b.png", place / "other.png"], place / "files", nodes=2
-    )
-    for name in ("a_b", "other"):
+    graphs_of_images(place / "mine_iter_0.npz", images, place / "files", nodes=2)
+    assert len(list((place / "files").glob("*.dot"))) == len(images)
+    for name in ("a_b", "other_1", "other"):
         assert len(json.loads((place / f"files/{name}.json").read_text())["nodes"]) <= 2
         assert (place / f"files/{name}.dot").read_text().startswith("digraph")
         assert cv2.imread(str(place / f"files/{name}.png")) is not None

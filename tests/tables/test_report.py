@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from dataclasses import replace
 
 import cv2
 import pytest
@@ -46,10 +48,24 @@ def test_a_run_is_finished_with_its_options_and_results_only(tmp_path):
     assert again.finished(run) and again.seconds(run) == 35 and not again.finished(other)
     changed = plan_runs(request(tmp_path, pairs=("TRAIN.EPOCHS", "9")))[0]
     assert changed.name == run.name and not again.finished(changed)
+    elsewhere = plan_runs(request(tmp_path, data=str(tmp_path)))[0]
+    assert again.finished(elsewhere)
     run.results.unlink()
     assert not again.finished(run)
     (tmp_path / "runs.json").write_text("{ damaged")
     assert Account(tmp_path / "runs.json").seconds(run) == 0
+
+
+def test_a_run_is_not_finished_when_the_file_of_its_net_has_changed(tmp_path):
+    """Else a table would mix rows of old options with rows of new ones."""
+    cfgs = tmp_path / "cfgs"
+    shutil.copytree(ROOT / "experiments" / "cfgs", cfgs)
+    asked = replace(request(tmp_path), cfgs=cfgs)
+    account = Account(tmp_path / "runs.json")
+    finish(plan_runs(asked)[0], account, 0.5)
+    with (cfgs / "res50.yml").open("a") as file:
+        file.write("EXACT_BOXES: True\n")
+    assert not account.finished(plan_runs(asked)[0])
 
 
 def test_the_time_left_is_told_by_what_is_most_alike(tmp_path):

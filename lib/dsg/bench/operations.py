@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dsg.nets import winograd
+from dsg.nets import products
 
 Labels = Callable[[Any, Sequence[Any]], Sequence[str]]
 """Takes a graph and its convolutions and matrix products, returns a label for each of these."""
@@ -54,7 +54,7 @@ def gflop_counter(
         names[:] = labels(graph, found)
         return tf.stack([tf.cast(0, tf.float64), *(_operations(op) for op in found)])
 
-    with winograd.off():
+    with products.native():
         traced = sizes.get_concrete_function(*specs)
 
     def count(*args: Any) -> dict[str, float]:

@@ -74,7 +74,7 @@ def describe(config: Config, dataset: Dataset, images_per_step: int) -> dict[str
     return {
         "net": config.net,
         "seed": config.rng_seed,
-        "config": json.loads(json.dumps(flatten(config))),
+        "config": _plain(config),
         "dataset": dataset.name,
         "records": len(dataset),
         "images_per_step": images_per_step,
@@ -82,6 +82,11 @@ def describe(config: Config, dataset: Dataset, images_per_step: int) -> dict[str
         "predicates": list(dataset.vocabulary.predicates),
         "version": __version__,
     }
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """All options as JSON has them."""
+    return json.loads(json.dumps(flatten(config)))
 
 
 def check_same_run(saved: Snapshot, about: dict[str, Any]) -> None:
@@ -92,10 +97,9 @@ def check_same_run(saved: Snapshot, about: dict[str, Any]) -> None:
     """
     meta, path = saved.meta, saved.path
     check_vocabulary(path, meta, about["objects"], about["predicates"])
-    before, now = meta.config, about["config"]
-    changed = [
-        name for name in now if name in before and before[name] != now[name] and name not in FREE_OPTIONS
-    ]
+    # An option younger than the snapshot had its default, whatever the net's file says today.
+    before, now = {**_plain(Config()), **meta.config}, about["config"]
+    changed = [name for name in now if before[name] != now[name] and name not in FREE_OPTIONS]
     differences = [f"{name} was {before[name]}, is {now[name]}" for name in changed]
     if meta.records != about["records"]:
         differences.append(f"the data set had {meta.records} training records, has {about['records']}")

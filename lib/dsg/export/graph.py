@@ -18,7 +18,7 @@ from dsg.ask import Trained
 from dsg.errors import UserError
 from dsg.export.preprocess import network_input
 from dsg.metrics.role_iou import OBJECT, SUBJECT
-from dsg.nets import winograd
+from dsg.nets import products
 
 LOG = logging.getLogger("dsg")
 SIGNATURE = (
@@ -67,7 +67,7 @@ def answering(trained: Trained, *, direct: bool = False, checked: bool = True) -
         )
         size = tf.cast(count, tf.float32)
         batch: Any = {"image": blob[None], "image_size": size[None], "queries": queries[None]}
-        with winograd.off() if direct else contextlib.nullcontext():
+        with products.native() if direct else contextlib.nullcontext():
             found = model.predict_roles(batch)
         # Rounding the network's input to whole pixels makes the scale of the two sides differ a little.
         scale = tf.cast(tf.shape(image)[:2], tf.float64) / tf.cast(count, tf.float64)

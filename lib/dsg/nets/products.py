@@ -7,12 +7,33 @@ with such instructions compute: they, too, add up in float32.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 from dsg.machine import imitates
+
+_native: contextvars.ContextVar[bool] = contextvars.ContextVar("native", default=False)
+
+
+@contextlib.contextmanager
+def native() -> Iterator[None]:
+    """Graphs built within take TensorFlow's own products and convolutions only, whatever serves this
+    processor best: for another machine, to compare, or to count operations as is the custom.
+    """
+    token = _native.set(True)
+    try:
+        yield
+    finally:
+        _native.reset(token)
+
+
+def only_native() -> bool:
+    """Whether the graph is being built within `native`."""
+    return _native.get()
 
 
 def product(operation: Callable[..., tf.Tensor], *factors: tf.Tensor) -> tf.Tensor:
@@ -23,7 +44,7 @@ def product(operation: Callable[..., tf.Tensor], *factors: tf.Tensor) -> tf.Tens
         tf.bfloat16
     """
     dtype = factors[0].dtype
-    if not _by_way_of_float32(dtype.name):
+    if only_native() or not _by_way_of_float32(dtype.name):
         return operation(*factors)
     return tf.cast(operation(*(tf.cast(factor, tf.float32) for factor in factors)), dtype)
 

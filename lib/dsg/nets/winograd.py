@@ -13,13 +13,13 @@ have such kernels in their own libraries.
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+
+from dsg.nets import products
 
 TAPS = 3
 OUTPUTS = 4  # a side of a tile of outputs
@@ -30,27 +30,12 @@ POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
 CHANNELS = 96
 
 
-_off: contextvars.ContextVar[bool] = contextvars.ContextVar("winograd_off", default=False)
-
-
-@contextlib.contextmanager
-def off() -> Iterator[None]:
-    """Graphs built within take direct convolutions only: to compare, or to count operations as is the
-    custom.
-    """
-    token = _off.set(True)
-    try:
-        yield
-    finally:
-        _off.reset(token)
-
-
 def pays(x: tf.Tensor, kernel: tf.Tensor) -> bool:
     """Whether `convolve` beats a direct convolution of x [B, H, W, C] and kernel [k, k, C, K] with stride 1,
     here.
     """
     return (
-        not _off.get()
+        not products.only_native()
         and x.dtype == tf.float32
         and kernel.shape[:2] == (TAPS, TAPS)
         and min(kernel.shape[2:]) >= CHANNELS
@@ -63,9 +48,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """x [B, H, W, C] * kernel [3, 3, C, K] -> [B, H, W, K], float32, stride 1, padding SAME."""
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.control_dependencies([upstream]):  # else all layers would hold their points from the start
-            of_kernel = _shared(_kernel_gradient, x, upstream)
-        return _shared(_convolve_turned, upstream, kernel), of_kernel
+        return _shared(_convolve_turned, upstream, kernel), _shared(_kernel_gradient, x, upstream)
 
     return _shared(_convolve, x, kernel), gradient
 
@@ -98,8 +81,8 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor, turned: bool = False) -> tf.Tenso
     with tf.control_dependencies([x]):  # not earlier: the kernels of all layers at once would fill memory
         points = tf.matmul(of_kernel, tf.reshape(kernel, [TAPS * TAPS, -1]))
     points = tf.reshape(points, [INPUTS * INPUTS, *kernel.shape[2:]])
-    products = tf.matmul(_input_points(x), points, transpose_b=turned)  # [36, T, K]
-    tiles = tf.matmul(to_outputs, tf.reshape(products, [INPUTS * INPUTS, -1]))
+    multiplied = tf.matmul(_input_points(x), points, transpose_b=turned)  # [36, T, K]
+    tiles = tf.matmul(to_outputs, tf.reshape(multiplied, [INPUTS * INPUTS, -1]))
     found = tf.gather(tf.reshape(tiles, [-1, channels]), _output_rows(tf.shape(x)))
     return tf.ensure_shape(found, [*x.shape[:3], channels])
 
@@ -108,11 +91,15 @@ def _kernel_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     """The gradient of [3, 3, C, K]: the same products, summed over tiles in place of channels."""
     _, of_kernel, to_outputs = _transforms()
     cin, cout = int(x.shape[3]), int(upstream.shape[3])
+    # Not those of the forward pass, which all layers would then hold from the start. The dependency is one of
+    # an operation in here: one of the call to this function is lost for those that read x, once inlined.
+    with tf.control_dependencies([upstream]):
+        x = tf.identity(x)
     tiles = _gather_tiles(upstream, OUTPUTS, 0)
     points = tf.matmul(to_outputs, tf.reshape(tiles, [OUTPUTS * OUTPUTS, -1]), transpose_a=True)
     points = tf.reshape(points, [INPUTS * INPUTS, -1, cout])
-    products = tf.matmul(_input_points(x), points, transpose_a=True)  # [36, C, K]
-    found = tf.matmul(of_kernel, tf.reshape(products, [INPUTS * INPUTS, -1]), transpose_a=True)
+    multiplied = tf.matmul(_input_points(x), points, transpose_a=True)  # [36, C, K]
+    found = tf.matmul(of_kernel, tf.reshape(multiplied, [INPUTS * INPUTS, -1]), transpose_a=True)
     return tf.reshape(found, [TAPS, TAPS, cin, cout])
 
 

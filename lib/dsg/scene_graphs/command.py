@@ -119,7 +119,8 @@ def graphs_of_images(
                 max_edges=edges,
             )
             stem = re.sub(r"[^\w.-]", "_", path.stem)
-            stem = stem if stem not in used else f"{stem}_{len(used)}"
+            while stem in used:
+                stem += f"_{len(used)}"
             used.add(stem)
             write_graph(graph, folder, stem, image[:, :, ::-1])
             for line in _sentences(graph):

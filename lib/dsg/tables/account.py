@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from dsg.config import Config, flatten
 from dsg.engine.files import write_text
 from dsg.tables.plan import PlannedRun
 
@@ -15,7 +17,7 @@ from dsg.tables.plan import PlannedRun
 class Entry:
     """What is known of a run that was begun."""
 
-    arguments: tuple[str, ...]
+    options: dict[str, Any]  # that are not as they are by default, from files of the net or given
     seconds: float  # in all, interruptions left out
     finished: bool
 
@@ -33,7 +35,7 @@ class Account:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             self._entries = {
-                key: Entry(tuple(one["arguments"]), float(one["seconds"]), bool(one["finished"]))
+                key: Entry(dict(one["options"]), float(one["seconds"]), bool(one["finished"]))
                 for key, one in stored.items()
             }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -42,7 +44,7 @@ class Account:
     def finished(self, run: PlannedRun) -> bool:
         """Whether a run with these options has been finished and its results are there."""
         entry = self._entries.get(_key(run))
-        known = entry is not None and entry.finished and entry.arguments == _arguments(run)
+        known = entry is not None and entry.finished and entry.options == _options(run)
         return known and run.results.is_file()
 
     def seconds(self, run: PlannedRun) -> float:
@@ -57,7 +59,7 @@ class Account:
             UserError: where that cannot be written down.
         """
         before = self.seconds(run)
-        self._entries[_key(run)] = Entry(_arguments(run), before + seconds, finished)
+        self._entries[_key(run)] = Entry(_options(run), before + seconds, finished)
         stored = {key: asdict(entry) for key, entry in self._entries.items()}
         write_text(self._path, json.dumps(stored, indent=1) + "\n")
 
@@ -119,5 +121,9 @@ def _key(run: PlannedRun) -> str:
     return f"{run.net}/{run.name}"
 
 
-def _arguments(run: PlannedRun) -> tuple[str, ...]:
-    return run.pairs
+def _options(run: PlannedRun) -> dict[str, Any]:
+    """As JSON has them; where the data lie is no matter."""
+    defaults = flatten(Config())
+    changed = {name: value for name, value in flatten(run.config).items() if value != defaults[name]}
+    changed.pop("DATA.DIR", None)
+    return json.loads(json.dumps(changed))

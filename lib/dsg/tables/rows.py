@@ -39,10 +39,11 @@ _RELEASED = {
     "LOSS.BOX_KIND": "smooth_l1",
     "TRAIN.AVERAGE": "0",
 }
-"""The release's design, whatever the net's own configuration says."""
+"""The release's design in these options, whatever the net's file says; its other options, such as weights of
+losses, stay. Small nets without matching begin with queries as loud as nodes, which the release has not."""
 
 # What is added to it; sizes suit the small nets.
-_MATCHING = {"RR.MATCHING": "True"}
+_MATCHING = {"RR.MATCHING": "True", "TEST.CLASSIFIER_WEIGHT": "0.5"}
 _QUERY = {"RR.QUERY_ATTENTION": "64"}
 _GEOMETRY = {"GPI.GEOMETRY": "32"}
 _CELLS = {"REFINER_CHANNELS": "32"}
@@ -68,7 +69,7 @@ TABLES: dict[int, tuple[Row, ...]] = {
         _TWO_STEP,
         _NO_DSG,
         _beyond("released", "DSG as released"),
-        _beyond("matching", "+ matching head", _MATCHING),
+        _beyond("matching", "+ matching head, beside it half of the classifier", _MATCHING),
         _beyond("query", "+ query attention", _QUERY),
         _beyond("geometry", "+ geometry of pairs", _GEOMETRY),
         _beyond("cells", "+ refiner sees cells", _CELLS),

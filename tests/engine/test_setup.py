@@ -1,0 +1,63 @@
+"""What a run is set up with, and whether one may go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dsg.config import load_config
+from dsg.engine.setup import check_same_run, describe, load_split
+from dsg.engine.snapshots import Meta, Snapshot
+from dsg.errors import UserError
+from tests.datasets.files import write_dataset
+from tests.tiny import CONFIGS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data set with all its images."""
+    place = write_dataset(tmp_path / "own")
+    (place / "images").mkdir()
+    for number in range(20):
+        cv2.imwrite(str(place / "images" / f"{number:02d}.jpg"), np.zeros((80, 100, 3), np.uint8))
+    return place
+
+
+def test_exact_boxes_reach_mirror_images(folder: Path) -> None:
+    boxes = {}
+    for exact in ("True", "False"):
+        config = load_config(CONFIGS, ["EXACT_BOXES", exact])
+        record = load_split(config, str(folder), "train", 0, flip="swap_lr").records[-1]
+        assert record.flipped
+        boxes[exact] = record.boxes
+    np.testing.assert_array_equal(boxes["True"] - boxes["False"], len(boxes["True"]) * [[1, 0, 1, 0]])
+
+
+def test_going_on_takes_the_options_that_the_run_began_with(folder: Path, tmp_path: Path) -> None:
+    config = load_config(CONFIGS, ["EXACT_BOXES", "True"])
+    data = load_split(config, str(folder), "train", 0)
+    about = describe(config, data, 4)
+
+    def saved(options: dict) -> Snapshot:
+        meta = Meta(
+            net="mini",
+            epoch=1,
+            step=5,
+            config=options,
+            records=len(data),
+            images_per_step=4,
+            objects=about["objects"],
+            predicates=about["predicates"],
+        )
+        return Snapshot(tmp_path / "run_iter_1.npz", {}, {}, meta)
+
+    check_same_run(saved(about["config"]), about)
+    check_same_run(saved({**about["config"], "TRAIN.EPOCHS": 99, "GONE.SINCE": 1}), about)
+    with pytest.raises(UserError, match="EXACT_BOXES was False, is True"):
+        check_same_run(saved({**about["config"], "EXACT_BOXES": False}), about)
+    # Of a version that did not have the option, and did as its default says.
+    with pytest.raises(UserError, match="EXACT_BOXES was False, is True"):
+        check_same_run(saved({key: v for key, v in about["config"].items() if key != "EXACT_BOXES"}), about)
