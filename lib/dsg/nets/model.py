@@ -113,12 +113,11 @@ class DSG(tf.keras.Model):
                 labels = self.labels(*edges, graph.nodes, graph.graph, graph.edges, geometry)
             if self.role_classifier is not None:
                 role_logits = self.role_classifier(graph.nodes, queries)
-            if self.query_attention is not None:
-                role_logits += self.query_attention(*edges, geometry, valid, queries)
-            if self.matching is not None:
-                if not training:
-                    role_logits *= self.config.test.classifier_weight
-                role_logits += self.matching(labels, queries, valid)
+                if self.query_attention is not None:
+                    role_logits += self.query_attention(*edges, geometry, valid, queries)
+                if self.matching is not None:
+                    weight = 1.0 if training else self.config.test.classifier_weight
+                    role_logits = weight * role_logits + self.matching(labels, queries, valid)
             if self.box_refiner is not None:
                 box_deltas = self.box_refiner(graph.nodes, regions.maps, regions.row, around)
             if of_ground_truth:
