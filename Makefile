@@ -49,14 +49,14 @@ endif
 # moved (the environment knows its path), are noticed by content and not by date.
 checksum = $(shell { cat $(1); echo "$(CURDIR) $(2)"; } 2>/dev/null | cksum | cut -d' ' -f1)
 ifneq ($(EXISTING),)
-VPY := $(EXISTING)
+VPY := "$(EXISTING)"
 STATE := build/environment-$(call checksum,/dev/null,$(EXISTING))
 READY := $(STATE)/ready
 DEV := $(STATE)/ready-dev
 EXTRAS := $(STATE)/ready-extras
 CHECK := $(VPY) tools/check_machine.py --installed
 else
-VPY := $(CURDIR)/$(VENV)/bin/python
+VPY := "$(CURDIR)/$(VENV)/bin/python"
 STATE := $(VENV)
 READY := $(STATE)/ready-$(call checksum,$(REQUIREMENTS))
 DEV := $(STATE)/ready-dev-$(call checksum,requirements-dev.txt)
@@ -88,10 +88,10 @@ endif
 
 # The site needs neither TensorFlow nor the box operations, and its tools none of their versions.
 ifneq ($(EXISTING),)
-DOCS_PYTHON := $(EXISTING)
+DOCS_PYTHON := "$(EXISTING)"
 DOCS_READY := $(STATE)/ready-docs
 else
-DOCS_PYTHON := $(CURDIR)/.venv-docs/bin/python
+DOCS_PYTHON := "$(CURDIR)/.venv-docs/bin/python"
 DOCS_READY := .venv-docs/ready-$(call checksum,requirements-docs.txt)
 endif
 

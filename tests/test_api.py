@@ -16,6 +16,8 @@ from dsg.api import Model
 from dsg.ask import answer
 from dsg.datasets.shapes import make_picture
 from dsg.errors import UserError
+from dsg.images import read_image
+from dsg.pipeline import inference_batch
 from tests.small_trained import ROOT, write_snapshot
 
 QUERY = ("red metal cube", "left", "blue rubber sphere")
@@ -79,6 +81,28 @@ def test_several_images(model: Model, image: np.ndarray) -> None:
         alone = model.ask(one, [QUERY])[0]
         np.testing.assert_allclose(alone.subject.box, several[0].subject.box, atol=1e-3)
     assert model.ask(image, []) == []
+
+
+def test_files_are_read_when_it_is_their_turn(
+    model: Model, image: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), image)
+    read = []
+    together = model.config.test.ims_per_batch
+
+    def reading(name: Path) -> np.ndarray:
+        read.append(name)
+        return read_image(name)
+
+    def answering(pixels: list, asked: list, config: object) -> object:
+        assert len(read) <= together
+        read.clear()
+        return inference_batch(pixels, asked, config)
+
+    monkeypatch.setattr("dsg.ask.read_image", reading)
+    monkeypatch.setattr("dsg.pipeline.inference_batch", answering)
+    assert len(model.ask_many([path] * (2 * together + 1), [QUERY])) == 2 * together + 1
 
 
 def test_scene_graph(model: Model, image: np.ndarray, tmp_path: Path) -> None:

@@ -72,6 +72,17 @@ def test_resume_after_a_batch_that_disappeared(dataset: Dataset) -> None:
     assert_same(read(training_batches(dataset, config(), epoch=0, start_step=step)), batches[3:])
 
 
+def test_the_rest_of_an_epoch_may_be_one_bad_image(dataset: Dataset) -> None:
+    dataset = make_dataset(dataset.folder, dataset.records[:7])
+    order = [int(batch["index"][0]) for batch in training_batches(dataset, config(), epoch=0)]
+    spoil(dataset, order[-1], None)
+    bad = BadRecords()
+    rest = training_batches(dataset, config(), epoch=0, start_step=len(order) - 1, bad=bad)
+    assert list(iterate(rest, bad, whole=False)) == [] and len(bad) == 1
+    with pytest.raises(UserError, match="no image could be used"):
+        list(iterate([], bad))
+
+
 def test_mostly_bad_images_stop_the_run(dataset: Dataset) -> None:
     for index in range(5):
         spoil(dataset, index, b"")

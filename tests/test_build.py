@@ -127,6 +127,14 @@ def test_lost_files_and_new_sources_are_noticed(built, tmp_path):
 
 
 @needs_environment
+@pytest.mark.skipif(MAKE is None, reason="needs make")
+def test_a_folder_with_a_blank(tmp_path):
+    folder = copy_project(tmp_path / "my clone")
+    assert make(folder, "-s", "python").stdout.strip() == str(folder / ".venv" / "bin" / "python")
+    dry = make(folder, "-n", "build", f"PYTHON={sys.executable}")
+    assert dry.returncode == 0 and dry.stderr == "", dry.stderr
+
+
 def test_wrong_source_fails_loudly(project):
     (project / "lib" / "dsg" / "boxes" / "_nms.pyx").write_text("def select(:\n")
     result = make(project, f"PYTHON={sys.executable}")

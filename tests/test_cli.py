@@ -40,6 +40,7 @@ def leave_with(error, monkeypatch):
     [
         (None, 0, ""),
         (UserError("a.json: not there"), 2, "error: a.json: not there\n"),
+        (PermissionError(13, "Permission denied", "/x/y"), 2, "error: /x/y: Permission denied\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (Interrupted(signal.SIGTERM), 143, "interrupted by SIGTERM\n"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from PIL import Image
 from dsg.errors import UserError
 from dsg.images import MAX_PIXELS, mirror, network_scale, read_image, stated_size, to_blob
 from tests.golden import golden
+from tests.tiny import ROOT
 
 MEANS = (102.9801, 115.9465, 122.7717)
 
@@ -219,6 +223,35 @@ def test_missing_and_folder(tmp_path: Path) -> None:
         read_image(tmp_path / "a.jpg")
     with pytest.raises(UserError, match="cannot be read"):
         read_image(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "\ud800.jpg"])
+def test_what_is_no_file_name_is_no_image(name: str) -> None:
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        read_image(name)
+    str(caught.value).encode()  # can be printed
+
+
+def test_opencv_has_the_same_limit(tmp_path: Path) -> None:
+    """For files that do not state their size where we look."""
+    script = (
+        "import sys, dsg, numpy as np\nfrom dsg.images import read_image\n"
+        "import cv2\ncv2.imwrite(sys.argv[1], np.zeros((40, 60, 3), np.uint8))\nread_image(sys.argv[1])"
+    )
+    for limit, refused in ((str(MAX_PIXELS), False), ("2000", True)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "a.tiff")],
+            env={**os.environ, "OPENCV_IO_MAX_IMAGE_PIXELS": limit, "PYTHONPATH": str(ROOT / "lib")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ("UserError" in done.stderr) == refused, done.stderr
+    fresh = [sys.executable, "-c", "import os, dsg; print(os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'])"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENCV")}
+    environment["PYTHONPATH"] = str(ROOT / "lib")
+    printed = subprocess.run(fresh, env=environment, capture_output=True, text=True, check=True).stdout
+    assert int(printed) == MAX_PIXELS
 
 
 def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:

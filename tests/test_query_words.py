@@ -6,9 +6,16 @@ import pytest
 
 from dsg.datasets.shapes_scene import OBJECTS, PREDICATES
 from dsg.errors import UserError
-from dsg.query_words import parse_query, similar_names
+from dsg.query_words import parse_query, query_ids, similar_names
 
 RED_CUBE, BLUE_BALL = OBJECTS.index("red_metal_cube"), OBJECTS.index("blue_rubber_sphere")
+
+
+def test_names_that_differ_in_little_mean_themselves() -> None:
+    names = ["t-shirt", "t shirt", "man"]
+    assert query_ids(("t shirt", "on", "man"), names, ["on"]) == (1, 0, 2)
+    assert query_ids(("T_Shirt", "on", "man"), names, ["on"]) == (0, 0, 2)
+    assert parse_query("t shirt, on, man", names, ["on"]) == (1, 0, 2)
 
 
 @pytest.mark.parametrize(

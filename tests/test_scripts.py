@@ -186,6 +186,17 @@ def test_a_name_of_a_snapshot_only_tests(world, trained):
     assert not (world.folder("whole") / "test" / "whole_iter_1" / "pictures").exists()
 
 
+def test_a_file_of_weights_lies_where_one_is(world):
+    (world.data / "foo_iter_1.npz").write_bytes(b"")
+    echo = {"DSG_PYTHON": "echo"}
+    for name in ("foo_iter_1", "foo_iter_1.npz"):
+        for script in ("test.sh", "train.sh"):
+            done = world.script(script, "cpu", "shapes", "mini", name, environment=echo)
+            assert f"--model {world.data / name} " in done.stdout, done.stdout + done.stderr
+    done = world.script("test.sh", "cpu", "shapes", "mini", "other_iter_1", environment=echo)
+    assert "--model other_iter_1 " in done.stdout
+
+
 def test_other_options_do_not_go_on(world, trained):
     done = world.script("train.sh", "cpu", "shapes", "mini", "whole", *PAIRS, "TRAIN.GAMMA", "0.9")
     one_line(done, "whole", "TRAIN.GAMMA was 0.5, is 0.9", "another name")

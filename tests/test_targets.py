@@ -247,6 +247,23 @@ def test_paper_takes_roles_at_low_overlap_but_not_at_none():
     np.testing.assert_array_equal(paper.match_kind[0], [-1, -1])
 
 
+@pytest.mark.parametrize("assign", ["released", "paper"])
+def test_padding_on_a_true_box_counts_for_nothing(assign):
+    image = {
+        "boxes": np.float32([[0, 0, 60, 60], [0, 0, 50, 60]]),
+        "valid": np.array([True, False]),
+        "gt_boxes": np.float32([[0, 0, 60, 60]]),
+        "gt_valid": np.ones(1, bool),
+        "gt_roles": np.int32([[1]]),
+        "query_valid": np.ones(1, bool),
+        "gt_entities": np.int32([0]),
+        "gt_predicates": np.int32([[-1]]),
+    }
+    found = alone(image, assign=assign)
+    np.testing.assert_array_equal(found.roles[0], [[1, 0]])
+    np.testing.assert_array_equal(found.role_mask[0], [[1, 0]])
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_permuting_the_proposals_permutes_the_targets(seed):
     rng = np.random.default_rng(seed)

@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"generate_shapes: {error}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        print(f"generate_shapes: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("generate_shapes: interrupted; nothing was changed", file=sys.stderr)
         return 130

@@ -11,6 +11,7 @@ experiments/scripts/serve.sh installs it where it is missing. Examples:
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,8 +47,8 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not 0 <= options.port < 65536:
         parser.error(f"--port {options.port}: ports go from 0 to 65535")
-    if options.max_mb <= 0 or options.max_megapixels <= 0:
-        parser.error("limits of uploads are above 0")
+    if not (0 < options.max_mb < math.inf and 0 < options.max_megapixels < math.inf):
+        parser.error("limits of uploads are numbers above 0")
 
     from dsg.serve.command import serve
     from dsg.serve.upload import Limits

@@ -21,8 +21,9 @@ from dsg.cli import config_of, dataset_and_split, main, run_parser  # noqa: E402
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and test."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.datasets.catalogue import find_dataset
     from dsg.engine.runs import find_snapshot
-    from dsg.engine.setup import load_split
+    from dsg.engine.setup import load_examined
     from dsg.engine.snapshot_choice import earlier_table, is_snapshot, result_folder, stored_config
 
     assert __doc__
@@ -37,11 +38,12 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     config, pairs = config_of(options)
     dataset, split = dataset_and_split(options.imdb, "test")
-    data = load_split(config, dataset, split, config.data.max_images)
+    name = find_dataset(dataset, Path(config.data.dir))[0]
     net, output = options.net or config.net, Path(options.output)
-    path = find_snapshot(options.model, output, net, data.name, Path(config.data.dir))
+    path = find_snapshot(options.model, output, net, name, Path(config.data.dir))
     if is_snapshot(path):
         config = stored_config(path, config, pairs)
+    data = load_examined(config, dataset, split)
     folder = result_folder(path, output, net, data)
     table = earlier_table(folder, path, config, data) if options.reuse else None
     if table is not None:

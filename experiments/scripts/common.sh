@@ -1,5 +1,8 @@
 # What train.sh and test.sh share: reading the arguments, finding Python, printing what is run. Sourced, not run.
 
+# Before 4.4 bash takes an empty array for an unset variable.
+((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) || set +u
+
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 start=$PWD
 export DSG_START=$start # commands in messages are to be typed there

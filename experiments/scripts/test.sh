@@ -13,7 +13,13 @@ read_arguments "$@"
 ((${#rest[@]})) || fail "$(usage)"
 check_arguments
 snapshot=${rest[0]}
-[[ $snapshot != */* ]] || snapshot=$(absolute "$snapshot")
+for file in "$snapshot" "$snapshot.npz" "$snapshot.index"; do
+  # Named from where the script was started, with a folder or without.
+  if [[ $snapshot == */* || -f $start/$file ]]; then
+    snapshot=$(absolute "$snapshot")
+    break
+  fi
+done
 where=(--output "$output")
 [ -z "$data" ] || where+=(--data "$data")
 pairs_from "${rest[@]:1}"

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 # when it is loaded.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+# For files that do not state their size where `dsg.images` looks, before it decodes them (MAX_PIXELS there).
+# OpenCV asks when it is loaded.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,7 +38,7 @@ def load(path: str | Path) -> Model:
         >>> query = ("blue metal cylinder", "left", "blue metal cylinder")
         >>> found = model.ask("data/demo/images/demo_0.png", [query])
         >>> found[0].subject.rounded(), found[0].subject.score > 0.5
-        ((104, 68, 140, 115), True)
+        ((104, 69, 139, 111), True)
     """
     from dsg.missing import missing_packages_named
 

@@ -11,11 +11,11 @@ cylinders stand in this picture, and the relation tells which one is meant:
     >>> image = "data/demo/images/demo_0.png"
     >>> found = model.ask(image, [("blue metal cylinder", "left", "blue metal cylinder")])[0]
     >>> found.subject.rounded(), found.object.rounded()
-    ((104, 68, 140, 115), (179, 84, 216, 133))
+    ((104, 69, 139, 111), (178, 84, 215, 130))
     >>> found.subject.score > 0.5
     True
     >>> model.ask(image, ["blue metal cylinder, right, blue metal cylinder"])[0].subject.rounded()
-    (179, 84, 216, 133)
+    (178, 84, 215, 130)
 
 What the model sees without being asked is its scene graph:
 
@@ -48,7 +48,6 @@ from dsg.ask import Answers, Trained, answer, load_trained
 from dsg.config import Config
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
-from dsg.images import read_image
 from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.query_words import Query, parse_query, query_ids, spoken
 from dsg.visualize.scene_graph import SceneGraph
@@ -155,8 +154,9 @@ class Model:
 
     def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Answers]:
         """All that the network says: every box, every probability, attention (`dsg.ask.Answers`)."""
-        pixels = [_pixels(image) for image in images]
-        return answer(self._trained.model, pixels, [list(queries)] * len(pixels), self.config)
+        # Files are read when it is their turn.
+        given = [image if isinstance(image, (str, Path)) else _pixels(image) for image in images]
+        return answer(self._trained.model, given, [list(queries)] * len(given), self.config)
 
     def groundings(self, found: Answers) -> list[Grounding]:
         """What `answers` found about an image, for each query."""
@@ -212,8 +212,6 @@ def scored(found: Answers, number: int, role: int) -> tuple[ScoredBox, ...]:
 
 def _pixels(image: Image) -> np.ndarray:
     """uint8 [H, W, 3], B, G, R."""
-    if isinstance(image, (str, Path)):
-        return read_image(image)
     if not isinstance(image, np.ndarray):
         raise UserError(f"an image is {KINDS}, not {type(image).__name__}")
     shape = image.shape

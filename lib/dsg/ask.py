@@ -127,7 +127,7 @@ def answer(
         >>> query = query_ids(words, trained.vocabulary.objects, trained.vocabulary.predicates)
         >>> found = answer(trained.model, ["data/demo/images/demo_0.png"], [[query]], trained.config)[0]
         >>> found.subject_boxes(0)[0].round().tolist(), found.object_boxes(0)[0].round().tolist()
-        ([104.0, 68.0, 140.0, 115.0], [179.0, 84.0, 216.0, 133.0])
+        ([104.0, 69.0, 139.0, 111.0], [178.0, 84.0, 215.0, 130.0])
     """
     from dsg.pipeline import inference_batch
 

@@ -74,10 +74,13 @@ class BadRecords:
             log.warning("skipped images are only counted from here on")
 
 
-def iterate(batches: Iterable[Any], bad: BadRecords) -> Iterator[Any]:
+def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> Iterator[Any]:
     """The batches, one by one, and an error where `bad` has noted too many records to go on.
 
     Read this way, or look at `bad.fatal`: the batches themselves just end then.
+
+    Args:
+        whole: False where these are the rest of an epoch, which may well be one image that cannot be read.
 
     Raises:
         UserError: more than half of the first records cannot be used, or none of all.
@@ -88,7 +91,7 @@ def iterate(batches: Iterable[Any], bad: BadRecords) -> Iterator[Any]:
         yield batch
     if bad.fatal is not None:
         raise bad.fatal
-    if empty and len(bad):
+    if whole and empty and len(bad):
         raise UserError(f"no image could be used; {bad.summary()}")
 
 

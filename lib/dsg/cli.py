@@ -42,6 +42,11 @@ def main(program: Callable[[Sequence[str]], None], arguments: Sequence[str] | No
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(USER_ERROR_STATUS)
     except KeyboardInterrupt as error:
         number = getattr(error, "signal", signal.SIGINT)
         print(str(error) or "interrupted", file=sys.stderr)

@@ -162,8 +162,9 @@ def _read_bytes(path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:  # ValueError: no name that a file could have
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{str(path)!r}: cannot be read ({reason})") from error
 
 
 @functools.lru_cache(maxsize=8)

@@ -103,6 +103,8 @@ def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
         if not 0 <= name < len(names):
             raise UserError(f"query {query!r}: there is no {kind} {name}; they go from 0 to {len(names) - 1}")
         return int(name)
+    if name in names:  # another may differ from it in what makes no difference else
+        return names.index(name)
     for index, other in enumerate(names):
         if plain(other) == plain(name):
             return index

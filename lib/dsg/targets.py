@@ -180,7 +180,8 @@ def _roles(
     kind = kind[:, None, :]
     takes_role, counts = kind >= 0, kind != 0  # an ignored proposal keeps its box's role, and weighs nothing
     if assign == "paper":
-        named = (overlap > 0)[:, None, :] & ((of_match == SUBJECT) | (of_match == OBJECT))
+        touches = (overlap > 0) & has_match  # which padding, too, may
+        named = touches[:, None, :] & ((of_match == SUBJECT) | (of_match == OBJECT))
         takes_role, counts = takes_role | named, counts | named
     real = has_match[:, None, :] & query_valid[:, :, None]
     return tf.where(takes_role & real, of_match, BACKGROUND), counts & query_valid[:, :, None]

@@ -172,6 +172,17 @@ def test_imagenet_weights_of_res18() -> None:
     assert features(image).shape == (1, 14, 14, 256) and float(tf.reduce_max(features(image))) > 0.1
 
 
+def test_no_network_to_fetch_keras_weights_from(monkeypatch) -> None:
+    def fail(weights: str | None) -> None:
+        if weights is not None:
+            raise Exception("URL fetch failure on https://storage")  # as Keras does
+
+    features = make_features("resnet50")
+    monkeypatch.setattr("dsg.baselines.features._keras_resnet", fail)
+    with pytest.raises(UserError, match="weights of ResNet-50 .*URL fetch failure.*give WEIGHTS the file"):
+        features.load(config("co", "BASELINE.FEATURES", "resnet50"))
+
+
 def test_resnet50_of_keras(tmp_path) -> None:
     features = make_features("resnet50")
     names = features.named_variables("features/")

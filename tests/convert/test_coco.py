@@ -234,12 +234,40 @@ def test_faulty_boxes(write, tmp_path, change, message):
             "line 3: subject, predicate or object is missing",
         ),
         ("r.csv", "subject,predicate,object\n1,on\n", "line 2: subject, predicate or object is missing"),
+        ("r.csv", 'subject,predicate,object\n1,"on,2\n' + 20_000 * "1,on,2\n", "is a quote not closed"),
         ("r.json", [], "no predicates in the annotations"),
     ],
 )
 def test_faulty_relations(write, tmp_path, name, content, message):
     with pytest.raises(UserError, match=message):
         convert_coco(write("b.json", coco()), write(name, content), tmp_path / "out", Options(rule=RULE))
+
+
+def test_a_second_file_is_for_testing(write, tmp_path):
+    """Also where images of both files have one name: they lie in folders of their own."""
+    train = (
+        write("boxes.json", coco(3)),
+        write("relations.json", [[0, "on", 1], [10, "on", 11], [20, "on", 21]]),
+    )
+    test = write("test.json", coco(2)), write("near.json", [[0, "on", 1], [1, "on", 0], [11, "on", 10]])
+    account = convert_coco(*train, tmp_path / "out", Options(), *test)
+    assert account.images == {"train": 3, "test": 2} and not account.left_out
+    found = {split: load(tmp_path / "out", f"annotations_{split}.json") for split in ("train", "test")}
+    assert {split: {name: len(several) for name, several in one.items()} for split, one in found.items()} == {
+        "train": {"00.jpg": 1, "01.jpg": 1, "02.jpg": 1},
+        "test": {"00.jpg": 2, "01.jpg": 1},
+    }
+    assert (
+        found["test"]["01.jpg"][0]["subject"]["category"]
+        != found["train"]["01.jpg"][0]["subject"]["category"]
+    )
+
+
+def test_ways_to_test_that_exclude_each_other(files, write, tmp_path):
+    with pytest.raises(UserError, match="need boxes for testing"):
+        convert_coco(*files, tmp_path / "out", Options(), None, files[1])
+    with pytest.raises(UserError, match="not both"):
+        convert_coco(*files, tmp_path / "out", Options(rule=RULE), *files)
 
 
 def test_an_earlier_conversion_is_not_lost(files, tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dsg.config import load_config
 from dsg.engine.evaluate import evaluate, prediction_function
 from dsg.engine.pictures import answer_page, chosen_images, chosen_queries, graph_page, scene_graph
 from dsg.engine.setup import load_split
+from dsg.errors import UserError
 from dsg.nets import build_model
 from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
 
@@ -76,3 +78,24 @@ def test_choice_of_images_and_queries():
     assert chosen_images(10, 3) == [0, 3, 6] and chosen_images(2, 5) == [0, 1] and chosen_images(0, 5) == []
     assert chosen_queries(np.array([False, True, False, True, False]), 3) == [1, 3, 0]
     assert chosen_queries(np.zeros(0, bool)) == []
+
+
+def test_true_boxes_in_place_of_proposals(setting):
+    config, data, _, _ = setting
+    config = load_config(CONFIGS, [*PAIRS, "DATA.DIR", config.data.dir, "TRAIN.USE_GT", "True"])
+    model = build_model(config, len(data.vocabulary.objects), len(data.vocabulary.predicates))
+    seen = []
+
+    def observe(index, answer, subject, object_):
+        np.testing.assert_allclose(answer.proposals, answer.gt_boxes, atol=1e-3)
+        seen.append(index)
+
+    evaluate(model, data, config, observe=observe)
+    assert seen == [0, 1, 2, 4]
+    nowhere = {
+        "image": tf.zeros([1, 48, 72, 3]),
+        "image_size": tf.constant([[72.0, 48.0]]),
+        "queries": tf.zeros([1, 1, 3], tf.int32),
+    }
+    with pytest.raises(UserError, match="TRAIN.USE_GT takes true boxes"):
+        model(nowhere)

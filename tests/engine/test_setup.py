@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from dsg.config import load_config
-from dsg.engine.setup import check_same_run, describe, load_split
+from dsg.engine.setup import check_same_run, describe, load_examined, load_split, load_splits
+from dsg.engine.snapshot_choice import stored_config
 from dsg.engine.snapshots import Meta, Snapshot
 from dsg.errors import UserError
 from tests.datasets.files import write_dataset
+from tests.small_trained import write_snapshot
 from tests.tiny import CONFIGS
 
 
@@ -34,6 +36,26 @@ def test_exact_boxes_reach_mirror_images(folder: Path) -> None:
         assert record.flipped
         boxes[exact] = record.boxes
     np.testing.assert_array_equal(boxes["True"] - boxes["False"], len(boxes["True"]) * [[1, 0, 1, 0]])
+
+
+@pytest.mark.parametrize("rule", ["rr", "dsg"])
+def test_a_split_to_test_on_is_the_one_that_was_not_trained_on(folder: Path, rule: str) -> None:
+    config = load_config(CONFIGS, ["DATA.SPLIT_RULE", rule, "RNG_SEED", "5"])
+    training, validation = load_splits(config, str(folder))
+    examined = load_examined(config, str(folder), "validation")
+    assert [(one.name, one.flipped) for one in examined.records] == [
+        (one.name, one.flipped) for one in validation.records
+    ]
+    images = {(one.name, one.flipped) for one in training.records}
+    assert not images & {(one.name, one.flipped) for one in examined.records}
+
+
+def test_a_snapshot_is_tested_on_data_split_as_in_its_training(tmp_path: Path) -> None:
+    snapshot = write_snapshot(tmp_path / "a.npz", "DATA.SPLIT_RULE", "dsg", "RNG_SEED", "5")
+    today = load_config(CONFIGS, ["DATA.DIR", str(tmp_path), "DATA.MAX_IMAGES", "7"])
+    found = stored_config(snapshot, today)
+    assert (found.data.split_rule, found.rng_seed) == ("dsg", 5)
+    assert (found.data.dir, found.data.max_images) == (str(tmp_path), 7)
 
 
 def test_going_on_takes_the_options_that_the_run_began_with(folder: Path, tmp_path: Path) -> None:

@@ -114,8 +114,9 @@ def child_environment():
         (2, 1, [[0, 1]], [1.0]),
     ],
 )
-def test_replicas_divide_a_batch(images, replicas, parts, shares):
-    batch = {"image": tf.zeros([images, 1, 1, 3]), "index": tf.range(images)}
+@pytest.mark.parametrize("content", ["image", "features"])
+def test_replicas_divide_a_batch(images, replicas, parts, shares, content):
+    batch = {content: tf.zeros([images, 1, 1, 3]), "index": tf.range(images)}
     found = [replica_part(batch, replica, replicas) for replica in range(replicas)]
     assert [part["index"].numpy().tolist() for part, _ in found] == parts
     assert [float(share) for _, share in found] == pytest.approx(shares)

@@ -322,6 +322,19 @@ def test_two_at_once(get, tmp_path):
             get("vrd")
 
 
+def test_where_files_cannot_be_locked(get, monkeypatch, caplog):
+    """As on some network file systems."""
+    import errno
+    import fcntl
+
+    def refuse(file, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    get("vrd")
+    assert "cannot be locked (Function not implemented)" in caplog.text
+
+
 def test_unknown_names(get):
     with pytest.raises(UserError, match="nothing is known of 'coco'.*visualgenome"):
         fetch("coco", get.data)

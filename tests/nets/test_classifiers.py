@@ -90,6 +90,19 @@ def test_matching_does_not_hear_padding() -> None:
     close(found, head(alone, query, tf.ones([1, 3], tf.bool)))
 
 
+def test_matching_does_not_hear_padding_when_nothing_is_likely() -> None:
+    """Of boxes that are all far from what is asked, one is still the nearest."""
+    head = MatchingHead()
+    entities, predicates = 60 * noise(1, 4, E, seed=2), noise(1, 4, 4, R, seed=1)
+    entities = tf.tensor_scatter_nd_add(entities, [[0, box, 3] for box in range(4)], [500.0] * 4)
+    query, valid = tf.constant([[[0, 1, 2]]]), tf.constant([[True, False, False, False]])
+    for count in (1, 2):
+        valid = tf.constant([[box < count for box in range(4)]])
+        found = head(LabelLogits(entities, predicates), query, valid)[:, :, :count]
+        alone = LabelLogits(entities[:, :count], predicates[:, :count, :count])
+        close(found, head(alone, query, tf.ones([1, count], tf.bool)))
+
+
 def packed(count: int, width: int) -> tuple[tf.Tensor, tf.Tensor, np.ndarray]:
     """Edge features [P, F], index [1, N, N], and the same as [N, N, F]."""
     edges = noise(count * count, width, seed=8)

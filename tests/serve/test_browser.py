@@ -95,7 +95,7 @@ def test_a_query_is_asked_by_clicking(visit: Visit) -> None:
     visit.seen("answer")
     image = tab.locator("#answer svg image").bounding_box()
     scale = image["width"] / 384
-    for role, box in (("subject", (104, 68, 140, 115)), ("object", (179, 84, 216, 133))):
+    for role, box in (("subject", (104, 69, 139, 111)), ("object", (178, 84, 215, 130))):
         place = tab.locator(f"#answer .{role} rect").first.bounding_box()
         found = [place["x"] - image["x"], place["y"] - image["y"], place["width"], place["height"]]
         expected = np.multiply([box[0], box[1], box[2] - box[0], box[3] - box[1]], scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -225,13 +226,18 @@ def test_program_for_everyone(tmp_path: Path) -> None:
             assert urllib.request.urlopen(f"http://{address}:{port}/").status == 200
 
 
-def test_examples_have_words_that_fit() -> None:
+def test_examples_have_words_that_fit(tmp_path: Path) -> None:
     model = dsg.load(DEMO / "mini.npz")
     examples = find_examples(model, DEMO)
     assert len(examples) == 6
     for example in examples:
         assert example.path.is_file() and model.query(example.words)
     assert len(find_examples(model, DEMO / "images", count=2)) == 2
+    lacking = shutil.copytree(DEMO, tmp_path / "demo")
+    (lacking / "images" / examples[0].path.name).unlink()
+    found = find_examples(model, lacking, count=2)
+    assert [one.path.name for one in found] == [one.path.name for one in examples[1:3]]
+    assert [one.words for one in found] == [one.words for one in examples[1:3]]
     assert find_examples(model, DEMO / "absent") == find_examples(model, None) == []
 
 

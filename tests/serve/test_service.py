@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -79,6 +80,17 @@ def test_many_at_once_get_what_each_gets_alone(service: Service) -> None:
     with ThreadPoolExecutor(20) as pool:
         together = list(pool.map(plain, asked))
     assert together[:6] == alone and len(together) == 20
+
+
+def test_the_graph_of_a_large_image_is_drawn_small(service: Service, tmp_path: Path) -> None:
+    image = cv2.resize(cv2.imread(str(IMAGE)), (4000, 2667))
+    cv2.imwrite(str(tmp_path / "large.jpg"), image)
+    shown = service.ask(tmp_path / "large.jpg", *WORDS)
+    assert len(shown.graph) < 4e6
+    boxes = np.array([node["box"] for node in shown.data["graph"]["nodes"]])
+    assert boxes[:, 2].max() > 2000  # in pixels of the image that was sent
+    known = np.array(shown.data["boxes"])
+    assert all(np.abs(known - box).max(1).min() < 0.1 for box in boxes)
 
 
 def test_models_without_labels_or_attention(tmp_path: Path) -> None:

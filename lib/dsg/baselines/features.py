@@ -116,9 +116,11 @@ class KerasFeatures(Features):
             raise UserError(
                 f"{weights}: no such file of weights; leave WEIGHTS out to fetch Keras' ImageNet weights"
             )
+        # No HDF5 file, or one of another model; where Keras cannot fetch, it raises a bare Exception.
+        expected = (Exception,) if weights == "imagenet" else (OSError, ValueError)
         try:
             given = _keras_variables(_keras_resnet(weights))
-        except (OSError, ValueError) as error:  # no network; no HDF5 file, or one of another model
+        except expected as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(
                 f"weights of ResNet-50 ({weights}): {reason}; give WEIGHTS the file "

@@ -75,8 +75,8 @@ class CocoSource:
         """How many relations each predicate has."""
         return Counter(predicate for _, predicate, _ in self._relations)
 
-    def pictures(self) -> Iterator[Picture]:
-        """Every image with its relations, in the order of the file."""
+    def pictures(self, split: str | None = None) -> Iterator[Picture]:
+        """Every image with its relations, in the order of the file; all for `split`, if one is given."""
         found: dict[str, list[tuple[Entity, str, Entity]]] = {}
         for number, (subject, predicate, other) in enumerate(self._relations):
             place = f"{self._relations_path.name}, relation {number}"
@@ -90,7 +90,7 @@ class CocoSource:
                 relationship = self._entities[subject], predicate, self._entities[other]
                 found.setdefault(image, []).append(relationship)
         for key, (file, width, height) in self.images.items():
-            yield Picture(key, file, width, height, found.get(key, []))
+            yield Picture(key, file, width, height, found.get(key, []), split)
 
     def _read_entities(self, annotations: list[Any]) -> tuple[dict[str, Entity], dict[str, str]]:
         entities: dict[str, Entity] = {}
@@ -150,13 +150,16 @@ def _read_csv(path: Path) -> list[Triple]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if not set(KEYS) <= set(reader.fieldnames or ()):
-        raise UserError(f"{path}: line 1: the columns subject, predicate, object are expected")
     result = []
-    for row in reader:
-        if any(not (row[key] or "").strip() for key in KEYS):
-            raise UserError(f"{path}: line {reader.line_num}: subject, predicate or object is missing")
-        result.append((row["subject"].strip(), row["predicate"], row["object"].strip()))
+    try:
+        if not set(KEYS) <= set(reader.fieldnames or ()):
+            raise UserError(f"{path}: line 1: the columns subject, predicate, object are expected")
+        for row in reader:
+            if any(not (row[key] or "").strip() for key in KEYS):
+                raise UserError(f"{path}: line {reader.line_num}: subject, predicate or object is missing")
+            result.append((row["subject"].strip(), row["predicate"], row["object"].strip()))
+    except csv.Error as error:
+        raise UserError(f"{path}: line {reader.line_num}: {error}; is a quote not closed?") from error
     return result
 
 

@@ -12,6 +12,7 @@ from dsg.convert.splits import SplitRule
 from dsg.convert.visual_genome import VisualGenomeSource
 from dsg.convert.vocabulary import Choice
 from dsg.convert.writer import check_link, link_images, write_dataset
+from dsg.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,22 @@ def convert_coco(
         check_link(folder, options.images, "images")
     account = Account()
     aliases = options.category_aliases, options.predicate_aliases
-    sources = [CocoSource(boxes, relations, account, *aliases)]
-    rule = options.rule
+    source, rule, testing = CocoSource(boxes, relations, account, *aliases), options.rule, None
     if test_boxes is not None:
-        sources.append(CocoSource(test_boxes, test_relations, account, *aliases))
-        rule = replace(
-            rule, test=frozenset(file for file, _, _ in sources[1].images.values()), test_share=0.0
-        )
+        if rule.test:
+            raise UserError("either a list of images for testing, or a file of boxes for testing, not both")
+        testing = CocoSource(test_boxes, test_relations, account, *aliases)
+        rule = replace(rule, test_share=0.0)
+    elif test_relations is not None:
+        raise UserError(f"{test_relations}: relations for testing need boxes for testing (--test-boxes)")
     # Names are chosen by what is there to learn from.
-    categories = options.categories.vocabulary(sources[0].categories(), "categories")
-    predicates = options.predicates.vocabulary(sources[0].predicates(), "predicates")
+    categories = options.categories.vocabulary(source.categories(), "categories")
+    predicates = options.predicates.vocabulary(source.predicates(), "predicates")
 
     def pictures() -> Iterator[Picture]:
-        for source in sources:
-            yield from source.pictures()
+        yield from source.pictures()
+        if testing is not None:
+            yield from testing.pictures("test")
 
     write_dataset(folder, pictures(), categories, predicates, rule, account, force=options.force)
     if options.images is not None:

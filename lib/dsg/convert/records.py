@@ -27,6 +27,7 @@ class Picture:
     width: int
     height: int
     relationships: list[tuple[Entity, str, Entity]]
+    split: str | None = None  # where the source tells it; else a rule does
 
 
 @dataclass

@@ -116,17 +116,17 @@ def _write_all(
     (folder / "predicates.json").write_text(json.dumps(list(predicates)), encoding="utf-8")
     annotations = {split: _JsonObject(annotation_file(folder, split)) for split in rule.names}
     sizes = {split: _JsonObject(metadata_file(folder, split)) for split in rule.names}
-    seen: dict[str, str] = {}  # file -> key
+    seen: dict[tuple[str, str], str] = {}  # split and file -> key; a file's name may be in both
     try:
         for picture in pictures:
-            split = rule.of(picture.key, picture.file)
+            split = picture.split or rule.of(picture.key, picture.file)
             if split is None:
                 account.skip("image of no split", picture.file)
                 continue
-            if picture.file in seen:
+            if (split, picture.file) in seen:
                 account.skip("image listed twice", picture.file)
                 continue
-            seen[picture.file] = picture.key
+            seen[split, picture.file] = picture.key
             found = _relationships(picture, numbers, relations, account)
             if not found:
                 account.skip("image without a relationship", picture.file)
@@ -139,7 +139,7 @@ def _write_all(
         for file in (*annotations.values(), *sizes.values()):
             file.close()
     if rule.draws:
-        _fill_up(folder, rule, seen, account)
+        _fill_up(folder, rule, {file: key for (_, file), key in seen.items()}, account)
 
 
 def _fill_up(folder: Path, rule: SplitRule, keys: Mapping[str, str], account: Account) -> None:

@@ -23,7 +23,8 @@ from dsg.metrics.results import EvaluationResults
 from dsg.nets.outputs import Predictions
 from dsg.pipeline import BadRecords, batch_spec, evaluation_batches, iterate
 
-INPUTS = ("image", "image_size", "queries", "query_valid")  # all that answering reads
+INPUTS = ("image", "image_size", "queries", "query_valid")  # all that answering reads, but for
+GROUND_TRUTH = ("gt_boxes", "gt_valid")  # with TRAIN.USE_GT, in place of proposals
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ImageAnswer:
 
 
 Predict = Callable[[dict[str, tf.Tensor]], Predictions]
-"""Takes the keys `INPUTS` of a batch."""
+"""Takes the keys `inputs` of a batch."""
 
 Observer = Callable[[int, ImageAnswer, np.ndarray, np.ndarray], None]
 """Is shown each image's position, its answer, and the subject and object IoU of its queries."""
@@ -130,7 +131,7 @@ def answers(
 ) -> Iterator[tuple[int, ImageAnswer]]:
     """Position and answer of every image that can be read, in the order of the data set."""
     for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
-        predictions = predict({key: batch[key] for key in INPUTS})
+        predictions = predict({key: batch[key] for key in inputs(config)})
         arrays = Predictions(*(None if value is None else value.numpy() for value in predictions))
         images, sizes = batch["image"].numpy(), batch["image_size"].numpy().astype(int)
         gt_boxes, indices = batch["gt_boxes"].numpy(), batch["index"].numpy()
@@ -141,13 +142,18 @@ def answers(
             yield int(index), _answer(record, blob, gt_boxes[row, : len(record.boxes)], arrays, row, config)
 
 
+def inputs(config: Config) -> tuple[str, ...]:
+    """Keys of a batch that answering reads."""
+    return (*INPUTS, *GROUND_TRUTH) if config.train.use_gt else INPUTS
+
+
 def prediction_function(model: Any, config: Config) -> Predict:
     """`model.predict_roles` as a function that is traced once, for batches of TEST.IMS_PER_BATCH images."""
-    spec = batch_spec(config, ground_truth=False, targets=False)
+    spec = batch_spec(config, ground_truth=config.train.use_gt, targets=False)
     alone = config.test.ims_per_batch == 1
     signature = {
         key: tf.TensorSpec([1 if alone else None, *spec[key].shape[1:]], spec[key].dtype, key)
-        for key in INPUTS
+        for key in inputs(config)
     }
     return tf.function(model.predict_roles, input_signature=[signature], autograph=False)
 

@@ -18,11 +18,15 @@ LOG = logging.getLogger("dsg")
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes to standard output, above a progress bar if there is one."""
+    """Writes to standard output, above a progress bar if there is one.
+
+    A console that went away, or cannot write a name, must not end hours of work: the run's log has it all.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+        with contextlib.suppress(OSError, ValueError):
+            tqdm.write(self.format(record), file=sys.stdout)
+            sys.stdout.flush()
 
 
 class QuietFileHandler(logging.FileHandler):

@@ -43,12 +43,28 @@ def load_splits(
     Raises:
         UserError: where data or most of the images are missing.
     """
-    flip = "none"
-    if config.train.use_flipped:
-        flip = "swap_lr" if config.train.flip_predicates else "released"
     limits = (config.data.max_images, config.train.validate_images or config.data.max_images)
-    loaded = [load_split(config, dataset, split, limit, flip) for split, limit in zip(splits, limits)]
+    loaded = [
+        load_split(config, dataset, split, limit, flip_of(config)) for split, limit in zip(splits, limits)
+    ]
     return loaded[0], loaded[1]
+
+
+def load_examined(config: Config, dataset: str, split: str) -> Dataset:
+    """A split to test on: its images alone, unless DATA.SPLIT_RULE dsg cuts it from images and mirror images.
+
+    Args:
+        config: of the training: with another rule or seed, images that were trained on would be tested.
+    """
+    cut = config.data.split_rule == "dsg" and split in ("train", "validation")
+    return load_split(config, dataset, split, config.data.max_images, flip_of(config) if cut else "none")
+
+
+def flip_of(config: Config) -> str:
+    """How training mirrors images: none, released, swap_lr."""
+    if not config.train.use_flipped:
+        return "none"
+    return "swap_lr" if config.train.flip_predicates else "released"
 
 
 def load_split(config: Config, dataset: str, split: str, max_images: int, flip: str = "none") -> Dataset:

@@ -16,6 +16,8 @@ from dsg.engine.runs import PRETRAINED, SNAPSHOT_NAME, train_folder
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 
+# Of the test's configuration; all else is the training's, such as how the data were split.
+TODAYS = ("DATA.DIR", "DATA.WORKERS", "DATA.MAX_IMAGES", "WEIGHTS")
 TABLE, RESULTS, QUERIES, CURVES = "table.txt", "results.json", "queries.jsonl", "iou_curves.png"
 
 
@@ -29,7 +31,7 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
 
     Args:
         path: the snapshot.
-        given: DATA.* and WEIGHTS are taken from it, and NET is compared.
+        given: where the data lie, how they are read and WEIGHTS are taken from it, and NET is compared.
         overrides: KEY VALUE pairs given for this test; they win.
 
     Raises:
@@ -42,7 +44,7 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
         )
     known, today = options(), flatten(given)
     values = {name: value for name, value in meta.config.items() if name in known}
-    values.update({name: today[name] for name in today if name.startswith("DATA.") or name == "WEIGHTS"})
+    values.update({name: today[name] for name in TODAYS})
     values.update(parse_pairs(overrides))
     return from_values(values)
 

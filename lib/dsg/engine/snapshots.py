@@ -172,7 +172,10 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except FileNotFoundError:
         raise UserError(f"{path}: no such snapshot") from None
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError),
+        *(zipfile.BadZipFile, zlib.error),
+    ) as error:
         reason = "a Git LFS pointer, not the file: run `git lfs pull`" if _is_pointer(path) else str(error)
         raise UserError(
             f"{path}: damaged, cut short or no snapshot ({reason}); take another one, or delete it"

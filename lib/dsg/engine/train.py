@@ -175,6 +175,11 @@ class Trainer:
                 self._save(self._run.last)
                 LOG.info("interrupted; the same command goes on from %s", self._run.last)
                 raise
+            except Exception:
+                if state.current.position >= self._steps_per_epoch:  # validation failed, training did not
+                    self._save(self._run.last)
+                    LOG.info("validation failed; the epoch's training is kept in %s", self._run.last)
+                raise
 
     def _train_epoch(
         self, progress: Progress, summaries: Summaries, check: Callable[[], None], after_step: AfterStep
@@ -191,7 +196,7 @@ class Trainer:
             bad=self._unreadable,
         )
         started = time.monotonic()
-        usable = iterate(batches, self._unreadable)
+        usable = iterate(batches, self._unreadable, whole=not state.current.position)
         with contextlib.closing(self._profile.watch(usable, state.step)) as watched:
             for batch in watched:
                 rate = self._learning_rate(state.step)

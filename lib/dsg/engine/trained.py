@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from dsg.cli import Parser, config_of, dataset_and_split, run_parser
 from dsg.config import BASELINES, Config
 from dsg.datasets import Dataset
+from dsg.datasets.catalogue import find_dataset
 from dsg.engine.runs import Run, find_snapshot
-from dsg.engine.setup import load_split
+from dsg.engine.setup import load_examined
 from dsg.engine.snapshot_choice import is_snapshot, stored_config
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
@@ -20,7 +21,7 @@ class Trained(NamedTuple):
     """What was asked for; `load_network` gives the network itself."""
 
     path: Path  # of the snapshot
-    config: Config  # of its training, with today's DATA.* and the pairs that were given
+    config: Config  # of its training, with today's place of the data and the pairs that were given
     data: Dataset
 
 
@@ -68,11 +69,11 @@ def find_trained(options: argparse.Namespace, model: str) -> Trained:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
         )
-    data = load_split(config, dataset, split, config.data.max_images)
-    path = find_snapshot(model, Path(options.output), net, data.name, Path(config.data.dir))
+    name = find_dataset(dataset, Path(config.data.dir))[0]
+    path = find_snapshot(model, Path(options.output), net, name, Path(config.data.dir))
     if is_snapshot(path):
         config = stored_config(path, config, pairs)
-    return Trained(path, config, data)
+    return Trained(path, config, load_examined(config, dataset, split))
 
 
 def load_network(trained: Trained) -> Any:

@@ -227,4 +227,8 @@ def _alone(work: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{work}: another fetch of the same is running; wait for it to end") from None
+        except OSError as error:  # some network file systems cannot
+            LOG.warning(
+                "%s: cannot be locked (%s); do not fetch the same twice at once", work, error.strerror
+            )
         yield

@@ -62,6 +62,8 @@ def receive(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: OnByt
         if isinstance(error.reason, RefusedRedirect):
             raise Refused(str(error.reason)) from error
         raise Transient(f"no connection ({error.reason})") from error
+    except http.client.InvalidURL as error:
+        raise Refused(f"not a web address ({error})") from error
     except (OSError, http.client.HTTPException) as error:
         raise Transient(f"no connection ({error or type(error).__name__})") from error
     except ValueError as error:  # an address that is none
@@ -193,6 +195,8 @@ def _next_chunk(response: Any, size: int, done: int) -> bytes:
         return bytes(response.read(size))
     except http.client.IncompleteRead as error:
         return error.partial
+    except http.client.InvalidURL as error:
+        raise Refused(f"not a web address ({error})") from error
     except (OSError, http.client.HTTPException) as error:
         raise Transient(f"cut off after {done:,} bytes ({error or type(error).__name__})") from error
 

@@ -48,6 +48,11 @@ class RoleClassifier(Block):
         return tf.cast(self.mlp(self.mlp.term(nodes, 0)[:, None] + query[:, :, None]), tf.float32)
 
 
+# Logarithms of probabilities, finite: of a relation without a partner, and of a box that only pads the batch
+# and is never the best of any.
+UNLIKELY, NO_BOX = -30.0, -1e4
+
+
 class MatchingHead(Block):
     """Query-conditioned read-out of the labelled graph: labels and queries -> logits [B, Q, N, 4] to add to
     the classifier's.
@@ -71,10 +76,9 @@ class MatchingHead(Block):
         relation = tf.gather(
             tf.transpose(predicate, [0, 3, 1, 2]), queries[..., 1], batch_dims=1
         )  # [B, Q, N, N]
+        subject, object_ = (tf.where(valid[:, None], of_box, NO_BOX) for of_box in (subject, object_))
         exists = valid[:, None, :] & valid[:, :, None] & ~tf.eye(tf.shape(valid)[1], dtype=tf.bool)
-        relation = tf.where(
-            exists[:, None], relation, -30.0
-        )  # a box without a partner: as unlikely as can be, yet finite
+        relation = tf.where(exists[:, None], relation, UNLIKELY)
         as_subject = subject + tf.reduce_max(relation + object_[:, :, None, :], 3)
         as_object = object_ + tf.reduce_max(relation + subject[:, :, :, None], 2)
         scores = tf.stack([as_subject, as_object], -1)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from dsg.batch import Batch
 from dsg.boxes.transform import clip, decode
 from dsg.config import Config
+from dsg.errors import UserError
 from dsg.nets.layers import Block
 from dsg.nets.outputs import GraphFeatures, LabelLogits, Outputs, Predictions, Proposals
 from dsg.nets.parts import Parts
@@ -213,6 +214,8 @@ class DSG(tf.keras.Model):
     def _propose(self, rpn: Any, batch: Batch, training: bool) -> Proposals:
         train = self.config.train
         if train.use_gt:
+            if "gt_boxes" not in batch:
+                raise UserError("TRAIN.USE_GT takes true boxes in place of proposals; none are known here")
             return ground_truth_proposals(batch["gt_boxes"], batch["gt_valid"])
         return propose(
             rpn,

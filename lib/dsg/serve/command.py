@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import signal
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from dsg.api import Model
-from dsg.demo_scenes import ENDINGS, bundled_scenes
+from dsg.datasets import load_dataset
+from dsg.demo_scenes import ENDINGS, shown_queries
 from dsg.engine.devices import parse_gpus, select_devices
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
@@ -57,6 +59,7 @@ def serve(
     parse_gpus(devices)
     load_meta(snapshot)
     gradio = import_gradio()
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     port = free_port(host, port)
     select_devices(devices)
     service = Service(Model.load(snapshot), limits or Limits())
@@ -78,7 +81,8 @@ def opened(gradio: Any, service: Service, examples: list[Example], host: str, po
         os.environ[UPLOADS] = folder
         page = build_page(service, examples)
         try:
-            _, url, _ = page.launch(server_name=host, server_port=port, **launch_options(gradio, service))
+            name = f"[{host}]" if ":" in host else host
+            _, url, _ = page.launch(server_name=name, server_port=port, **launch_options(gradio, service))
             yield url
         finally:
             page.close(verbose=False)
@@ -93,11 +97,13 @@ def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Exa
         return []
     known = model.vocabulary
     with contextlib.suppress(UserError):
-        return [
-            Example(Path(scene.file), _words(model, scene.queries[0]))
-            for scene in bundled_scenes(folder, known)[:count]
-            if len(scene.queries)
-        ]
+        data = load_dataset(folder, "test")
+        if data.vocabulary == known:
+            usable = (record for record in data.records if len(record.queries) and record.path.is_file())
+            return [
+                Example(record.path, _words(model, record.queries[shown_queries(record)[0]]))
+                for record in itertools.islice(usable, count)
+            ]
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
     words = (known.objects[0], known.predicates[0], known.objects[0])
     return [Example(path, words) for path in files[:count]]
@@ -115,13 +121,11 @@ def free_port(host: str, port: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             return int(probe.getsockname()[1])
-    except OSError as error:
-        remedy = (
-            "give another with --port" if error.errno == errno.EADDRINUSE else "give another address or port"
-        )
-        raise UserError(
-            f"{host}:{port}: cannot listen there ({error.strerror or error}); {remedy}"
-        ) from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that a host could have
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        remedy = "give another with --port" if taken else "give another address or port"
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{host}:{port}: cannot listen there ({reason}); {remedy}") from error
 
 
 def _words(model: Model, query: np.ndarray) -> tuple[str, str, str]:

@@ -172,11 +172,17 @@ def _svg(image: np.ndarray, layers: str, width: float | None = None) -> str:
     )
 
 
-def _jpeg(image: np.ndarray) -> bytes:
+def shown_size(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """The image as large as it is sent back at most, and its share of the original's side."""
     scale = min(1.0, LARGEST_SIDE / max(image.shape[:2]))
     if scale < 1.0:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return image, scale
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    image, _ = shown_size(image)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
 
 

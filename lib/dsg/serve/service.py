@@ -14,7 +14,7 @@ from dsg.api import Model
 from dsg.ask import Answers
 from dsg.errors import UserError
 from dsg.query_words import spoken
-from dsg.serve.figure import answer_figure, attention_figure, message, picture, timings_table
+from dsg.serve.figure import answer_figure, attention_figure, message, picture, shown_size, timings_table
 from dsg.serve.upload import Limits, read_upload
 from dsg.visualize.graph_picture import draw_scene_graph
 
@@ -66,7 +66,8 @@ class Service:
         if graph is None:
             shown["graph"] = message("This model was trained without a scene graph.")
         else:
-            drawn = draw_scene_graph(np.ascontiguousarray(image[:, :, ::-1]), graph)
+            smaller, scale = shown_size(np.ascontiguousarray(image[:, :, ::-1]))
+            drawn = draw_scene_graph(smaller, graph.scaled(scale))
             shown["graph"] = picture(drawn, graph_text(graph.to_json()))
         ended = time.perf_counter()
         timings = {

@@ -8,7 +8,7 @@ something.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,14 @@ class SceneGraph:
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+
+    def scaled(self, scale: float) -> SceneGraph:
+        """The graph of an image whose sides are so many times as long."""
+        nodes = []
+        for node in self.nodes:
+            x1, y1, x2, y2 = (scale * side for side in node.box)
+            nodes.append(replace(node, box=(x1, y1, x2, y2)))
+        return SceneGraph(tuple(nodes), self.edges)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dump`: nodes with ids from 1 on (as in pictures), edges between ids."""
