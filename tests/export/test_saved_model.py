@@ -154,11 +154,14 @@ def test_other_networks(overrides: tuple[str, ...], tmp_path: Path) -> None:
     check_without_queries({key: value.numpy() for key, value in nothing.items()}, expected)
 
 
-def test_folders(trained: Trained, tmp_path: Path) -> None:
+def test_folders(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"mine")
     with pytest.raises(UserError, match="photos: holds something else than a SavedModel"):
         export_saved_model(trained, tmp_path / "photos")
     with pytest.raises(UserError, match="a file is there"):
         export_saved_model(trained, tmp_path / "photos" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="give a folder in it"):
+        export_saved_model(trained, Path("."))
     assert (tmp_path / "photos" / "a.png").read_bytes() == b"mine"

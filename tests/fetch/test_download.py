@@ -216,7 +216,7 @@ def test_a_busy_server_is_asked_later(world, site):
 
 
 def test_nobody_there(world, site):
-    part = Part("file.bin", ("http://127.0.0.1:1/file.bin", "nonsense"), "", sha256=SHA)
+    part = Part("file.bin", ("http://127.0.0.1:1/file.bin", "nonsense", "http://a/my file"), "", sha256=SHA)
     with pytest.raises(UserError, match="no connection.*not a web address"):
         download(part, part.urls, world.target, world.tools)
     assert world.waited == [2.0, 4.0]

@@ -65,6 +65,8 @@ def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) 
 
 def _check_folder(folder: Path) -> None:
     """Nothing but an earlier export may be replaced."""
+    if not folder.name:
+        raise UserError(f"{folder}: this folder would be replaced by another one; give a folder in it")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: a file is there; give another folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():

@@ -195,8 +195,6 @@ def _next_chunk(response: Any, size: int, done: int) -> bytes:
         return bytes(response.read(size))
     except http.client.IncompleteRead as error:
         return error.partial
-    except http.client.InvalidURL as error:
-        raise Refused(f"not a web address ({error})") from error
     except (OSError, http.client.HTTPException) as error:
         raise Transient(f"cut off after {done:,} bytes ({error or type(error).__name__})") from error
 
