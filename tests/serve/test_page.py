@@ -263,7 +263,7 @@ def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "message"),
     [
         (["--port", "70000"], "ports go from 0 to 65535"),
-        (["--max-mb", "0"], "limits of uploads are above 0"),
+        (["--max-mb", "0"], "limits of uploads are numbers above 0"),
         (["--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
         (["--gpu", "first"], "the GPU is a number"),
     ],
