@@ -229,17 +229,22 @@ def test_by_hand():
     np.testing.assert_array_equal(paper.role_mask[0], [[1, 1, 1, 1], [1, 0, 1, 1]])
 
 
-def test_paper_takes_roles_at_low_overlap_but_not_at_none():
-    image = {
-        "boxes": np.float32([[0, 0, 99, 9], [60, 60, 70, 70]]),
-        "valid": np.ones(2, bool),
-        "gt_boxes": np.float32([[0, 0, 9, 9]]),
+def one_true_box(side, role, boxes, valid):
+    """Proposals, and a single true box from the corner with a role in the only query."""
+    return {
+        "boxes": np.float32(boxes),
+        "valid": np.array(valid),
+        "gt_boxes": np.float32([[0, 0, side, side]]),
         "gt_valid": np.ones(1, bool),
-        "gt_roles": np.int32([[2]]),
+        "gt_roles": np.int32([[role]]),
         "query_valid": np.ones(1, bool),
         "gt_entities": np.int32([0]),
         "gt_predicates": np.int32([[-1]]),
     }
+
+
+def test_paper_takes_roles_at_low_overlap_but_not_at_none():
+    image = one_true_box(9, 2, [[0, 0, 99, 9], [60, 60, 70, 70]], [True, True])
     np.testing.assert_array_equal(alone(image).roles[0], [[0, 0]])
     paper = alone(image, assign="paper")
     np.testing.assert_array_equal(paper.roles[0], [[2, 0]])
@@ -249,16 +254,7 @@ def test_paper_takes_roles_at_low_overlap_but_not_at_none():
 
 @pytest.mark.parametrize("assign", ["released", "paper"])
 def test_padding_on_a_true_box_counts_for_nothing(assign):
-    image = {
-        "boxes": np.float32([[0, 0, 60, 60], [0, 0, 50, 60]]),
-        "valid": np.array([True, False]),
-        "gt_boxes": np.float32([[0, 0, 60, 60]]),
-        "gt_valid": np.ones(1, bool),
-        "gt_roles": np.int32([[1]]),
-        "query_valid": np.ones(1, bool),
-        "gt_entities": np.int32([0]),
-        "gt_predicates": np.int32([[-1]]),
-    }
+    image = one_true_box(60, 1, [[0, 0, 60, 60], [0, 0, 50, 60]], [True, False])
     found = alone(image, assign=assign)
     np.testing.assert_array_equal(found.roles[0], [[1, 0]])
     np.testing.assert_array_equal(found.role_mask[0], [[1, 0]])
