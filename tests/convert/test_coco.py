@@ -252,6 +252,7 @@ def test_a_second_file_is_for_testing(write, tmp_path):
     test = write("test.json", coco(2)), write("near.json", [[0, "on", 1], [1, "on", 0], [11, "on", 10]])
     account = convert_coco(*train, tmp_path / "out", Options(), *test)
     assert account.images == {"train": 3, "test": 2} and not account.left_out
+    assert account.lines()[-1].startswith("2 names of images are in both files, such as 00.jpg")
     found = {split: load(tmp_path / "out", f"annotations_{split}.json") for split in ("train", "test")}
     assert {split: {name: len(several) for name, several in one.items()} for split, one in found.items()} == {
         "train": {"00.jpg": 1, "01.jpg": 1, "02.jpg": 1},

@@ -40,7 +40,7 @@ def convert_coco(
 
     Args:
         boxes, relations: see `dsg.convert.coco`; the images are split by `options.rule`.
-        test_boxes, test_relations: where given, all their images are for testing, all others for training.
+        test_boxes, test_relations: where given, their images are for testing, those of `boxes` for training.
 
     Raises:
         UserError: a file is not of its format, or nothing remains.
@@ -55,6 +55,13 @@ def convert_coco(
             raise UserError("either a list of images for testing, or a file of boxes for testing, not both")
         testing = CocoSource(test_boxes, test_relations, account, *aliases)
         rule = replace(rule, test_share=0.0)
+        names = {file for file, _, _ in source.images.values()}
+        shared = [file for file, _, _ in testing.images.values() if file in names]
+        if shared:
+            account.notes.append(
+                f"{len(shared):,} names of images are in both files, such as {shared[0]}: unless these lie in "
+                "images/train and images/test, the same images are for training and for testing"
+            )
     elif test_relations is not None:
         raise UserError(f"{test_relations}: relations for testing need boxes for testing (--test-boxes)")
     # Names are chosen by what is there to learn from.

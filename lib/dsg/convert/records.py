@@ -38,6 +38,7 @@ class Account:
     relationships: Counter[str] = field(default_factory=Counter)  # by split
     left_out: Counter[str] = field(default_factory=Counter)  # by reason
     first: dict[str, str] = field(default_factory=dict)  # reason -> an example
+    notes: list[str] = field(default_factory=list)  # what the user should look at
 
     def skip(self, reason: str, example: str) -> None:
         """Counts something that is left out."""
@@ -52,7 +53,7 @@ class Account:
         ]
         for reason, number in self.left_out.most_common():
             result.append(f"  left out, {reason}: {number:,} (the first: {self.first[reason]})")
-        return result
+        return result + self.notes
 
 
 def clipped(box: Box, width: int, height: int) -> Box | None:
