@@ -59,7 +59,7 @@ def convert_coco(
         shared = [file for file, _, _ in testing.images.values() if file in names]
         if shared:
             account.notes.append(
-                f"{len(shared):,} names of images are in both files, such as {shared[0]}: unless these lie in "
+                f"{len(shared):,} names of images are in both files, such as {shared[0]}: unless they lie in "
                 "images/train and images/test, the same images are for training and for testing"
             )
     elif test_relations is not None:
