@@ -49,7 +49,12 @@ def run(arguments: Sequence[str]) -> None:
     if not (options.weights or options.saved_model or options.onnx):
         parser.error("nothing to do: give --weights FILE, --saved-model DIR or --onnx FILE")
 
+    from dsg.engine.devices import select_devices
     from dsg.export.command import export
+
+    # What is exported must not depend on the machine: with a GPU in sight networks leave out what only
+    # processors gain by.
+    select_devices("cpu")
 
     export(
         options.snapshot,

@@ -6,6 +6,12 @@
     attention  the most attended boxes, and the scene graph decoded from them (figure 6)
     variants   queries that the first of several networks answers and another does not (figure 7)
 
+and of the baselines that shift attention, ssas and ss:
+
+    shifts      what each predicate makes of a spot in the middle, from subject to object and back
+    iterations  attention to subject and object before and after each shift
+    saccades    attention that follows two relations: plate, on table, right of person
+
 Example:
 
     python tools/figures.py answers --imdb visualgenome --net res101 --model mine_iter_0 --gpu 0
@@ -24,7 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from dsg.cli import main  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
 
-KINDS = ("answers", "boxes", "attention", "variants")
+SHIFTS = ("shifts", "iterations", "saccades")
+KINDS = ("answers", "boxes", "attention", "variants", *SHIFTS)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -42,7 +49,11 @@ def run(arguments: Sequence[str]) -> None:
         "--count", type=int, default=0, metavar="N", help="answers of each sort (6), images (3)"
     )
     parser.add_argument(
-        "--image", action="append", default=[], metavar="NAME", help="of boxes, attention: this one"
+        "--image",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of boxes, attention, iterations, saccades: this one",
     )
     options = parser.parse_args(arguments)
     parse_gpus(options.gpu)
@@ -51,7 +62,7 @@ def run(arguments: Sequence[str]) -> None:
     if len(options.model) > 1 and options.kind != "variants":
         raise UserError(f"{options.kind} are drawn for one network: give --model once")
     named = [_labelled(text) for text in options.model]
-    several = [find_trained(options, text) for _, text in named]
+    several = [find_trained(options, text, shifting=options.kind in SHIFTS) for _, text in named]
     first = several[0]
     folder = (
         result_folder(first.path, Path(options.output), options.net or first.config.net, first.data)
@@ -60,7 +71,7 @@ def run(arguments: Sequence[str]) -> None:
     folder = make_folder(Path(options.to) if options.to else folder)
     select_devices(options.gpu)
 
-    from dsg.figures.command import answers_figure, image_figures, variants_figure
+    from dsg.figures.command import answers_figure, image_figures, shift_figures, variants_figure
     from dsg.figures.variants import Network
 
     labels = [label or trained.path.stem for (label, _), trained in zip(named, several)]
@@ -73,9 +84,8 @@ def run(arguments: Sequence[str]) -> None:
     elif options.kind == "variants":
         variants_figure(networks, first.data, folder)
     else:
-        image_figures(
-            options.kind, networks[0], first.data, folder, count=options.count or 3, names=options.image
-        )
+        draw = shift_figures if options.kind in SHIFTS else image_figures
+        draw(options.kind, networks[0], first.data, folder, count=options.count or 3, names=options.image)
 
 
 def _labelled(text: str) -> tuple[str, str]:

@@ -17,6 +17,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # OpenCV asks when it is loaded.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
 
+# What only asks a model on a GPU leaves its memory to what trains there: taken as it is needed, not all at
+# once. TensorFlow asks when it first uses a GPU.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 if TYPE_CHECKING:
     from pathlib import Path
 

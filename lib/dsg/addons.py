@@ -30,7 +30,7 @@ def load(option: str) -> Any:
     except ImportError as error:
         raise UserError(
             f"{option} needs tensorflow-addons, which this environment does not have ({error}): use "
-            f"{VERSIONS} (`make TF=2.15`), or leave the option at its default"
+            f"{VERSIONS} (`make` without TF), or leave the option at its default"
         ) from error
 
 

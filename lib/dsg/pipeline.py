@@ -278,7 +278,9 @@ def ordered_batches(
         return [batch[key] for key in spec]
 
     def as_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        values = tf.numpy_function(make_batch, [step], [one.dtype for one in spec.values()])
+        # A batch depends on its step alone. Said so, TRAIN.DETERMINISTIC leaves the workers at work.
+        types = [one.dtype for one in spec.values()]
+        values = tf.numpy_function(make_batch, [step], types, stateful=False)
         return {key: tf.ensure_shape(value, spec[key].shape) for key, value in zip(spec, values)}
 
     options = tf.data.Options()

@@ -75,6 +75,42 @@ def test_shifting_heads(net, iterations) -> None:
                     np.testing.assert_allclose(map_, expected[role][step], atol=2e-5)
 
 
+@pytest.mark.parametrize("net", ["ssas", "ss"])
+def test_attention_follows_a_chain(net) -> None:
+    made = head(net)
+    weights = weights_of(made)
+    seen, categories, predicates = features()[:1], np.array([1, 4, 2], np.int32), np.array([2, 0], np.int32)
+    found = made.follow(seen, categories, predicates)
+    query = np.array([categories[0], predicates[0], categories[1]])
+    subjects, objects = oracle.shifting(weights, seen[0], query, 1, ss=net == "ss")
+    np.testing.assert_allclose(found[0], subjects[0], atol=2e-5)
+    np.testing.assert_allclose(found[1], objects[1], atol=2e-5)
+    # The next step shifts what the one before has found.
+    where = (
+        oracle.fixed_shift(objects[1], weights["forward/filters"][0])
+        if net == "ss"
+        else oracle.learned_shift(
+            objects[1], [value for name, value in weights.items() if name.startswith("forward/")], 0
+        )
+    )
+    last = oracle.attend(
+        seen[0],
+        oracle.relu(
+            weights["embedding/table"][2] @ weights["object_dense/kernel"] + weights["object_dense/bias"]
+        ),
+    )
+    np.testing.assert_allclose(found[2], last * where, atol=2e-5)
+
+
+def test_more_predicates_are_provided_for_than_there_are() -> None:
+    made = head("ssas", "BASELINE.PREDICATE_SLOTS", "6")
+    assert made.forward.layers[0].kernel.shape[0] == 6
+    weights = weights_of(made)
+    found = made(features(), queries())
+    expected = oracle.shifting(weights, features()[0], queries()[0, 0], 3, ss=False)
+    np.testing.assert_allclose(found.object[3][0, 0], expected[1][3], atol=2e-5)
+
+
 def test_a_hidden_category_has_an_embedding_of_its_own() -> None:
     assert head("ssas").embedding.table.shape[0] == 5
     assert head("ssas", "BASELINE.UNKNOWN_RATE", "0.3").embedding.table.shape[0] == 6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -59,6 +61,19 @@ def test_answers_are_within_their_image_and_can_be_drawn(setting):
 
     evaluate(model, data, config, predict=predict, observe=observe)
     assert [(page.dtype, page.ndim) for page in pages] == [(np.uint8, 3)] * 2
+
+
+def test_the_configuration_says_what_a_box_of_two_roles_counts_as(setting):
+    config, data, model, predict = setting
+    record = data.records[0]
+    both = replace(record, subject_masks=record.subject_masks | True, object_masks=record.object_masks | True)
+    part = replace(data, records=[both])
+    found = {}
+    for conflict in ("last_wins", "both"):
+        asked = replace(config, test=replace(config.test, role_conflict=conflict))
+        found[conflict] = evaluate(model, part, asked, predict=predict).columns.iou
+    np.testing.assert_array_equal(found["both"]["rr"], found["last_wins"]["rr"])
+    assert np.abs(np.subtract(found["both"]["dsg"], found["last_wins"]["dsg"])).max() > 0.01
 
 
 def test_a_check_may_stop_it(setting):

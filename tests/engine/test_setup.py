@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from dsg.config import load_config
-from dsg.engine.setup import check_same_run, describe, load_examined, load_split, load_splits
+from dsg.engine.setup import check_same_run, describe, flip_of, load_examined, load_split, load_splits
 from dsg.engine.snapshot_choice import stored_config
 from dsg.engine.snapshots import Meta, Snapshot
 from dsg.errors import UserError
 from tests.datasets.files import write_dataset
 from tests.small_trained import write_snapshot
-from tests.tiny import CONFIGS
+from tests.tiny import CONFIGS, make_tiny_shapes
 
 
 @pytest.fixture
@@ -58,6 +58,41 @@ def test_a_snapshot_is_tested_on_data_split_as_in_its_training(tmp_path: Path) -
     assert (found.data.dir, found.data.max_images) == (str(tmp_path), 7)
 
 
+def test_a_snapshot_is_tested_as_the_variant_that_was_trained(tmp_path: Path) -> None:
+    snapshot = write_snapshot(tmp_path / "a.npz", "VARIANT", "dsg_br")
+    today = load_config(CONFIGS, ["VARIANT", "dsg_br"])
+    assert stored_config(snapshot, today, ["VARIANT", "dsg_br"]).box_source == "feature"
+    with pytest.raises(UserError, match="VARIANT two_step: .* was trained as dsg_br"):
+        stored_config(snapshot, today, ["VARIANT", "two_step"])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (["TRAIN.USE_FLIPPED", "False"], "none"),
+        (["TRAIN.FLIP_PREDICATES", "False"], "released"),
+        (["TRAIN.FLIP_PREDICATES", "True"], "swap_lr"),
+    ],
+)
+def test_options_say_how_training_mirrors(tmp_path: Path, pairs: list[str], expected: str) -> None:
+    data = make_tiny_shapes(tmp_path, train=20, test=1)
+    config = load_config(CONFIGS, ["DATA.DIR", str(data), *pairs])
+    assert flip_of(config) == expected
+    training = load_splits(config, "shapes")[0]
+    originals = {one.name: one for one in training.records if not one.flipped}
+    mirrored = [one for one in training.records if one.flipped]
+    assert len(mirrored) == (0 if expected == "none" else len(originals))
+    left, right = (training.vocabulary.predicates.index(word) for word in ("left", "right"))
+    other_side = np.arange(len(training.vocabulary.predicates))
+    if expected == "swap_lr":
+        other_side[[left, right]] = right, left
+    for one in mirrored:
+        triples = originals[one.name].triples
+        assert {*map(tuple, one.triples.tolist())} == {
+            (s, int(other_side[r]), o) for s, r, o in triples.tolist()
+        }
+
+
 def test_going_on_takes_the_options_that_the_run_began_with(folder: Path, tmp_path: Path) -> None:
     config = load_config(CONFIGS, ["EXACT_BOXES", "True"])
     data = load_split(config, str(folder), "train", 0)
@@ -78,6 +113,11 @@ def test_going_on_takes_the_options_that_the_run_began_with(folder: Path, tmp_pa
 
     check_same_run(saved(about["config"]), about)
     check_same_run(saved({**about["config"], "TRAIN.EPOCHS": 99, "GONE.SINCE": 1}), about)
+    # Four images a step on one GPU, where it were two on each of two.
+    halves = {**about["config"], "TRAIN.IMS_PER_BATCH": 2}
+    check_same_run(saved(halves), about)
+    with pytest.raises(UserError, match="IMS_PER_BATCH was 2"):
+        check_same_run(saved(halves), {**about, "images_per_step": 8})
     with pytest.raises(UserError, match="EXACT_BOXES was False, is True"):
         check_same_run(saved({**about["config"], "EXACT_BOXES": False}), about)
     # Of a version that did not have the option, and did as its default says.

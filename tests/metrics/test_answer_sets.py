@@ -94,6 +94,10 @@ def test_the_configuration_says_which_rule_answers():
     roles = np.array([[[0.1, 0.2, 0.6, 0.1], [0.4, 0.3, 0.2, 0.1]]], np.float32)
     symbolic = answer_sets(query, None, entities, predicates, load_config(overrides=["VARIANT", "two_step"]))
     assert (symbolic[0].tolist(), symbolic[1].tolist()) == ([[True, False]], [[False, True]])
+    surest = load_config(overrides=["VARIANT", "two_step", "TEST.TWO_STEP_TOPK", "1"])
+    limited = answer_sets(query, None, entities, predicates, surest)
+    for one, other in zip(limited, symbolic_sets(entities, predicates, query, topk=1)):
+        np.testing.assert_array_equal(one, other)
     released = answer_sets(query, roles, None, None, load_config())
     assert (released[0].tolist(), released[1].tolist()) == ([[False, True]], [[True, False]])
     config = load_config(overrides=["TEST.ALWAYS_INCLUDE_BEST", "False"])

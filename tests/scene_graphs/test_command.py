@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from dsg.engine.tasks import PlainNames
 from dsg.errors import UserError
 from dsg.scene_graphs.command import graphs_of_images
 from tests.small_trained import write_snapshot
@@ -79,6 +80,12 @@ def test_image_files_give_a_graph_each(place):
         assert len(json.loads((place / f"files/{name}.json").read_text())["nodes"]) <= 2
         assert (place / f"files/{name}.dot").read_text().startswith("digraph")
         assert cv2.imread(str(place / f"files/{name}.png")) is not None
+
+
+def test_every_image_of_a_split_has_a_file_of_its_own():
+    names = PlainNames()
+    asked = [("x/a.jpg", False), ("x/a.jpg", True), ("y/a.png", False), ("a_2.png", False), ("a.jpg", False)]
+    assert [names.of(*one) for one in asked] == ["a", "a_mirrored", "a_2", "a_2_2", "a_3"]
 
 
 def test_a_network_without_labels_is_refused(place):

@@ -82,6 +82,29 @@ class ShiftingHead(Block):
             subjects.append(attend_shifted(first_subject, _shift(self.inverse, object_, queries[..., 1])))
         return Attention(subjects, objects)
 
+    def follow(self, features: tf.Tensor, categories: tf.Tensor, predicates: tf.Tensor) -> list[tf.Tensor]:
+        """Attention that goes from entity to entity: plate, on table, right of person.
+
+        The first map attends to the first category. Each next one attends to the next category where the
+        predicate's module shifts the map before it; of one step it is the object's map of iteration 1.
+
+        Args:
+            features: float32 [1, L, L, C] of an image.
+            categories: int32 [K + 1].
+            predicates: int32 [K], of categories[k] to categories[k + 1].
+
+        Returns:
+            K + 1 maps, float32 [L, L] each, not negative.
+        """
+        vectors = self.embedding(categories)[None]
+        subject = attend(features, tf.nn.relu(self.subject_dense(vectors[:, :1])))
+        objects = attend(features, tf.nn.relu(self.object_dense(vectors[:, 1:])))
+        maps = [subject]
+        for step in range(int(predicates.shape[0])):
+            shift = _shift(self.forward, maps[-1], predicates[None, step : step + 1])
+            maps.append(attend_shifted(objects[:, step : step + 1], shift))
+        return [one[0, 0] for one in maps]
+
 
 def _shift(shift: Block, maps: tf.Tensor, predicates: tf.Tensor) -> tf.Tensor:
     """The maps [B, Q, L, L] shifted by the modules of their predicates [B, Q]."""

@@ -56,13 +56,25 @@ def map_page(
         for role, (name, colour) in enumerate((("subject", SUBJECT_COLOUR), ("object", OBJECT_COLOUR))):
             caption = blank(FONT_SIZE + 6, SIDE)
             draw_text(caption, (0, 0), f"{name} IoU {iou[role][index]:.2f}", colour)
-            panels.append(stack([caption, _panel(picture, maps[role][index], truth[role][index], colour)]))
+            panels.append(stack([caption, map_panel(picture, maps[role][index], truth[role][index], colour)]))
         rows += [title, grid(panels, 2, GAP)]
     return stack(rows)
 
 
-def _panel(picture: np.ndarray, map_: np.ndarray, truth: np.ndarray, colour: tuple[int, ...]) -> np.ndarray:
-    """The image, dark where there is no attention, with an outline around the true cells."""
+def map_panel(
+    picture: np.ndarray, map_: np.ndarray, truth: np.ndarray, colour: tuple[int, ...]
+) -> np.ndarray:
+    """The image, dark where there is no attention, with an outline around the true cells.
+
+    Args:
+        picture: uint8 [SIDE, SIDE, 3], changed by nothing here.
+        map_: [196], from 0 to 1.
+        truth: [196], above 0 in true cells.
+        colour: of the outline.
+
+    Returns:
+        uint8 [SIDE, SIDE, 3].
+    """
     light = cv2.resize(
         map_.reshape(MAP_SIZE, MAP_SIZE).astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST
     )

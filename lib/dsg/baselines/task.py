@@ -21,7 +21,7 @@ from dsg.engine.optimizers import Optimizer
 from dsg.engine.pictures import chosen_images
 from dsg.engine.progress import Progress
 from dsg.engine.step import build_train_step
-from dsg.engine.tasks import VALIDATION_PICTURES, Check, Pictures, TrainStep, Validate, picture_stem
+from dsg.engine.tasks import VALIDATION_PICTURES, Check, Pictures, PlainNames, TrainStep, Validate
 from dsg.pipeline import BadRecords, iterate, step_after
 from dsg.visualize.canvas import save_png
 
@@ -92,11 +92,12 @@ class BaselineTask:
 
     def test(self, model: Baseline, dataset: Dataset, folder: Path) -> MapResults:
         source = self._source(dataset)
-        drawn = chosen_images(len(dataset), self._config.test.pictures)
+        drawn, names = chosen_images(len(dataset), self._config.test.pictures), PlainNames()
 
         def observe(index: int, maps: Any, iou: Any) -> None:
             if index in drawn:
-                stem = picture_stem(dataset.records[index].name)
+                record = dataset.records[index]
+                stem = names.of(record.name, record.flipped)
                 page = _page(dataset, source, index, maps, iou)
                 save_png(page, folder / "pictures" / f"{stem}_maps.png")
 

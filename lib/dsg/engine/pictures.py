@@ -8,6 +8,7 @@ import numpy as np
 
 from dsg.datasets import Vocabulary, ambiguous
 from dsg.engine.evaluate import ImageAnswer
+from dsg.metrics.evaluation import true_answers
 from dsg.visualize.answers import Answer, draw_answers
 from dsg.visualize.graph_picture import draw_scene_graph
 from dsg.visualize.proposals import blob_to_rgb
@@ -41,30 +42,58 @@ def answer_page(
     pixel_means: Sequence[float],
     subject_iou: np.ndarray,
     object_iou: np.ndarray,
+    role_conflict: str = "last_wins",
 ) -> np.ndarray:
     """Some of an image's queries, one panel each: true and predicted boxes, uint8 [H, W, 3] RGB."""
     flags = ambiguous(answer.record)
     shown = [
-        panel(answer, vocabulary, index, (subject_iou[index], object_iou[index]), flags[index])
+        panel(
+            answer,
+            vocabulary,
+            index,
+            (subject_iou[index], object_iou[index]),
+            "ambiguous" if flags[index] else "",
+            role_conflict,
+        )
         for index in chosen_queries(flags)
     ]
     return draw_answers(blob_to_rgb(answer.blob, pixel_means), shown)
 
 
 def panel(
-    answer: ImageAnswer, vocabulary: Vocabulary, query: int, iou: tuple[float, float], is_ambiguous: bool
+    answer: ImageAnswer,
+    vocabulary: Vocabulary,
+    query: int,
+    iou: tuple[float, float],
+    note: str = "",
+    role_conflict: str = "last_wins",
 ) -> Answer:
-    """What is drawn of the answer to one query; `iou`: of its subject and its object."""
+    """What is drawn of the answer to one query.
+
+    Args:
+        answer: to all queries of the image.
+        vocabulary: its words.
+        query: position of the query.
+        iou: of its subject and its object.
+        note: beside the query.
+        role_conflict: TEST.ROLE_CONFLICT, so that the true boxes are those which the IoU was taken with.
+    """
     record = answer.record
+    subjects, objects = true_answers(
+        record.roles[query],
+        record.subject_masks[query],
+        record.object_masks[query],
+        role_conflict=role_conflict,
+    )
     return Answer(
         query=query_words(record.queries[query], vocabulary),
-        gt_subject=answer.gt_boxes[record.subject_masks[query]],
-        gt_object=answer.gt_boxes[record.object_masks[query]],
+        gt_subject=answer.gt_boxes[subjects],
+        gt_object=answer.gt_boxes[objects],
         pred_subject=answer.boxes[answer.subjects[query]],
         pred_object=answer.boxes[answer.objects[query]],
         subject_iou=float(iou[0]),
         object_iou=float(iou[1]),
-        note="ambiguous" if is_ambiguous else "",
+        note=note,
     )
 
 

@@ -115,7 +115,12 @@ def check_same_run(saved: Snapshot, about: dict[str, Any]) -> None:
     check_vocabulary(path, meta, about["objects"], about["predicates"])
     # An option younger than the snapshot had its default, whatever the net's file says today.
     before, now = {**_plain(Config()), **meta.config}, about["config"]
-    changed = [name for name in now if before[name] != now[name] and name not in FREE_OPTIONS]
+    # Another number of GPUs, each with more images or fewer, takes the same steps.
+    free = {
+        *FREE_OPTIONS,
+        *(("TRAIN.IMS_PER_BATCH",) if meta.images_per_step == about["images_per_step"] else ()),
+    }
+    changed = [name for name in now if before[name] != now[name] and name not in free]
     differences = [f"{name} was {before[name]}, is {now[name]}" for name in changed]
     if meta.records != about["records"]:
         differences.append(f"the data set had {meta.records} training records, has {about['records']}")

@@ -35,7 +35,7 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
         overrides: KEY VALUE pairs given for this test; they win.
 
     Raises:
-        UserError: the snapshot cannot be read, or is of another network.
+        UserError: the snapshot cannot be read, or is of another network or variant.
     """
     meta = load_meta(path)
     if meta.net != given.net:
@@ -45,7 +45,15 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
     known, today = options(), flatten(given)
     values = {name: value for name, value in meta.config.items() if name in known}
     values.update({name: today[name] for name in TODAYS})
-    values.update(parse_pairs(overrides))
+    given_today = parse_pairs(overrides)
+    trained = values.get("VARIANT", Config().variant)
+    if given_today.get("VARIANT", trained) != trained:
+        symbolic = "; RR_SOURCE symbolic asks its graph as TWO STEP does" if trained == "dsg" else ""
+        raise UserError(
+            f"VARIANT {given_today['VARIANT']}: {path} was trained as {trained}, and a variant is chosen for "
+            f"training{symbolic}"
+        )
+    values.update(given_today)
     return from_values(values)
 
 

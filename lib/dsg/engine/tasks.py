@@ -133,13 +133,20 @@ class DsgTask:
     def test(self, model: Any, dataset: Dataset, folder: Path) -> EvaluationResults:
         model.fold()  # from here on it only answers
         config = self._config
-        drawn = chosen_images(len(dataset), config.test.pictures)
+        drawn, names = chosen_images(len(dataset), config.test.pictures), PlainNames()
 
         def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
             if index not in drawn:
                 return
-            stem = picture_stem(answer.record.name)
-            page = answer_page(answer, dataset.vocabulary, config.pixel_means, subject, object_)
+            stem = names.of(answer.record.name, answer.record.flipped)
+            page = answer_page(
+                answer,
+                dataset.vocabulary,
+                config.pixel_means,
+                subject,
+                object_,
+                config.test.role_conflict,
+            )
             save_png(page, folder / "pictures" / f"{stem}_answers.png")
             graph = scene_graph(answer, dataset.vocabulary)
             if graph is not None:
@@ -166,7 +173,12 @@ class DsgTask:
         def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
             if index in drawn:
                 pictures[f"validation_{drawn.index(index)}"] = answer_page(
-                    answer, dataset.vocabulary, self._config.pixel_means, subject, object_
+                    answer,
+                    dataset.vocabulary,
+                    self._config.pixel_means,
+                    subject,
+                    object_,
+                    self._config.test.role_conflict,
                 )
 
         results = evaluate(
@@ -180,6 +192,24 @@ def with_batch(config: Config, images_per_step: int) -> Config:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, ims_per_batch=images_per_step))
 
 
-def picture_stem(name: str) -> str:
-    """An image's name without what is no part of a plain file name."""
-    return re.sub(r"[^\w.-]", "_", Path(name).stem)
+class PlainNames:
+    """File names for images: without folder and ending, all different.
+
+    Example:
+        >>> names = PlainNames()
+        >>> names.of("x/a.jpg"), names.of("a.png"), names.of("a b.png", mirrored=True)
+        ('a', 'a_2', 'a_b_mirrored')
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def of(self, name: str, mirrored: bool = False) -> str:
+        """The name of an image, or of its mirror image, which was not asked for before."""
+        plain = re.sub(r"[^\w.-]", "_", Path(name).stem) + ("_mirrored" if mirrored else "")
+        found, number = plain, 1
+        while found in self._used:
+            number += 1
+            found = f"{plain}_{number}"
+        self._used.add(found)
+        return found

@@ -16,6 +16,8 @@ from dsg.engine.snapshot_choice import is_snapshot, stored_config
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 
+SHIFTING = ("ssas", "ss")
+
 
 class Trained(NamedTuple):
     """What was asked for; `load_network` gives the network itself."""
@@ -47,15 +49,16 @@ def trained_parser(
     return parser
 
 
-def find_trained(options: argparse.Namespace, model: str) -> Trained:
+def find_trained(options: argparse.Namespace, model: str, *, shifting: bool = False) -> Trained:
     """The snapshot that `model` means and the split that `options` name. TensorFlow is not loaded.
 
     Args:
         options: of a `trained_parser`.
         model: one of its `--model`.
+        shifting: a baseline that shifts attention is wanted, not a network that answers with boxes.
 
     Raises:
-        UserError: one of them is not there, they do not belong together, or it is a baseline.
+        UserError: one of them is not there, they do not belong together, or it is not what is wanted.
     """
     config, pairs = config_of(options)
     dataset, split = dataset_and_split(options.imdb, "test")
@@ -65,7 +68,9 @@ def find_trained(options: argparse.Namespace, model: str) -> Trained:
         pairs = ["NET", net, *pairs]
         options = argparse.Namespace(**{**vars(options), "net": net})
         config, pairs = config_of(options)
-    if net in BASELINES:
+    if shifting and net not in SHIFTING:
+        raise UserError(f"{net} shifts no attention; this needs a snapshot of {' or '.join(SHIFTING)}")
+    if net in BASELINES and not shifting:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
         )

@@ -16,6 +16,7 @@ from dsg.engine.files import write_text
 from dsg.engine.pictures import query_words
 from dsg.failures.classes import Side, failure_classes
 from dsg.failures.report import Failure, FailureReport, draw_report
+from dsg.metrics.evaluation import true_answers
 
 LOG = logging.getLogger("dsg")
 BELOW = 0.5
@@ -36,7 +37,7 @@ def find_failures(
     found: list[Failure] = []
 
     def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
-        found.extend(image_failures(answer, data, (subject, object_), below))
+        found.extend(image_failures(answer, data, (subject, object_), below, config.test.role_conflict))
 
     results = evaluate(model, data, config, label="failures", observe=observe)
     flags = results.columns.ambiguous
@@ -44,16 +45,20 @@ def find_failures(
 
 
 def image_failures(
-    answer: ImageAnswer, data: Dataset, iou: tuple[np.ndarray, np.ndarray], below: float
+    answer: ImageAnswer,
+    data: Dataset,
+    iou: tuple[np.ndarray, np.ndarray],
+    below: float,
+    role_conflict: str = "last_wins",
 ) -> list[Failure]:
-    """The failed answers of one image; `iou`: of subjects and objects, [Q] each."""
+    """The failed answers of one image; `iou`: of subjects and objects, [Q] each, with `role_conflict`."""
     queries = np.flatnonzero((iou[0] < below) | (iou[1] < below))
     flags = ambiguous(answer.record)
     return [
         failure
         for query in map(int, queries)
         for failure in query_failures(
-            answer, data, query, (iou[0][query], iou[1][query]), below, flags[query]
+            answer, data, query, (iou[0][query], iou[1][query]), below, flags[query], role_conflict
         )
     ]
 
@@ -65,6 +70,7 @@ def query_failures(
     iou: tuple[float, float],
     below: float,
     is_ambiguous: bool,
+    role_conflict: str = "last_wins",
 ) -> list[Failure]:
     """Which sides of a query failed: none, one or both."""
     record = answer.record
@@ -76,16 +82,25 @@ def query_failures(
             role,
             float(iou[side]),
             bool(is_ambiguous),
-            failure_classes(side_of(answer, query, side)),
+            failure_classes(side_of(answer, query, side, role_conflict)),
         )
         for side, role in enumerate(("subject", "object"))
         if iou[side] < below
     ]
 
 
-def side_of(answer: ImageAnswer, query: int, side: int) -> Side:
-    """The subjects (`side` 0) or objects (1) of a query, as `failure_classes` takes them."""
+def side_of(answer: ImageAnswer, query: int, side: int, role_conflict: str = "last_wins") -> Side:
+    """The subjects (`side` 0) or objects (1) of a query, as `failure_classes` takes them.
+
+    Which boxes are true is what the IoU went by (TEST.ROLE_CONFLICT).
+    """
     record = answer.record
+    true = true_answers(
+        record.roles[query],
+        record.subject_masks[query],
+        record.object_masks[query],
+        role_conflict=role_conflict,
+    )
     return Side(
         proposals=answer.proposals,
         boxes=answer.boxes,
@@ -94,7 +109,7 @@ def side_of(answer: ImageAnswer, query: int, side: int) -> Side:
         categories=None if answer.entities is None else answer.entities.argmax(axis=1),
         gt_boxes=answer.gt_boxes,
         gt_categories=record.entities,
-        true=(record.subject_masks, record.object_masks)[side][query],
+        true=true[side],
         category=int(record.queries[query, 2 * side]),
     )
 

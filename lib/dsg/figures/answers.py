@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,7 +61,9 @@ def answer_pages(model: Any, config: Config, data: Dataset, *, count: int = 6, b
             good.offer(name, (float(flags[query]), lot), shown)
         for query in _ambiguous_first(worst < below, flags):
             iou = (float(subject[query]), float(object_[query]))
-            for failure in query_failures(answer, data, query, iou, below, flags[query]):
+            for failure in query_failures(
+                answer, data, query, iou, below, flags[query], config.test.role_conflict
+            ):
                 shown = Shown(answer, query, iou, failure)
                 bad[failure.classes[0]].offer(name, (float(flags[query]), lot), shown)
 
@@ -85,10 +87,10 @@ def _page(shown: list[Shown], data: Dataset, config: Config) -> np.ndarray | Non
         return None
     panels = []
     for one in shown:
-        drawn = panel(one.answer, data.vocabulary, one.query, one.iou, False)
         note = "" if one.failure is None else f"{one.failure.classes[0]} ({one.failure.role})"
         image = blob_to_rgb(one.answer.blob, config.pixel_means)
-        panels.append(draw_answer(image, replace(drawn, note=note), legend=False, min_side=300))
+        drawn = panel(one.answer, data.vocabulary, one.query, one.iou, note, config.test.role_conflict)
+        panels.append(draw_answer(image, drawn, legend=False, min_side=300))
     return page(panels, COLUMNS)
 
 

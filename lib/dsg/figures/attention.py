@@ -57,19 +57,19 @@ def attention_page(
         max_nodes=count,
     )
     drawn = draw_scene_graph(image, graph, min_side=SIDE)
-    return grid([_boxes(image, answer.boxes, answer.node_weights, count), drawn], 2)
+    kept = [node.index for node in graph.nodes]
+    return grid([_boxes(image, answer.boxes, answer.node_weights, kept), drawn], 2)
 
 
-def _boxes(image: np.ndarray, boxes: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """The image with the boxes of largest weight, each with its share of the attention."""
+def _boxes(image: np.ndarray, boxes: np.ndarray, weights: np.ndarray, order: list[int]) -> np.ndarray:
+    """The image with the graph's boxes (by falling weight), each with its share of the attention."""
     picture, factor = enlarge(image, SIDE)
-    order = np.argsort(-weights, kind="stable")[:count]
     for rank, index in reversed(list(enumerate(order))):
         draw_box(picture, boxes[index] * factor, COLOURS[rank % len(COLOURS)], 2, halo=True)
     for rank, index in reversed(list(enumerate(order))):
         text = f"{100 * weights[index]:.0f}%"
         draw_tag(picture, boxes[index] * factor, text, COLOURS[rank % len(COLOURS)], right=rank % 2 == 1)
     caption = blank(round(1.7 * FONT_SIZE), picture.shape[1])
-    title = f"the {len(order)} most attended of {len(boxes)} boxes"
+    title = f"the {len(order)} most attended of {len(boxes)} boxes, those that repeat one left out"
     draw_text(caption, (2, 2), title, BLACK, FONT_SIZE + 1, bold=True)
     return stack([caption, picture])

@@ -39,6 +39,7 @@ def box_panels(
     query: int,
     iou: tuple[float, float],
     pixel_means: tuple[float, ...],
+    role_conflict: str = "last_wins",
 ) -> np.ndarray:
     """The four panels for one query of an image, uint8 [H, W, 3] RGB.
 
@@ -60,7 +61,11 @@ def box_panels(
             ],
         ),
         boxes_panel(image, "called background", [(answer.boxes[~kept], LegendItem("background", GREY, 2))]),
-        draw_answer(image, panel(answer, vocabulary, query, iou, False), min_side=SIDE),
+        draw_answer(
+            image,
+            panel(answer, vocabulary, query, iou, role_conflict=role_conflict),
+            min_side=SIDE,
+        ),
     ]
     return grid(panels, 2)
 

@@ -127,7 +127,9 @@ def _answers(network: Network, part: Dataset, images: Sequence[int]) -> dict[int
 
 
 def _panel(network: Network, answer: ImageAnswer, query: int, data: Dataset) -> np.ndarray:
-    iou = score(Evaluator(data.vocabulary.predicates), answer)
-    drawn = panel(answer, data.vocabulary, query, (iou[0][query], iou[1][query]), False)
+    conflict = network.config.test.role_conflict
+    iou = score(Evaluator(data.vocabulary.predicates, role_conflict=conflict), answer)
+    pair = (float(iou[0][query]), float(iou[1][query]))
+    drawn = panel(answer, data.vocabulary, query, pair, network.label, conflict)
     image = blob_to_rgb(answer.blob, network.config.pixel_means)
-    return draw_answer(image, replace(drawn, note=network.label), legend=False, min_side=300)
+    return draw_answer(image, drawn, legend=False, min_side=300)

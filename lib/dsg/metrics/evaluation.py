@@ -20,6 +20,21 @@ from dsg.metrics.role_iou import OBJECT, SUBJECT, answer_boxes, selection_iou
 ROLE_CONFLICTS = ("last_wins", "both")
 
 
+def true_answers(
+    roles: np.ndarray, subject_masks: np.ndarray, object_masks: np.ndarray, *, role_conflict: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes that are right as subject and as object in the convention 'dsg', bool [..., G] each.
+
+    Args:
+        roles: int [..., G], one role a box.
+        subject_masks, object_masks: bool [..., G]; a box may be in both.
+        role_conflict: TEST.ROLE_CONFLICT; 'last_wins' goes by `roles`, 'both' by the masks.
+    """
+    if role_conflict == "both":
+        return subject_masks, object_masks
+    return roles == SUBJECT, roles == OBJECT
+
+
 class Evaluator:
     """Collects the answers of a split and turns them into `EvaluationResults`.
 
@@ -114,13 +129,11 @@ class Evaluator:
         queries = np.asarray(queries, np.int64).reshape(-1, 3)
         chosen = self._selections(name, probabilities, boxes_norm, selections)
         roles = np.asarray(gt_roles).reshape(len(queries), len(gt_boxes_norm))
-        truth = {"dsg": (roles == SUBJECT, roles == OBJECT)}
-        truth["rr"] = (
-            truth["dsg"][0] if subject_masks is None else np.asarray(subject_masks, bool),
-            truth["dsg"][1] if object_masks is None else np.asarray(object_masks, bool),
+        both = (
+            roles == SUBJECT if subject_masks is None else np.asarray(subject_masks, bool),
+            roles == OBJECT if object_masks is None else np.asarray(object_masks, bool),
         )
-        if self._role_conflict == "both":
-            truth["dsg"] = truth["rr"]
+        truth = {"dsg": true_answers(roles, *both, role_conflict=self._role_conflict), "rr": both}
         gt_boxes = {
             "dsg": gt_boxes_norm,
             "rr": gt_boxes_norm if gt_boxes_norm_rr is None else gt_boxes_norm_rr,

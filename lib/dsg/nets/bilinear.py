@@ -2,7 +2,8 @@
 
 TensorFlow's own gradient of `crop_and_resize` lets the threads of a CPU add to the same cell of the map at
 the same time: now and then an addition is lost, and the gradient is off by up to a percent. Here the samples
-are TensorFlow's and the gradient is a sum by cell, exact and the same in every run.
+are TensorFlow's and the gradient is a sum by cell; on a CPU the same in every run, on a GPU with
+TRAIN.DETERMINISTIC.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ def zero_padding(x: tf.Tensor, image_size: tf.Tensor | None, stride: int) -> tf.
     """`x` [B, h, w, C] with zeros outside each image's own cells; unchanged where `image_size` is None."""
     if image_size is None:
         return x
-    own = cells(image_size, stride)
-    rows = tf.range(tf.shape(x)[1])[None, :] < own[:, :1]
-    columns = tf.range(tf.shape(x)[2])[None, :] < own[:, 1:]
+    # Compared as floats: integers would be fetched from a GPU and compared on the host.
+    own = tf.math.ceil(image_size / float(stride))
+    shape = tf.cast(tf.shape(x), tf.float32)
+    rows = tf.range(shape[1])[None, :] < own[:, :1]
+    columns = tf.range(shape[2])[None, :] < own[:, 1:]
     return x * tf.cast(rows[:, :, None, None] & columns[:, None, :, None], x.dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from dsg.engine.evaluate import ImageAnswer, answers, prediction_function
 from dsg.engine.files import write_text
 from dsg.engine.pictures import chosen_images
 from dsg.engine.progress import Progress
-from dsg.engine.tasks import picture_stem
+from dsg.engine.tasks import PlainNames
 from dsg.errors import UserError
 from dsg.images import read_image
 from dsg.pipeline import BadRecords
@@ -65,14 +64,15 @@ def graphs_of_split(
     graphs = folder / "graphs"
     graphs.mkdir(exist_ok=True)
     drawn = set(chosen_images(len(data), pictures))
-    total, bad = Accuracy(), BadRecords()
+    total, bad, names = Accuracy(), BadRecords(), PlainNames()
     with Progress("scene graphs", len(data)) as progress:
         for index, one in answers(prediction_function(model, config), data, config, bad):
             if one.entities is None or one.predicates is None:
                 raise UserError(f"{about}: {NO_LABELS}")
             graph = _decoded(one, data, nodes, edges)
             image = blob_to_rgb(one.blob, config.pixel_means) if index in drawn else None
-            write_graph(graph, graphs, picture_stem(one.record.name), image, _to_original(one))
+            stem = names.of(one.record.name, one.record.flipped)
+            write_graph(graph, graphs, stem, image, _to_original(one))
             total += graph_accuracy(
                 one.entities,
                 one.predicates,
@@ -101,7 +101,7 @@ def graphs_of_images(
     """
     trained = load_trained(snapshot)
     nothing = np.zeros((0, 3), np.int32)
-    used: set[str] = set()
+    names = PlainNames()
     with Progress("scene graphs", len(images)) as progress:
         for path in images:
             image = read_image(path)
@@ -118,11 +118,7 @@ def graphs_of_images(
                 max_nodes=nodes,
                 max_edges=edges,
             )
-            stem = re.sub(r"[^\w.-]", "_", path.stem)
-            while stem in used:
-                stem += f"_{len(used)}"
-            used.add(stem)
-            write_graph(graph, folder, stem, image[:, :, ::-1])
+            write_graph(graph, folder, names.of(path.name), image[:, :, ::-1])
             for line in _sentences(graph):
                 LOG.info("%s: %s", path.name, line)
             progress.advance()
