@@ -15,6 +15,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,12 +50,11 @@ def run(arguments: Sequence[str]) -> None:
     if not (options.weights or options.saved_model or options.onnx):
         parser.error("nothing to do: give --weights FILE, --saved-model DIR or --onnx FILE")
 
-    from dsg.engine.devices import select_devices
-    from dsg.export.command import export
-
     # What is exported must not depend on the machine: with a GPU in sight networks leave out what only
-    # processors gain by.
-    select_devices("cpu")
+    # processors gain by. TensorFlow asks when it is loaded, which weights alone do not need.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+    from dsg.export.command import export
 
     export(
         options.snapshot,

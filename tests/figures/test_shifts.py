@@ -95,13 +95,11 @@ def test_figures(place, kind, caplog):
     folder.mkdir()
     shift_figures(kind, Network("mine", model, config), data, folder, count=9)
     pictures = list(folder.glob("*.png"))
-    assert len(pictures) == (
-        1 if kind == "shifts" else len(json.loads((folder / f"{kind}.json").read_text())["images"])
-    )
+    contents = json.loads((folder / f"{kind}.json").read_text())
+    assert len(pictures) == (1 if kind == "shifts" else len(contents["images"]))
     assert pictures and all(cv2.imread(str(path)).shape[1] > 300 for path in pictures)
     if kind == "shifts":
-        largest = json.loads((folder / "shifts.json").read_text())["largest"]
-        assert set(largest) == set(data.vocabulary.predicates)
+        assert set(contents["largest"]) == set(data.vocabulary.predicates)
     else:
         assert not any(data.records[0].name[:-4] in path.name for path in pictures)
         assert data.records[0].name in caplog.text or kind == "saccades"
