@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from tests.small_dataset import (
     read,
     small_dataset,
 )
+from tests.tiny import ROOT
 
 RANDOM = ["TRAIN.MAX_QUERIES", "2", "DATA.MULTI_PREDICATE", "sample_each_epoch", "TRAIN.SCALES", "[48, 64]"]
 RANDOM += ["TRAIN.RPN_BATCHSIZE", "8"]
@@ -234,3 +238,35 @@ def test_real_images() -> None:
     assert batch["image"].shape == (2, 600, 900, 3)
     assert (batch["rpn_labels"] == 1).sum(axis=(1, 2, 3)).min() > 0
     assert (batch["gt_boxes"][..., 2:] <= 900).all() and batch["gt_valid"].any(axis=1).all()
+
+
+DETERMINISTIC_WORKERS = """
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+tf.keras.utils.set_random_seed(1)
+tf.config.experimental.enable_op_determinism()
+from dsg.pipeline import ordered_batches
+
+both = threading.Barrier(2, timeout=60)
+
+
+def make(index):
+    both.wait()  # breaks where no other example is made at the same time
+    return {"index": np.array(index, np.int32)}
+
+
+spec = {"index": tf.TensorSpec([None], tf.int32, "index")}
+batches = ordered_batches(np.arange(8), 1, make, str, spec, 2)
+print([int(batch["index"][0]) for batch in batches])
+"""
+
+
+def test_workers_work_at_once_where_runs_are_to_be_repeatable():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+    command = [sys.executable, "-c", DETERMINISTIC_WORKERS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split("\n")[-2] == str(list(range(8)))

@@ -70,6 +70,6 @@ def _boxes(image: np.ndarray, boxes: np.ndarray, weights: np.ndarray, order: lis
         text = f"{100 * weights[index]:.0f}%"
         draw_tag(picture, boxes[index] * factor, text, COLOURS[rank % len(COLOURS)], right=rank % 2 == 1)
     caption = blank(round(1.7 * FONT_SIZE), picture.shape[1])
-    title = f"the {len(order)} most attended of {len(boxes)} boxes, those that repeat one left out"
+    title = f"attended to most: {len(order)} of {len(boxes)} boxes"
     draw_text(caption, (2, 2), title, BLACK, FONT_SIZE + 1, bold=True)
     return stack([caption, picture])
