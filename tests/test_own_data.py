@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from tests.shared import shared_path
-from tests.tiny import OPTIONS, ROOT, make_tiny_shapes
+from tests.tiny import OPTIONS, PLAIN, ROOT, make_tiny_shapes
 
 TUTORIAL = ROOT / "docs" / "your-own-data.md"
 # The network so small that the test is short.
-TINY = [word for pair in {**OPTIONS, "TRAIN.EPOCHS": "1"}.items() for word in pair]
+TINY = [*(word for pair in {**OPTIONS, "TRAIN.EPOCHS": "1"}.items() for word in pair), *PLAIN]
 IMAGES = 18  # of the photographs
 
 

@@ -20,6 +20,7 @@ from dsg.bench.scaling_report import draw_scaling, format_scaling, growth
 from dsg.bench.settings import Settings
 from dsg.bench.subjects import photograph_batch, vocabulary
 from dsg.config import flatten, from_values
+from dsg.engine.evaluate import INPUTS
 from dsg.nets import build_model
 from dsg.pipeline import batch_spec
 from tests.tiny import ROOT
@@ -47,9 +48,22 @@ BASE = Point(MINI, "inference", 5, 2, 64, 1)
 
 
 @functools.cache
+def counter(proposals: int):
+    """Counts the operations of any batch; how many proposals there are is the network's."""
+    config = config_of(TINY, replace(BASE, proposals=proposals))
+    predict = build_model(config, TINY.entities, TINY.predicates).predict_roles
+    return gflop_counter(predict, {key: one for key, one in batch_spec(config).items() if key in INPUTS})
+
+
+@functools.cache
 def gflop(**changes) -> float:
     point = replace(BASE, **changes)
-    return operations(TINY, point, batch_of(TINY, point))
+    batch = batch_of(TINY, point)
+    return sum(counter(point.proposals)({key: batch[key] for key in INPUTS}).values())
+
+
+def test_a_point_has_the_operations_of_its_shapes():
+    assert operations(TINY, BASE, batch_of(TINY, BASE)) == pytest.approx(gflop(), rel=1e-12)
 
 
 def test_operations_are_quadratic_in_proposals():

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from dsg.engine.snapshots import load_snapshot
-from tests.tiny import OPTIONS, PAIRS, ROOT, make_tiny_shapes
+from tests.tiny import OPTIONS, PAIRS, PLAIN, ROOT, make_tiny_shapes
 
 INTERRUPTED_TRAINING = """
 import os, signal, sys
@@ -144,22 +144,15 @@ def test_the_same_command_again_is_done(world, trained):
 
 def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
     configs = ",".join(str(ROOT / "experiments" / "cfgs" / name) for name in ("shapes.yml", "mini.yml"))
-    command = [
-        sys.executable,
-        "-c",
-        INTERRUPTED_TRAINING,
-        configs,
-        str(world.data),
-        str(world.output),
-        *PAIRS,
-    ]
+    program = [sys.executable, "-c", INTERRUPTED_TRAINING]
+    command = [*program, configs, str(world.data), str(world.output), *PAIRS]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 143, done.stderr[-3000:]
     folder = world.folder("twin")
     assert load_snapshot(folder / "twin_last.npz").meta.step == 12
 
-    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", *PAIRS)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "going on from twin_last.npz: epoch 2, step 12" in done.stdout
     whole = load_snapshot(world.folder("whole") / "whole_iter_2.npz")
@@ -220,8 +213,9 @@ def test_a_half_written_snapshot_and_then_a_full_disk(world, trained):
 
 
 def test_losses_that_are_not_finite(world):
-    pairs = [*PAIRS, "TRAIN.LEARNING_RATE", "1e30", "TRAIN.OPTIMIZER", "momentum", "TRAIN.MAX_BAD_STEPS", "3"]
-    done = world.script("train.sh", "cpu", "shapes", "mini", "wild", *pairs, "TRAIN.CLIP_NORM", "0")
+    pairs = [*PAIRS, *PLAIN, "TRAIN.LEARNING_RATE", "1e30", "TRAIN.OPTIMIZER", "momentum"]
+    pairs += ["TRAIN.MAX_BAD_STEPS", "3", "TRAIN.CLIP_NORM", "0"]
+    done = world.script("train.sh", "cpu", "shapes", "mini", "wild", *pairs)
     one_line(done, "stopped after 3 steps in a row", "images: shapes_train_", "TRAIN.LEARNING_RATE")
     named = [line for line in done.stdout.splitlines() if "skipped, not finite: " in line]
     assert len(named) == 3 and all("; images: shapes_train_" in line for line in named)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.test_scripts import World, one_line
-from tests.tiny import OPTIONS, ROOT, make_tiny_shapes
+from tests.tiny import OPTIONS, PLAIN, ROOT, make_tiny_shapes
 
 SHORT = {"TRAIN.EPOCHS": "1", "TRAIN.USE_FLIPPED": "False", "TEST.PICTURES": "0"}
 PAIRS = [word for pair in {**OPTIONS, **SHORT}.items() for word in pair]
@@ -85,7 +85,8 @@ def test_a_run_on_every_fault_at_once(tmp_path: Path) -> None:
     names = sorted(path.name for path in (data / IMAGES / "train").iterdir())
     spoil_records(data / "shapes", names)
     spoil_images(data / IMAGES / "train", names)
-    done = World(data, tmp_path / "output").script("train.sh", "cpu", "shapes", "mini", "faulty", *PAIRS)
+    place = World(data, tmp_path / "output")
+    done = place.script("train.sh", "cpu", "shapes", "mini", "faulty", *PAIRS, *PLAIN)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     skipped = [line.strip() for line in done.stdout.splitlines() if "skipped" in line]
     records = {

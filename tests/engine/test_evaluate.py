@@ -37,7 +37,7 @@ def test_batches_do_not_matter_and_bad_images_are_named(setting):
     assert pairs.queries == sum(len(data.records[index].queries) for index in seen)
 
     alone = load_config(CONFIGS, [*PAIRS, "DATA.DIR", config.data.dir, "TEST.IMS_PER_BATCH", "1"])
-    singles = evaluate(model, data, alone)
+    singles = evaluate(model, data, alone, predict=predict)
     assert singles.image_names == pairs.image_names
     np.testing.assert_allclose(singles.columns.iou["dsg"], pairs.columns.iou["dsg"], atol=1e-12)
 

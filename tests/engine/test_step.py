@@ -73,7 +73,15 @@ def data_dir(tmp_path_factory):
     return make_tiny_shapes(tmp_path_factory.mktemp("data"), train=13, test=1)
 
 
-def test_what_a_step_changes(data_dir):
+@pytest.fixture
+def untraced():
+    """The same operations one by one, and no time spent on graphs that run once."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_what_a_step_changes(data_dir, untraced):
     frozen = ("TRAIN.FREEZE_DETECTOR", "True", "TRAIN.DOUBLE_BIAS", "True")
     model, optimizer, step, batches = setup(data_dir, tf.distribute.get_strategy(), *frozen)
     before = state(model, optimizer)
@@ -122,7 +130,7 @@ def test_replicas_divide_a_batch(images, replicas, parts, shares, content):
     assert [float(share) for _, share in found] == pytest.approx(shares)
 
 
-def test_float16_scales_losses_in_the_backward_pass_only(data_dir):
+def test_float16_scales_losses_in_the_backward_pass_only(data_dir, untraced):
     """Where unscaled gradients are below float16's smallest number (6e-8), scaled ones still arrive, in
     float32's size."""
     small = [word for name in ("RPN_CLASS", "RPN_BOX", "RR_BASELINE") for word in (f"LOSS.{name}", "1e-3")]

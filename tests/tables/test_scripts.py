@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import PAIRS, ROOT, make_tiny_shapes
+from tests.tiny import PAIRS, PLAIN, ROOT, make_tiny_shapes
 
 
 def script(place: Path, number: int, *words: str) -> subprocess.Popen:
@@ -30,7 +30,7 @@ def finish(process: subprocess.Popen) -> tuple[int, str, str]:
 
 def test_a_table_is_interrupted_goes_on_and_repeats_nothing(tmp_path):
     make_tiny_shapes(tmp_path / "data")
-    words = [*PAIRS, "TRAIN.EPOCHS", "4", "TEST.PICTURES", "0", "--rows", "no_dsg"]
+    words = [*PAIRS, *PLAIN, "TRAIN.EPOCHS", "4", "--rows", "no_dsg"]
     history = tmp_path / "out/mini/shapes_train/table_no_dsg/history.jsonl"
     process = script(tmp_path, 2, *words)
     deadline = time.monotonic() + 120
