@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import dsg
-from dsg.api import Model
+from dsg.api import Grounding, Model
 from dsg.ask import answer
 from dsg.datasets.shapes import make_picture
 from dsg.errors import UserError
@@ -64,6 +64,13 @@ def test_answers_are_those_of_the_library(model: Model, image: np.ndarray, tmp_p
     assert model.ask(tmp_path / "a.png", [QUERY]) == model.ask(str(tmp_path / "a.png"), [QUERY]) == asked[:1]
     plain = json.loads(json.dumps(asked[0].to_json()))
     assert plain["subjects"][0]["box"] == list(asked[0].subject.box) and plain["query"] == list(QUERY)
+
+
+def test_no_box_at_all() -> None:
+    nothing = Grounding(QUERY, (), ())
+    for role in ("subject", "object"):
+        with pytest.raises(UserError, match="left, blue rubber sphere: no answer"):
+            getattr(nothing, role)
 
 
 def test_kinds_of_arrays(model: Model, image: np.ndarray) -> None:

@@ -22,7 +22,7 @@ from dsg.demo_scenes import Scene, shown_queries
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from dsg.images import read_image
-from dsg.metrics.role_iou import role_iou
+from dsg.metrics.role_iou import OBJECT, SUBJECT, role_iou
 from dsg.pipeline import example_to_batch
 from tests.small_trained import ROOT, write_snapshot
 
@@ -84,7 +84,7 @@ def test_iou_of_the_demonstration_is_that_of_testing(folder: Path) -> None:
     for record in load_dataset(folder, "test").records:
         image = read_image(record.path)
         found = answer(trained.model, [image], [record.queries], trained.config)[0]
-        shown = compare(Scene("a", image, record.queries, record), found, trained.vocabulary)
+        shown = compare(Scene("a", image, record.queries, record), found, trained.vocabulary, "last_wins")
 
         batch = example_to_batch(record, trained.config)
         predicted = trained.model.predict_roles(batch)
@@ -94,6 +94,9 @@ def test_iou_of_the_demonstration_is_that_of_testing(folder: Path) -> None:
         subject, object_ = role_iou(
             predicted.role_probabilities.numpy()[0], boxes / size, truth / size, record.roles
         )
+        for one, roles in zip(shown, record.roles):  # the boxes that are drawn are those that count
+            np.testing.assert_array_equal(one.gt_subject, record.boxes[roles == SUBJECT])
+            np.testing.assert_array_equal(one.gt_object, record.boxes[roles == OBJECT])
         np.testing.assert_allclose([one.subject_iou for one in shown], subject)
         np.testing.assert_allclose([one.object_iou for one in shown], object_)
 

@@ -190,6 +190,29 @@ def test_a_file_of_weights_lies_where_one_is(world):
     assert "--model other_iter_1 " in done.stdout
 
 
+def test_a_folder_called_like_a_net_brings_none_of_its_options(world, tmp_path):
+    for folder in ("mini", "best", "paper", "NET"):
+        (tmp_path / folder).mkdir()
+        done = world.script(
+            "test.sh", "cpu", tmp_path / folder, "res18", "a_iter_1", environment={"DSG_PYTHON": "echo"}
+        )
+        (line,) = [line for line in done.stdout.splitlines() if "test_net.py" in line and "--imdb" in line][
+            -1:
+        ]
+        assert line.count("--cfg") == 1 and "--cfg experiments/cfgs/res18.yml" in line, line
+
+
+def test_files_of_weights_are_named_from_where_the_script_is_started(world):
+    for name in ("w.npz", "w.ckpt.index"):
+        (world.data / name).write_bytes(b"")
+    echo = {"DSG_PYTHON": "echo"}
+    for script in ("train.sh", "table1.sh"):
+        for key in ("WEIGHTS", "baselines:WEIGHTS")[: 1 + (script == "table1.sh")]:
+            for name in ("w.npz", "w.ckpt"):
+                done = world.script(script, "cpu", "shapes", "mini", key, name, environment=echo)
+                assert f"{key} {world.data / name}" in done.stdout, done.stdout + done.stderr
+
+
 def test_other_options_do_not_go_on(world, trained):
     done = world.script("train.sh", "cpu", "shapes", "mini", "whole", *PAIRS, "TRAIN.GAMMA", "0.9")
     one_line(done, "whole", "TRAIN.GAMMA was 0.5, is 0.9", "another name")

@@ -69,6 +69,8 @@ def _of_images(options: argparse.Namespace) -> None:
     from dsg.engine.devices import select_devices
     from dsg.engine.trained import make_folder
 
+    if options.net or options.cfg or options.set:
+        raise UserError("--net, --cfg and --set are for --imdb: image files are asked as the snapshot says")
     snapshot = Path(options.model)
     for path in (snapshot, *options.images):
         if not path.is_file():

@@ -83,7 +83,10 @@ check_arguments() {
   [[ " $nets " == *" $net "* ]] || fail "unknown net '$net': one of $nets"
   cfg_options=()
   for file in "$cfgs/$label.yml" "$(net_file "$net")" "$cfgs/${net}_$label.yml"; do
-    [ ! -f "$file" ] || cfg_options+=(--cfg "$file")
+    [ -f "$file" ] || continue
+    # A data set's folder called like a net, or like the end of its name, does not bring that net's options.
+    [ "$file" = "$(net_file "$net")" ] || ! grep -q '^NET:' "$file" || continue
+    cfg_options+=(--cfg "$file")
   done
 }
 
@@ -108,10 +111,13 @@ generate_if_absent() { # the data set `shapes` can be made on the spot
 
 pairs_from() { # sets pairs: KEY VALUE ..., files named from where the script was started
   pairs=("$@")
-  local index
+  local index file
   for ((index = 0; index + 1 < ${#pairs[@]}; index += 2)); do
-    case ${pairs[index]} in
-      WEIGHTS | DATA.DIR) [ ! -e "$start/${pairs[index + 1]}" ] || pairs[index + 1]=$(absolute "${pairs[index + 1]}") ;;
+    case ${pairs[index]##*:} in # before a colon stands a row of a table
+      WEIGHTS | DATA.DIR)
+        file=$start/${pairs[index + 1]} # or a checkpoint without its endings
+        if [ -e "$file" ] || [ -e "$file.index" ]; then pairs[index + 1]=$(absolute "${pairs[index + 1]}"); fi
+        ;;
     esac
   done
 }

@@ -73,7 +73,10 @@ class ScoredBox:
 
 @dataclass(frozen=True)
 class Grounding:
-    """Where a query's subject and object are: one box or several each, likeliest first."""
+    """Where a query's subject and object are: one box or several each, likeliest first.
+
+    None only where a model that goes by labels (TWO STEP) sees less than two boxes.
+    """
 
     query: tuple[str, str, str]
     subjects: tuple[ScoredBox, ...]
@@ -81,13 +84,18 @@ class Grounding:
 
     @property
     def subject(self) -> ScoredBox:
-        """The likeliest box of the subject."""
-        return self.subjects[0]
+        """The likeliest box of the subject; a `UserError` where there is none."""
+        return self._first(self.subjects)
 
     @property
     def object(self) -> ScoredBox:
-        """The likeliest box of the object."""
-        return self.objects[0]
+        """The likeliest box of the object; a `UserError` where there is none."""
+        return self._first(self.objects)
+
+    def _first(self, boxes: tuple[ScoredBox, ...]) -> ScoredBox:
+        if not boxes:
+            raise UserError(f"{', '.join(self.query)}: no answer, the model sees less than two boxes")
+        return boxes[0]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `json.dump`."""

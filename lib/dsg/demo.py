@@ -24,6 +24,7 @@ from dsg.engine.devices import parse_gpus, select_devices
 from dsg.engine.files import write_text
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
+from dsg.metrics.evaluation import true_answers
 from dsg.metrics.role_iou import OBJECT, SUBJECT, selection_iou
 from dsg.query_words import parse_query, spoken
 from dsg.visualize.answers import Answer, draw_answers
@@ -83,7 +84,7 @@ def demo(
     results: list[tuple[str, list[Answer]]] = []
     written: list[dict[str, Any]] = []
     for scene, found in _answered(trained, itertools.chain([first], scenes)):
-        answers = compare(scene, found, vocabulary)
+        answers = compare(scene, found, vocabulary, trained.config.test.role_conflict)
         graph = write_pictures(output, scene, found, answers, vocabulary)
         results.append((scene.name, answers))
         written.append({**_as_json(scene, found, answers), "graph": graph})
@@ -97,11 +98,16 @@ def demo(
         raise UserError(f"{len(unreadable)} of {count} images cannot be read, for example {unreadable[0]}")
 
 
-def compare(scene: Scene, found: Answers, vocabulary: Vocabulary) -> list[Answer]:
-    """Each query's answer; with the truth and the IoU (convention 'dsg') where it is annotated."""
+def compare(scene: Scene, found: Answers, vocabulary: Vocabulary, role_conflict: str) -> list[Answer]:
+    """Each query's answer; with the truth and the IoU (convention 'dsg') where it is annotated.
+
+    `role_conflict` is TEST.ROLE_CONFLICT: what a box that is subject and object counts as.
+    """
     answers = []
     for index, query in enumerate(scene.queries):
-        truth: dict[str, Any] = {} if scene.record is None else _truth(scene.record, query, found, index)
+        truth: dict[str, Any] = {}
+        if scene.record is not None:
+            truth = _truth(scene.record, query, found, index, role_conflict)
         subject, object_ = found.subject_boxes(index), found.object_boxes(index)
         subject_name, object_name = (vocabulary.objects[query[slot]] for slot in (0, 2))
         words = (subject_name, vocabulary.predicates[query[1]], object_name)
@@ -157,25 +163,24 @@ def table(results: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:
     return lines
 
 
-def _truth(record: ImageRecord, query: np.ndarray, found: Answers, index: int) -> dict[str, Any]:
+def _truth(
+    record: ImageRecord, query: np.ndarray, found: Answers, index: int, role_conflict: str
+) -> dict[str, Any]:
     """The fields of `Answer` that ground truth gives; none where the query is not annotated."""
     rows = np.flatnonzero((record.queries == query).all(axis=1))
     if not len(rows):
         return {}
     row = int(rows[0])
     size = np.array([record.width, record.height] * 2, np.float64)
+    masks = record.subject_masks[row], record.object_masks[row]
+    true = true_answers(record.roles[row], *masks, role_conflict=role_conflict)
     subject_iou, object_iou = (
-        selection_iou(
-            selected[index : index + 1],
-            found.boxes / size,
-            record.roles[row : row + 1] == role,
-            record.boxes / size,
-        )[0]
-        for role, selected in ((SUBJECT, found.subjects), (OBJECT, found.objects))
+        selection_iou(selected[index : index + 1], found.boxes / size, right[None], record.boxes / size)[0]
+        for right, selected in zip(true, (found.subjects, found.objects))
     )
     return {
-        "gt_subject": record.boxes[record.subject_masks[row]],
-        "gt_object": record.boxes[record.object_masks[row]],
+        "gt_subject": record.boxes[true[0]],
+        "gt_object": record.boxes[true[1]],
         "subject_iou": float(subject_iou),
         "object_iou": float(object_iou),
         "note": AMBIGUOUS if ambiguous(record)[row] else "",

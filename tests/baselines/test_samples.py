@@ -102,6 +102,10 @@ def test_kept_features_are_those_of_the_image(dataset) -> None:
     kept.keep_features(see, 3)
     without.keep_features(see, 3)
     assert "features" in kept.spec() and "features" not in without.spec()
+    size = len(dataset) * 14 * 14 * 3 * 4
+    exactly = source(dataset, "BASELINE.CACHE_GB", str((2 * size + 0.5) / 1e9))  # pictures take none of it
+    exactly.keep_features(see, 3)
+    assert exactly._memory.take(size) and not exactly._memory.take(1)
     for batch, other in zip(read(kept.training_batches(4, 0)), read(without.training_batches(4, 0))):
         np.testing.assert_array_equal(batch["features"], other["image"][:, ::16, ::16])
         np.testing.assert_array_equal(batch["index"], other["index"])

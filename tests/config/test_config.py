@@ -120,6 +120,11 @@ def test_mistakes_are_answered_in_one_line(pairs, words):
         assert word in message
 
 
+def test_paths_are_taken_as_they_are():
+    for path in ("/disk/run #2/data", "/disk/a: b", "(new) data", "[1]", "7", "~", "'quoted'"):
+        assert load_config(overrides=["DATA.DIR", path]).data.dir == path
+
+
 @pytest.mark.parametrize("text", ["TRAIN: [", "- 1\n- 2\n", "TRAIN: {NO_SUCH: 1}"])
 def test_a_bad_file_is_named(tmp_path, text):
     path = tmp_path / "bad.yml"

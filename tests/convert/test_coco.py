@@ -318,6 +318,13 @@ def test_validation_images_get_files_of_their_own(files, write, tmp_path):
     assert len(load_dataset(str(tmp_path / "out"), "train")) == 7
 
 
+def test_a_list_that_matches_nothing_is_refused(files, write, tmp_path):
+    rule = make_rule(write("t", "1\n"), write("v", "nowhere\n"), None, 0, 0)
+    with pytest.raises(UserError, match="no image for validation"):
+        convert_coco(*files, tmp_path / "out", Options(rule=rule))
+    assert not (tmp_path / "out").exists()
+
+
 def test_choices(write):
     assert read_choice("all", "categories") == Choice() and read_choice("7", "categories").most == 7
     assert read_choice(str(write("n.json", ["A b", "c"])), "categories").names == ("a b", "c")

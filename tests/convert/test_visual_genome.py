@@ -159,6 +159,8 @@ def test_elements_whatever_the_block(write, monkeypatch, block, indent):
         ("[1, 2", "after element 1: .*cut off"),
         ('[{"a": 1} {"b": 2}]', "after element 1: .*a comma is missing"),
         ("[1, oops]", "after element 1: not valid JSON"),
+        ("[1, " + "[" * 200_000, "after element 1: .*nested too deeply"),
+        ("[1, " + "1" * 5000 + "]", "after element 1: not valid JSON"),
     ],
 )
 def test_broken_lists(write, text, message):
@@ -171,10 +173,23 @@ def test_lists_in_zip(tmp_path, write):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("relationships.json", "[1, 2]")
     assert list(elements(path)) == [1, 2]
+    packed = path.read_bytes()
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("b.json", "[]")
     with pytest.raises(UserError, match="holds 2 JSON files"):
         list(elements(path))
+    content, directory = 30 + len("relationships.json"), packed.rindex(b"PK\x01\x02")
+    # What is packed; which version of zip can read it; whether it is encrypted.
+    for at, bits, message in (
+        (content, 7, "invalid block"),
+        (directory + 6, 255, "version"),
+        (directory + 8, 1, "password"),
+    ):
+        damaged = bytearray(packed)
+        damaged[at] |= bits
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=message):
+            list(elements(path))
     with pytest.raises(UserError, match="cannot be read"):
         list(elements(write("no.zip", "no zip")))
     with pytest.raises(UserError, match="no such file"):

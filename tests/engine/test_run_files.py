@@ -40,6 +40,8 @@ def tested(data, run):
     """The folder of a test of the best snapshot."""
     config, *_ = settings("co", data, *STEPS)
     folder = run.folder / "test" / "run_iter_0"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures" / "an_earlier_maps.png").write_bytes(b"")
     evaluate_snapshot(run.snapshot(0), config, load_split(config, "shapes", "test", 0), folder)
     return folder
 
@@ -68,6 +70,21 @@ def test_a_test_has_iou_curves(tested):
         reached = [row[f"rr_{role}_iou"] >= 0.5 - TOLERANCE for row in rows]
         assert curves["rr"]["all"][role][10] == pytest.approx(sum(reached) / len(reached))
     assert cv2.imread(str(tested / "iou_curves.png")) is not None
+
+
+def test_pictures_of_an_earlier_test_are_gone(tested):
+    names = [path.name for path in (tested / "pictures").iterdir()]
+    assert len(names) == 1 and "an_earlier_maps.png" not in names
+
+
+def test_a_run_killed_behind_its_last_snapshot_gets_its_history(data, run):
+    history = run.folder / "history.jsonl"
+    whole = history.read_text()
+    history.write_text(whole.partition("\n")[0] + "\n")
+    (run.folder / "curves.png").unlink()
+    config, *splits = settings("co", data, *STEPS, "TRAIN.EPOCHS", "2")
+    train(config, *splits, run)
+    assert history.read_text() == whole and (run.folder / "curves.png").is_file()
 
 
 def test_a_report_after_training_and_after_testing(run, tested):

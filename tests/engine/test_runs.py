@@ -86,11 +86,14 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         Run.of(tmp_path / "file", "mini", "shapes", "try").make_folder()
 
 
-def test_find_by_name_and_path(run, tmp_path):
+def test_find_by_name_and_path(run, tmp_path, monkeypatch):
     find = lambda text: find_snapshot(text, tmp_path / "output", "mini", "shapes", tmp_path / "data")  # noqa: E731
     assert find("try_iter_0") == run.snapshot(0)
     assert find(str(run.snapshot(2))) == run.snapshot(2)
     assert find(str(run.snapshot(2))[: -len(".npz")]) == run.snapshot(2)
+    monkeypatch.chdir(tmp_path)  # where a stray file of that name lies
+    save(tmp_path / "try_iter_0.npz", 7)
+    assert find("try_iter_0") == run.snapshot(0) and find("try_iter_0.npz").samefile("try_iter_0.npz")
     with pytest.raises(
         UserError, match="there are try_iter_0, try_iter_1, try_iter_10, try_iter_2, try_iter_9"
     ):

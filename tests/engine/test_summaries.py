@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from dsg.engine.step import StepReport
 from dsg.engine.summaries import Summaries
 
 
-def test_training_goes_on_where_they_cannot_be_written(tmp_path, caplog):
+@pytest.mark.parametrize("folder", ["file/tensorboard", "not \udce9 unicode"])
+def test_training_goes_on_where_they_cannot_be_written(folder, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING, "dsg"):
-        summaries = Summaries(tmp_path / "file" / "tensorboard")
+        summaries = Summaries(tmp_path / folder)
         summaries.add_step(7, StepReport({"total": 1.5}, 2.0, True), 0.25, 4.0)
         summaries.close()
     assert "no more TensorBoard entries" in caplog.text

@@ -59,12 +59,15 @@ def test_crop_samples_bilinearly_and_is_zero_beyond_the_last_cell() -> None:
 
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("max_pool", [False, True])
-def test_padded_crops_end_where_they_would_end_alone(samples: int, max_pool: bool) -> None:
+@pytest.mark.parametrize("cells", [(4, 5), (1, 5), (4, 1), (1, 1)])
+def test_padded_crops_end_where_they_would_end_alone(
+    cells: tuple[int, int], samples: int, max_pool: bool
+) -> None:
     rng = np.random.default_rng(3)
-    small = tf.constant(rng.standard_normal((1, 4, 5, 2)), tf.float32)
+    small = tf.constant(rng.standard_normal((1, *cells, 2)), tf.float32)
     large = tf.constant(rng.standard_normal((1, 7, 9, 2)), tf.float32)
-    both = tf.concat([tf.pad(small, [[0, 0], [0, 3], [0, 4], [0, 0]]), large], 0)
-    sizes = tf.constant([[60.0, 75.0], [112.0, 144.0]])
+    both = tf.concat([tf.pad(small, [[0, 0], [0, 7 - cells[0]], [0, 9 - cells[1]], [0, 0]]), large], 0)
+    sizes = tf.constant([[16.0 * cells[0] - 4, 16.0 * cells[1] - 5], [112.0, 144.0]])
     low = rng.uniform(-8, 50, (12, 2))
     boxes = tf.constant(np.concatenate([low, low + rng.uniform(0, 70, (12, 2))], 1), tf.float32)
     options: dict[str, Any] = {"stride": STRIDE, "max_pool": max_pool}

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -28,8 +29,9 @@ import dsg
 from dsg.errors import UserError
 from dsg.serve import command
 from dsg.serve.command import find_examples, free_port
-from dsg.serve.page import HOUR, build_page, import_gradio
-from tests.serve.running import DEMO, HERE, needs_gradio, running
+from dsg.serve.page import HOUR, Example, build_page, import_gradio
+from dsg.serve.service import Service
+from tests.serve.running import DEMO, HERE, LIMITS, needs_gradio, running
 from tests.small_trained import ROOT, write_snapshot
 
 WORDS = ("blue_metal_cylinder", "left", "blue_metal_cylinder")
@@ -94,6 +96,19 @@ def test_files_of_the_server_are_not_served(url: str) -> None:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{url}gradio_api/file={path}")
         assert caught.value.code in (403, 404)
+
+
+@needs_gradio
+@pytest.mark.skipif(not Path("/var/tmp").is_dir(), reason="a folder beside the usual one for temporary files")
+def test_examples_are_served_wherever_they_lie() -> None:
+    gradio = import_gradio()
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        shown, other = (Path(shutil.copy(DEMO / "images" / f"demo_{n}.png", folder)) for n in (0, 1))
+        service = Service(dsg.load(DEMO / "mini.npz"), LIMITS)
+        with command.opened(gradio, service, [Example(shown, WORDS)], HERE, free_port(HERE, 0)) as url:
+            assert urllib.request.urlopen(f"{url}gradio_api/file={shown}").read() == shown.read_bytes()
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(f"{url}gradio_api/file={other}")
 
 
 @needs_gradio

@@ -147,5 +147,7 @@ def test_places():
         "ssas.yml",
         "ssas_clevr.yml",
     ]
+    for folder in ("mini", "paper", "net"):  # a data set's folder, called like a net or the end of its name
+        assert [path.name for path in config_files(CFGS, folder, "res101")] == ["res101.yml"]
     validation = plan_runs(request(split="validation"))[0]
     assert validation.results.parent.name == "validation"

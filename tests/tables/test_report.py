@@ -10,6 +10,7 @@ from dataclasses import replace
 import cv2
 import pytest
 
+from dsg.config import flatten
 from dsg.errors import UserError
 from dsg.tables.account import Account, epochs_done, time_left
 from dsg.tables.command import write_table
@@ -50,6 +51,10 @@ def test_a_run_is_finished_with_its_options_and_results_only(tmp_path):
     assert changed.name == run.name and not again.finished(changed)
     elsewhere = plan_runs(request(tmp_path, data=str(tmp_path)))[0]
     assert again.finished(elsewhere)
+    for option, same in (("TEST.PICTURES", True), ("TEST.CLASSIFIER_WEIGHT", False)):  # of a test by hand
+        tested = {"config": {**flatten(run.config), option: 0.25}}
+        run.results.write_text(json.dumps({**results(0.5), "fingerprint": json.dumps(tested)}))
+        assert again.finished(run) == same
     run.results.unlink()
     assert not again.finished(run)
     (tmp_path / "runs.json").write_text("{ damaged")

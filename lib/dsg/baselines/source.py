@@ -95,7 +95,7 @@ class Source:
         spec = {key: one for key, one in self.spec().items() if key in ("image", "index")}
 
         def make(index: int) -> Arrays:
-            return {"image": self._image(index), "index": np.array(index, np.int32)}
+            return {"image": self.image(index), "index": np.array(index, np.int32)}
 
         bad = BadRecords()
         order, names = np.arange(count), [record.name for record in self._dataset.records]
@@ -109,7 +109,6 @@ class Source:
                 check()
         self._unreadable = {row: bad.reasons[name] for row, name in enumerate(names) if name in bad.reasons}
         self._features = features
-        self._images.clear()
 
     def training_batches(
         self, size: int, epoch: int, start_step: int = 0, bad: BadRecords | None = None

@@ -114,8 +114,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
-    """Values by name from KEY VALUE KEY VALUE ...; values are read as YAML (`0.1`, `True`, `[1, 2]`,
-    `res50`).
+    """Values by name from KEY VALUE KEY VALUE ...; words are taken as they are (`res50`, a path with any
+    signs in it), all else is read as YAML (`0.1`, `True`, `[1, 2]`).
     """
     if len(pairs) % 2:
         raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
@@ -123,13 +123,16 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
     for key, text in zip(pairs[::2], pairs[1::2]):
         if key not in options():
             check(key, None, options())
+        if options()[key].type == "str":
+            values[key] = text
+            continue
         try:
             values[key] = yaml.safe_load(
                 text.replace("(", "[").replace(")", "]") if text.startswith("(") else text
             )
         except yaml.YAMLError:
             raise UserError(f"{key}: cannot read the value {text!r}") from None
-        if isinstance(values[key], str) and options()[key].type != "str":
+        if isinstance(values[key], str):
             values[key] = _number(values[key])
     return values
 

@@ -23,11 +23,12 @@ Every option has a default, and the defaults are the values of the TensorFlow 1 
 `VARIANT` stands for a set of values ([below](#variants)), which apply where it is named: they beat the files
 before it; what stands beside it or comes later beats them.
 
-Values are YAML; a list may also stand in round brackets, and one value may stand for a list of one. An
-unknown key is answered with the nearest known one, a value of the wrong type with the right type, a number
-out of range with the range, all with exit status 2. A run saves its whole configuration as `config.yml`. A
-snapshot carries it, too: testing a snapshot takes the options from it, but for the place of data and
-weights, and then the pairs that are given.
+Values are YAML, in pairs all but words and paths, which are taken as they are; a list may also stand in
+round brackets, and one value may stand for a list of one. An unknown key is answered with the nearest
+known one, a value of the wrong type with the right type, a number out of range with the range, all with
+exit status 2. A run saves its whole configuration as `config.yml`. A snapshot carries it, too: testing a
+snapshot takes the options from it, but for the place of data and weights, and then the pairs that are
+given.
 
 In Python, `dsg.config.load_config(files, ["TRAIN.LEARNING_RATE", "0.002"])` returns a frozen `Config` whose
 attribute for `TRAIN.LEARNING_RATE` is `config.train.learning_rate`.

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -63,6 +64,10 @@ def _decode(
             reason = "the file is cut off"
         except json.JSONDecodeError as error:
             reason = error.msg
+        except RecursionError:
+            raise _damaged(path, count, "nested too deeply") from None
+        except ValueError as error:  # a number of thousands of digits
+            raise _damaged(path, count, str(error)) from None
         text, at = text[at:], 0
         # Twice as much each time: an element is decoded a few times at most, however long it is.
         more = _read(file, path, max(BLOCK, len(text)))
@@ -95,7 +100,7 @@ def _damaged(path: Path, count: int, reason: str) -> UserError:
 def _read(file: IO[str], path: Path, size: int = BLOCK) -> str:
     try:
         return file.read(size)
-    except (OSError, UnicodeDecodeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, UnicodeDecodeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); fetch the file again") from error
 
 
@@ -114,5 +119,12 @@ def _opened(path: Path) -> Iterator[IO[str]]:
                 yield file
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (IsADirectoryError, PermissionError, zipfile.BadZipFile) as error:
+    # The last two: it is encrypted, or packed in a way that Python does not know.
+    except (
+        IsADirectoryError,
+        PermissionError,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error

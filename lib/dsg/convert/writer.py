@@ -53,7 +53,7 @@ def write_dataset(
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         _write_all(unfinished, pictures, categories, predicates, rule, account)
-        for split in ("train", "test"):
+        for split in rule.names:
             if not account.images[split]:
                 raise UserError(f"{folder}: no image for {split}; {_why(account)}")
         if force:

@@ -10,14 +10,15 @@ from dsg.errors import UserError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in one step, so that a reader never sees half of it.
+    """Write a file in one step, so that a reader never sees half of it; what is not Unicode, such as some
+    names of files, is escaped.
 
     Raises:
         UserError: where it cannot be written; what was there before is untouched.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):

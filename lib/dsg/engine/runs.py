@@ -141,7 +141,7 @@ def is_snapshot_name(name: str) -> bool:
 
 
 def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Path) -> Path:
-    """The file that a snapshot's name means: a path, `<name>_iter_N` of a run, or `dsg_pretrained`.
+    """The file that a snapshot's name means: `<name>_iter_N` of a run, a path, or `dsg_pretrained`.
 
     A TensorFlow 1 checkpoint is named by its prefix, without `.index` and `.data-...`.
 
@@ -152,7 +152,7 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
     places = [Path(text), Path(f"{text}.npz")]
     match = SNAPSHOT_NAME.fullmatch(text)
     if match:
-        places += [folder / match["run"] / f"{text}.npz"]
+        places.insert(0, folder / match["run"] / f"{text}.npz")
     if text == PRETRAINED:
         folders = [
             data_dir / "pretrained",

@@ -58,13 +58,18 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
 
 
 def result_folder(path: Path, output: Path, net: str, data: Dataset) -> Path:
-    """`<output>/<net>/<dataset>_train/<run>/test/<snapshot>/`; splits other than test have a folder in it."""
+    """`<output>/<net>/<dataset>_train/<run>/test/<snapshot>/`; splits other than test have a folder in it.
+
+    A file from elsewhere is named after its own folder, too, where the run has a snapshot of the same name.
+    """
     match = SNAPSHOT_NAME.fullmatch(path.stem)
     run = PRETRAINED if path.stem == PRETRAINED else match["run"] if match else path.stem
-    folder = train_folder(output, net, data.name) / run
+    folder, name = train_folder(output, net, data.name) / run, path.stem
     if path.parent.name == run:  # a run's own snapshot, wherever the run lies
         folder = path.parent
-    folder = folder / "test" / path.stem
+    elif (folder / path.name).exists() and not (folder / path.name).samefile(path):
+        name += f"_of_{path.resolve().parent.name}"
+    folder = folder / "test" / name
     return folder if data.split == "test" else folder / data.split
 
 
@@ -80,8 +85,9 @@ def earlier_table(folder: Path, snapshot: Path, config: Config, data: Dataset) -
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         newer = (folder / RESULTS).stat().st_mtime >= snapshot.stat().st_mtime
-        if not newer or results.get("fingerprint") != fingerprint(config, data):
+        same = Path(results["snapshot"]).resolve() == snapshot.resolve()
+        if not (newer and same) or results.get("fingerprint") != fingerprint(config, data):
             return None
         return (folder / TABLE).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None

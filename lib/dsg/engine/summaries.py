@@ -69,12 +69,11 @@ class Summaries:
     def _forgiving(self) -> Iterator[None]:
         try:
             yield
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, ValueError) as error:  # ValueError: a name that is not UTF-8
             self._writer = None
-            LOG.warning(
-                "no more TensorBoard entries, they cannot be written: %s",
-                error.message.split("}} ")[-1].split("\n")[0],
-            )
+            message = error.message if isinstance(error, tf.errors.OpError) else str(error)
+            reason = message.split("}} ")[-1].split("\n")[0]
+            LOG.warning("no more TensorBoard entries, they cannot be written: %s", reason)
 
 
 def write_scalar(tag: str, value: float) -> None:

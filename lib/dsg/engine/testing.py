@@ -26,6 +26,7 @@ from dsg.report.write import report_finished
 from dsg.visualize.iou_curves import save_iou_curves
 
 LOG = logging.getLogger("dsg")
+PICTURES = ("_answers.png", "_graph.png", "_graph.json", "_maps.png")  # what tasks write into that folder
 
 
 def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -> EvaluationResults:
@@ -47,6 +48,7 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         load = load_model if is_snapshot(path) else load_released
         model = load(path, task, data)
         LOG.info("testing %s", path)
+        _clear_pictures(folder / "pictures")
         results = task.test(model, data, folder)
         table = task.table(results)
         LOG.info("%s\nresults and pictures: %s", table, folder)
@@ -60,6 +62,13 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         if run is not None:
             report_finished(run)
     return results
+
+
+def _clear_pictures(folder: Path) -> None:
+    """Those of an earlier test, which may be of other images and would be shown beside the new ones."""
+    for ending in PICTURES:
+        for path in folder.glob(f"*{ending}"):
+            path.unlink()
 
 
 def load_model(path: Path, task: Task, dataset: Dataset) -> Any:

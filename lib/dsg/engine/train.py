@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,17 @@ def train(
             LOG.info("trained %d epochs", state.epoch)
         else:
             LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
+            write_history(run.folder, state.history)  # killed behind its last snapshot, a run has not done so
         best = task.score_text(state.best_score or 0.0)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
         report_finished(run.folder)
     return state
+
+
+def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """`history.jsonl` and `curves.png` of all epochs so far."""
+    write_text(folder / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
+    training_curves(history, folder / "curves.png")
 
 
 class Trainer:
@@ -247,8 +254,7 @@ class Trainer:
             self._save(run.snapshot(state.epoch))
             run.prune(options.snapshot_kept)
             run.last.unlink(missing_ok=True)
-        write_text(run.folder / "history.jsonl", "".join(json.dumps(one) + "\n" for one in state.history))
-        training_curves(state.history, run.folder / "curves.png")
+        write_history(run.folder, state.history)
 
     def _learning_rate(self, step: int) -> float:
         """The rate of the step after `step` steps, which belongs to the current epoch."""

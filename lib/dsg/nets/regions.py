@@ -93,11 +93,14 @@ def crop(
     extent = tf.cast(tf.shape(features)[1:3] - 1, tf.float32) * float(stride)
     extent = tf.maximum(extent, 1.0)
     x1, y1, x2, y2 = tf.unstack(boxes, axis=-1)
+    if padded:
+        last = tf.cast(tf.gather(cells(image_size, stride), image) - 1, tf.float32)
+        several = tf.cast(last > 0, tf.float32)  # a map of one cell has its value everywhere
+        y1, y2, x1, x2 = y1 * several[:, 0], y2 * several[:, 0], x1 * several[:, 1], x2 * several[:, 1]
     relative = tf.stack([y1 / extent[0], x1 / extent[1], y2 / extent[0], x2 / extent[1]], -1)
     # there are float32 kernels only
     crops = sample(tf.cast(features, tf.float32), relative, image, samples)
     if padded:
-        last = tf.cast(tf.gather(cells(image_size, stride), image) - 1, tf.float32)
         inside_y = _sample_positions(y1, y2, samples, stride) <= last[:, :1] + 1e-4
         inside_x = _sample_positions(x1, x2, samples, stride) <= last[:, 1:] + 1e-4
         crops *= tf.cast(inside_y[:, :, None, None] & inside_x[:, None, :, None], tf.float32)

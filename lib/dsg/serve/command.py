@@ -82,7 +82,9 @@ def opened(gradio: Any, service: Service, examples: list[Example], host: str, po
         page = build_page(service, examples)
         try:
             name = f"[{host}]" if ":" in host else host
-            _, url, _ = page.launch(server_name=name, server_port=port, **launch_options(gradio, service))
+            known = [str(one.path.resolve()) for one in examples]  # served wherever they lie, and they alone
+            options = launch_options(gradio, service)
+            _, url, _ = page.launch(server_name=name, server_port=port, allowed_paths=known, **options)
             yield url
         finally:
             page.close(verbose=False)

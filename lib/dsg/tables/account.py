@@ -12,6 +12,9 @@ from dsg.config import Config, flatten
 from dsg.engine.files import write_text
 from dsg.tables.plan import PlannedRun
 
+# To results; WEIGHTS are those that training began with.
+NO_MATTER = ("DATA.DIR", "DATA.WORKERS", "WEIGHTS", "TEST.PICTURES", "TEST.IMS_PER_BATCH")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -45,7 +48,7 @@ class Account:
         """Whether a run with these options has been finished and its results are there."""
         entry = self._entries.get(_key(run))
         known = entry is not None and entry.finished and entry.options == _options(run)
-        return known and run.results.is_file()
+        return known and run.results.is_file() and _tested_as_asked(run)
 
     def seconds(self, run: PlannedRun) -> float:
         """What a run has taken so far."""
@@ -119,6 +122,16 @@ def time_left(
 
 def _key(run: PlannedRun) -> str:
     return f"{run.net}/{run.name}"
+
+
+def _tested_as_asked(run: PlannedRun) -> bool:
+    """Whether the results are of this configuration; a test by hand, with other options, replaces them."""
+    try:
+        found = json.loads(json.loads(run.results.read_text(encoding="utf-8"))["fingerprint"])["config"]
+        asked = json.loads(json.dumps(flatten(run.config)))
+        return all(found[name] == asked[name] for name in asked if name in found and name not in NO_MATTER)
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # what is wrong with the file is said when it is read
 
 
 def _options(run: PlannedRun) -> dict[str, Any]:

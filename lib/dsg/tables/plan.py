@@ -123,11 +123,13 @@ def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str
 def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
     """The configurations that train.sh reads for a net on a data set, in its order."""
     own = cfgs / (f"{net}_net.yml" if net in CATALOGUE else f"{net}.yml")
-    return [
-        path
-        for path in (cfgs / f"{dataset.lower()}.yml", own, cfgs / f"{net}_{dataset.lower()}.yml")
-        if path.is_file()
-    ]
+    found = (cfgs / f"{dataset.lower()}.yml", own, cfgs / f"{net}_{dataset.lower()}.yml")
+    return [path for path in found if path.is_file() and (path == own or not _of_a_net(path))]
+
+
+def _of_a_net(path: Path) -> bool:
+    """Whether a file configures a net rather than a data set, whose folder may have the same name."""
+    return any(line.startswith("NET:") for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
