@@ -99,16 +99,18 @@ def test_files_of_the_server_are_not_served(url: str) -> None:
 
 
 @needs_gradio
-@pytest.mark.skipif(not Path("/var/tmp").is_dir(), reason="a folder beside the usual one for temporary files")
-def test_examples_are_served_wherever_they_lie() -> None:
-    gradio = import_gradio()
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        shown, other = (Path(shutil.copy(DEMO / "images" / f"demo_{n}.png", folder)) for n in (0, 1))
-        service = Service(dsg.load(DEMO / "mini.npz"), LIMITS)
-        with command.opened(gradio, service, [Example(shown, WORDS)], HERE, free_port(HERE, 0)) as url:
-            assert urllib.request.urlopen(f"{url}gradio_api/file={shown}").read() == shown.read_bytes()
-            with pytest.raises(urllib.error.HTTPError):
-                urllib.request.urlopen(f"{url}gradio_api/file={other}")
+def test_examples_are_served_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also outside of the working directory and of that for temporary files, which gradio serves anyway."""
+    for name in ("temporary", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    images = (DEMO / "images" / f"demo_{number}.png" for number in (0, 1))
+    shown, other = (Path(shutil.copy(image, tmp_path / "elsewhere")) for image in images)
+    service = Service(dsg.load(DEMO / "mini.npz"), LIMITS)
+    with command.opened(import_gradio(), service, [Example(shown, WORDS)], HERE, free_port(HERE, 0)) as url:
+        assert urllib.request.urlopen(f"{url}gradio_api/file={shown}").read() == shown.read_bytes()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{url}gradio_api/file={other}")
 
 
 @needs_gradio

@@ -106,25 +106,24 @@ def _read(file: IO[str], path: Path, size: int = BLOCK) -> str:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
-    try:
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                names = [name for name in archive.namelist() if name.endswith(".json")]
-                if len(names) != 1:
-                    raise UserError(f"{path}: holds {len(names)} JSON files where one is expected")
-                with archive.open(names[0]) as content, io.TextIOWrapper(content, "utf-8") as file:
-                    yield file
-        else:
-            with open(path, encoding="utf-8") as file:
-                yield file
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    # The last two: it is encrypted, or packed in a way that Python does not know.
-    except (
-        IsADirectoryError,
-        PermissionError,
-        zipfile.BadZipFile,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            file = _open(path, stack)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+        # RuntimeError: the archive is encrypted, or packed in a way that Python does not know.
+        except (IsADirectoryError, PermissionError, zipfile.BadZipFile, RuntimeError) as error:
+            raise UserError(f"{path}: cannot be read ({error})") from error
+        yield file
+
+
+def _open(path: Path, stack: contextlib.ExitStack) -> IO[str]:
+    """The text of a file, or of the one JSON file in a .zip; what is open is closed with the stack."""
+    if path.suffix != ".zip":
+        return stack.enter_context(open(path, encoding="utf-8"))
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    names = [name for name in archive.namelist() if name.endswith(".json")]
+    if len(names) != 1:
+        raise UserError(f"{path}: holds {len(names)} JSON files where one is expected")
+    content = stack.enter_context(archive.open(names[0]))
+    return stack.enter_context(io.TextIOWrapper(content, "utf-8"))

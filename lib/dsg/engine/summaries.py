@@ -31,7 +31,7 @@ class Summaries:
 
     def __init__(self, folder: Path) -> None:
         self._writer: Any = None
-        with self._forgiving():
+        with self._forgiving(ValueError):  # of a folder whose name is not UTF-8
             self._writer = tf.summary.create_file_writer(str(folder))
 
     def add_step(self, step: int, report: StepReport, learning_rate: float, images_per_second: float) -> None:
@@ -66,10 +66,10 @@ class Summaries:
             self._writer.flush()
 
     @contextlib.contextmanager
-    def _forgiving(self) -> Iterator[None]:
+    def _forgiving(self, *also: type[Exception]) -> Iterator[None]:
         try:
             yield
-        except (tf.errors.OpError, ValueError) as error:  # ValueError: a name that is not UTF-8
+        except (tf.errors.OpError, *also) as error:
             self._writer = None
             message = error.message if isinstance(error, tf.errors.OpError) else str(error)
             reason = message.split("}} ")[-1].split("\n")[0]
