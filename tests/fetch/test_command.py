@@ -7,10 +7,12 @@ import io
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +181,48 @@ def test_files_put_there_by_hand_are_found(get):
     (images / "a.jpg").write_bytes(b"a")
     assert "counted, not compared" in get("vrd", only=["images"])[0]
     assert get.site.requests == []
+
+
+def test_an_interrupted_unpacking_is_not_taken_for_files_put_there_by_hand(tmp_path):
+    """Enough files to be counted as all, and the archive has more: the program waits at a pipe in the place
+    of one of them until it is told to stop.
+    """
+    train, last = "d/VRD/sg_dataset/sg_train_images", bytes(1 << 20)
+    needed = catalogue()["vrd"]["images"].there
+    files = {f"x/{pattern[:-1]}{n}.jpg": b"-" for pattern, number in needed.items() for n in range(number)}
+    (tmp_path / "sg_dataset.zip").write_bytes(zip_of({**files, "x/sg_train_images/last.jpg": last}))
+    (tmp_path / train).mkdir(parents=True)
+    pipe = tmp_path / train / ".last.jpg.part"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    words = [sys.executable, str(ROOT / "tools/fetch.py"), "vrd", "--only=images", "--from=.", "--data=d"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        assert select.select([reader], [], [], 60)[0]
+        first.terminate()
+        assert first.communicate(timeout=60)[1] == b"interrupted by SIGTERM\n"
+    os.close(reader)
+    assert len(list((tmp_path / train).iterdir())) == needed["sg_train_images/*"]
+    second = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert second.returncode == 0 and "there already" not in second.stdout, second.stderr
+    assert (tmp_path / train / "last.jpg").read_bytes() == last
+    third = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert "there already" in third.stdout and "5,001 files, sizes as unpacked" in third.stdout
+
+
+def test_what_another_program_unpacked_counts(get, archives):
+    """As the message says that is shown where Python cannot unpack."""
+    content = bytearray(archives["sg_dataset.zip"])
+    content[8], content[content.index(b"PK\x01\x02") + 10] = 9, 9  # Deflate64
+    get.site.files["deflate64.zip"] = bytes(content)
+    part = replace(listing(get.site)["vrd"]["images"], urls=(get.site.url("good", "deflate64.zip"),))
+    listed = {"vrd": {"images": part}}
+    with pytest.raises(UserError, match="unpack it with another program"):
+        fetch("vrd", get.data, tools=get.tools, listed=listed)
+    images = get.data / "VRD/sg_dataset/sg_train_images"
+    images.mkdir(exist_ok=True)
+    (images / "a.jpg").write_bytes(b"a")
+    fetch("vrd", get.data, tools=get.tools, listed=listed)
+    assert "counted, not compared" in get.caplog.text
 
 
 def test_the_data_folder_may_be_the_data_sets_own(get):

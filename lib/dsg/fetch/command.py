@@ -19,7 +19,7 @@ from dsg.fetch.http import local_path
 from dsg.fetch.presence import present, write_receipt
 from dsg.fetch.space import demand, most_at_once
 from dsg.fetch.tools import Tools, explained, need_space
-from dsg.fetch.unpack import Damaged, unpack
+from dsg.fetch.unpack import Damaged, Unsupported, unpack
 
 LOG = logging.getLogger("dsg")
 WORK = ".fetch"  # below the data folder: what is on its way, and receipts
@@ -200,8 +200,12 @@ def _unpack(
     tools: Tools,
     limits: Limits | None,
 ) -> None:
+    write_receipt(receipt, [])
     try:
         files = unpack(archive, target, anchor=part.anchor, only=part.only, tools=tools, limits=limits)
+    except Unsupported:
+        receipt.unlink()  # what another program unpacks is to count
+        raise
     except Damaged as error:
         again = "fetch it again"
         if archive.parent == receipt.parent:

@@ -1,6 +1,7 @@
 """Is a part there already? By the receipt of an earlier fetch, file by file; else by what should be there.
 
-A receipt is a text with a line for each unpacked file: CRC-32, bytes, name.
+A receipt is a text with a line for each unpacked file: CRC-32, bytes, name. An empty one says that unpacking was
+begun and has not ended.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dsg.fetch.unpack import Unpacked, file_crc
 
 
 def write_receipt(receipt: Path, files: Sequence[Unpacked]) -> None:
-    """Notes what was unpacked.
+    """Notes what was unpacked; without files, that unpacking begins.
 
     Raises:
         UserError: it cannot be written.
@@ -50,10 +51,16 @@ def present(part: Part, target: Path, receipt: Path, thorough: bool = False) -> 
         complete = all(_same(target / file.name, file, thorough) for file in files)
         compared = "sizes and checksums" if thorough else "sizes"
         return f"{target}, {len(files):,} files, {compared} as unpacked" if complete else ""
+    if _begun(receipt):  # many files may be there, and the last ones not
+        return ""
     counts = {pattern: _count(target, pattern) for pattern in part.there}
     if not counts or any(counts[pattern] < number for pattern, number in part.there.items()):
         return ""
     return f"{target}, {sum(counts.values()):,} files (put there by hand: counted, not compared)"
+
+
+def _begun(receipt: Path) -> bool:
+    return receipt.is_file() and receipt.stat().st_size == 0
 
 
 def _verified(part: Part) -> str:

@@ -29,6 +29,10 @@ class Damaged(Exception):
     """The archive's content does not agree with its checksums, or ends early."""
 
 
+class Unsupported(UserError):
+    """The archive is packed in a way that Python cannot unpack; another program may."""
+
+
 def unpack(
     path: Path,
     target: Path,
@@ -53,6 +57,7 @@ def unpack(
 
     Raises:
         UserError: the archive is dangerous or not the expected one, or there is no disk for it.
+        Unsupported: Python cannot unpack it.
         Damaged: it is cut off or has wrong checksums.
     """
     tools = tools or Tools()
@@ -70,7 +75,7 @@ def unpack(
                     progress.advance()
             return done
     except NotImplementedError as error:
-        raise UserError(
+        raise Unsupported(
             f"{path}: packed in a way that Python cannot unpack ({error}); unpack it with another program, "
             f"so that {target} holds {anchor or 'it'}"
         ) from error
