@@ -163,6 +163,21 @@ def test_damage_leaves_no_half_file(packed, tmp_path):
     assert everything(out) <= {"a"}
 
 
+@pytest.mark.parametrize("where", ["directory", "file"])
+def test_a_damaged_name_that_should_be_utf8(tmp_path, where):
+    """In the zip's directory, which is read when it is opened, or before the file itself."""
+    content, name = bytearray(zip_of({"ä.jpg": b"a"})), "ä.jpg".encode()
+    at = content.rindex(name) if where == "directory" else content.index(name)
+    content[at] = 255
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    if where == "directory":
+        assert problem(path, Part("a.zip", (), "")).startswith("it is no complete zip archive ('utf-8' codec")
+    with pytest.raises(Damaged, match="can't decode byte 0xff"):
+        unpack(path, tmp_path / "out")
+    assert not everything(tmp_path / "out")
+
+
 def test_an_interrupted_run_goes_on(tmp_path):
     out, path = tmp_path / "out", tmp_path / "a.zip"
     path.write_bytes(zip_of({"a": b"same", "b": b"new!"}))

@@ -15,7 +15,14 @@ from dsg.fetch.tools import size_text
 
 LFS_HEADER = b"version https://git-lfs"
 PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    UnicodeDecodeError,  # a name
+)
 BLOCK = 1 << 20
 
 
