@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -33,9 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from dsg.datasets.shapes import generate_shapes
+    from dsg.engine.interrupt import Interrupted
     from dsg.errors import UserError
 
+    def stop(number: int, _: object) -> None:
+        # Impatience would leave the folder that is being removed.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Interrupted(number)
+
     try:
+        signal.signal(signal.SIGTERM, stop)  # what train.sh makes of Ctrl-C
         folder = generate_shapes(
             options.folder,
             train=options.train,
@@ -52,9 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     except PermissionError as error:
         print(f"generate_shapes: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("generate_shapes: interrupted; nothing was changed", file=sys.stderr)
-        return 130
+        return 128 + getattr(error, "signal", signal.SIGINT)
     print(f"{folder}: {options.train} train and {options.test} test images")
     return 0
 

@@ -4,9 +4,12 @@ bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -233,6 +236,30 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(cv2, "imencode", interrupt)
     with pytest.raises(KeyboardInterrupt):
         generate_shapes(tmp_path / "shapes", train=3, test=2, **SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_ends_the_workers_and_leaves_nothing(tmp_path) -> None:
+    """What train.sh makes of Ctrl-C, when the workers have begun."""
+    words = ["--train", "4000", "--size", "512", "512", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tools" / "generate_shapes.py"), str(tmp_path / "shapes"), *words],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        assert process.stderr is not None
+        seen = b""
+        while not re.search(rb"[1-9]\d*/4400 ", seen):
+            seen += (more := os.read(process.stderr.fileno(), 4096))
+            assert more, seen
+        process.terminate()
+        _, message = process.communicate(timeout=60)  # until nobody has the other end, workers included
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 143
+    assert message.endswith(b"generate_shapes: interrupted; nothing was changed\n") and b"Trace" not in message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ pictures are generated or by how many processes. The folder appears under its na
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -192,9 +193,11 @@ def _write_dataset(folder: Path, settings: dict[str, Any], workers: int, progres
     ]
     annotations: dict[str, dict[str, Any]] = {split: {} for split in IMAGE_FOLDERS}
     with tqdm(total=len(tasks), desc="generating shapes", unit="image", disable=not progress) as bar:
-        for split, name, relationships in _results(tasks, workers):
-            annotations[split][name] = relationships
-            bar.update()
+        # Closed, and so the pool ended, before anyone removes the folder.
+        with contextlib.closing(_results(tasks, workers)) as results:
+            for split, name, relationships in results:
+                annotations[split][name] = relationships
+                bar.update()
     width, height = settings["size"]
     for split, content in annotations.items():
         _write_json(folder / f"annotations_{split}.json", content)
@@ -214,7 +217,9 @@ def _exchange(partial: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _results(tasks: list[Task], workers: int) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+def _results(
+    tasks: list[Task], workers: int
+) -> Generator[tuple[str, str, list[dict[str, Any]]], None, None]:
     """What `_write_picture` gives for each task, in their order."""
     if workers == 1 or len(tasks) < 16:
         yield from map(_write_picture, tasks)
@@ -222,17 +227,23 @@ def _results(tasks: list[Task], workers: int) -> Iterator[tuple[str, str, list[d
     # Forking is quick, but not safe once TensorFlow has started its threads.
     quick = "fork" in multiprocessing.get_all_start_methods() and "tensorflow" not in sys.modules
     context = multiprocessing.get_context("fork" if quick else "spawn")
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     try:
         yield from pool.map(_write_picture, tasks, chunksize=8)
     except BrokenProcessPool:
         raise UserError("shapes: a worker process ended (out of memory?); try with fewer workers") from None
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - set(others):
+            process.terminate()  # what they have begun may take a minute, and is thrown away
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends the pool
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what the parent does then
     cv2.setNumThreads(1)  # the processes share the processors already
 
 
