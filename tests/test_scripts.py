@@ -213,6 +213,46 @@ def test_files_of_weights_are_named_from_where_the_script_is_started(world):
                 assert f"{key} {world.data / name}" in done.stdout, done.stdout + done.stderr
 
 
+def test_shapes_are_generated_where_training_looks_for_them(world, tmp_path):
+    """DATA.DIR wins over --data, the last one over those before; a folder is named from where one is."""
+    (world.data / "empty").mkdir()
+
+    def generated(*words, where=True):
+        done = world.script(
+            "train.sh", "cpu", "shapes", "mini", *words, where=where, environment={"DSG_PYTHON": "echo"}
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("tools/generate_shapes.py")]
+        return [Path(line.split()[1]) for line in lines]
+
+    assert generated() == []
+    assert generated("DATA.DIR", tmp_path) == [tmp_path / "shapes"]
+    assert generated("name", "TRAIN.GAMMA", "1", "DATA.DIR", "empty") == [world.data / "empty" / "shapes"]
+    assert generated("DATA.DIR", world.data, "DATA.DIR", tmp_path, where=False) == [tmp_path / "shapes"]
+    assert generated("DATA.DIR", tmp_path, "DATA.DIR", world.data, where=False) == []
+    assert generated("DATA.DIR", world.data, "--data", tmp_path, where=False) == []
+    assert generated("DATA.DIR", world.data / "shapes", where=False) == []
+
+
+def test_options_of_table3_may_stand_anywhere(tmp_path):
+    place = World(tmp_path, tmp_path / "output")
+
+    def cost(*words, **environment):
+        done = place.script("table3.sh", *words, where=False, environment={"DSG_PYTHON": "echo", **environment})
+        return [line for line in done.stdout.splitlines() if line.startswith("tools/cost.py")]
+
+    wanted = "tools/cost.py --net res18 --cfg experiments/cfgs/res18.yml --gpu {} --output {} --set"
+    here = [wanted.format("cpu", tmp_path / "o")]
+    assert cost("cpu", "res18", "--output", "o") == here
+    assert cost("--output", "o", "cpu", "res18") == here
+    assert cost("cpu", "--output=o", "--data", "d", "res18") == here
+    assert cost("cpu", "res18", OUTPUT_DIR="o") == here
+    assert cost("0", "--output", "/o", "res18", "TRAIN.GAMMA", "1") == [
+        wanted.format("0", "/o") + " TRAIN.GAMMA 1"
+    ]
+    for few in ([], ["cpu"], ["--output", "o", "cpu"]):
+        one_line(place.script("table3.sh", *few, where=False), "usage: table3.sh <gpu> <net>")
+
+
 def test_other_options_do_not_go_on(world, trained):
     done = world.script("train.sh", "cpu", "shapes", "mini", "whole", *PAIRS, "TRAIN.GAMMA", "0.9")
     one_line(done, "whole", "TRAIN.GAMMA was 0.5, is 0.9", "another name")

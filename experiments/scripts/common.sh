@@ -23,6 +23,8 @@ absolute() { # a path as seen from where the script was started
 }
 
 # Sets gpu, dataset, net, data, output and rest (what follows <net>); the options --data and --output may stand anywhere.
+# Where `only_dataset` is set, it is the data set, and none is expected among the words.
+only_dataset=
 read_arguments() {
   data=${DATA_DIR:-}
   output=${OUTPUT_DIR:-}
@@ -44,6 +46,7 @@ read_arguments() {
       *) words+=("$1") && shift ;;
     esac
   done
+  [ -z "$only_dataset" ] || words=("${words[@]:0:1}" "$only_dataset" "${words[@]:1}")
   ((${#words[@]} >= 3)) || fail "$(usage)"
   gpu=${words[0]} dataset=${words[1]} net=${words[2]}
   rest=("${words[@]:3}")
@@ -102,8 +105,11 @@ find_python() {
   export PYTHONFAULTHANDLER=1 # a crash in compiled code says where it was called
 }
 
-generate_if_absent() { # the data set `shapes` can be made on the spot
-  local folder=${data:-data}
+generate_if_absent() { # the data set `shapes` can be made on the spot, where `pairs` or --data have it
+  local folder=${data:-data} index
+  for ((index = 0; index + 1 < ${#pairs[@]}; index += 2)); do
+    [ "${pairs[index]}" != DATA.DIR ] || folder=${pairs[index + 1]} # the last one wins, as with the programs
+  done
   if [ "$dataset" = shapes ] && [ ! -f "$folder/annotations_train.json" ] && [ ! -d "$folder/shapes" ]; then
     run "$python" tools/generate_shapes.py "$folder/shapes"
   fi

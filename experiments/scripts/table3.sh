@@ -7,8 +7,7 @@ usage() {
   echo "usage: table3.sh <gpu> <net> [KEY VALUE ...] [--output DIR] (<gpu>: 0 or cpu; <net>: $(cd "$root" && known_nets))"
 }
 
-# Of a data set only the sizes of its vocabulary matter, and those are Visual Genome's.
-(($# < 2)) || [[ $1 == -* || $2 == -* ]] || set -- "$1" visualgenome "${@:2}"
+only_dataset=visualgenome # of a data set only the sizes of its vocabulary matter, and those are Visual Genome's
 read_arguments "$@"
 check_arguments
 pairs_from "${rest[@]}"
