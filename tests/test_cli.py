@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from dsg.cli import config_of, dataset_and_split, main, run_parser
+from dsg.cli import config_of, dataset_and_split, main, run_parser, split_at_end
 from dsg.engine.interrupt import Interrupted
 from dsg.errors import UserError
+from tests.datasets.files import write_dataset
 from tests.tiny import ROOT
 
 
@@ -72,11 +73,47 @@ def test_noise_of_tensorflow_is_dropped_and_nothing_else():
     assert sorted(done.stderr.splitlines()) == ["a crash", "from Python"]
 
 
-def test_dataset_and_split():
-    assert dataset_and_split("visualgenome", "train") == ("visualgenome", "train")
-    assert dataset_and_split("visualgenome_test", "train") == ("visualgenome", "test")
-    assert dataset_and_split("vrd_val", "test") == ("vrd", "validation")
-    assert dataset_and_split("my_data", "test") == ("my_data", "test")
+def test_dataset_and_split(tmp_path):
+    assert dataset_and_split("visualgenome", "train", tmp_path) == ("visualgenome", "train")
+    assert dataset_and_split("visualgenome_test", "train", tmp_path) == ("visualgenome", "test")
+    assert dataset_and_split("vrd_val", "test", tmp_path) == ("vrd", "validation")
+    assert dataset_and_split("my_data", "test", tmp_path) == ("my_data", "test")
+
+
+def test_a_data_set_whose_name_ends_like_a_split(tmp_path):
+    write_dataset(tmp_path / "data" / "My_test")
+    (tmp_path / "data" / "vrd_test").mkdir()  # images, maybe, but no data set
+    for name in ("My_test", "my_test"):
+        assert dataset_and_split(name, "train", tmp_path / "data") == (name, "train")
+        assert dataset_and_split(f"{name}_val", "train", tmp_path / "data") == (name, "validation")
+        assert dataset_and_split(name, "train", tmp_path / "data" / "My_test") == (name, "train")
+    assert dataset_and_split("my_test", "train", tmp_path) == ("my", "test")
+    assert dataset_and_split("vrd_test", "train", tmp_path / "data") == ("vrd", "test")
+    path = str(tmp_path / "data" / "vrd_test")
+    assert dataset_and_split(path, "train", tmp_path) == (path, "train")
+
+
+def refusal(tool, *words):
+    """The line on standard error with which a program refuses its options."""
+    done = subprocess.run([sys.executable, ROOT / "tools" / tool, *words], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_a_data_set_whose_name_ends_like_a_split_is_trained_on_and_tested(tmp_path):
+    """Both programs find it, and miss only what is not there."""
+    folder = write_dataset(tmp_path / "data" / "my_test")
+    where = ["--imdb", "my_test", "--data", str(tmp_path / "data"), "--output", str(tmp_path / "output")]
+    assert f"{folder}/images" in refusal("trainval_net.py", *where)
+    assert "my_test_train" in refusal("test_net.py", *where, "--model", "absent_iter_0")
+
+
+def test_the_split_to_validate_on():
+    for text, split in (("val", "validation"), ("vrd_val", "validation"), ("my_data_test", "test")):
+        assert split_at_end(text, "--imdbval") == split
+    for text in ("vrd_tset", "tset", "vrd", ""):
+        said = refusal("trainval_net.py", "--imdb", "vrd", "--check", "--imdbval", text)
+        assert said.startswith(f"error: --imdbval {text!r} ends with no split") and "validation" in said
 
 
 def test_config_of_options(tmp_path):

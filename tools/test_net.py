@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> None:
     )
     options = parser.parse_args(arguments)
     config, pairs = config_of(options)
-    dataset, split = dataset_and_split(options.imdb, "test")
+    dataset, split = dataset_and_split(options.imdb, "test", Path(config.data.dir))
     name = find_dataset(dataset, Path(config.data.dir))[0]
     net, output = options.net or config.net, Path(options.output)
     path = find_snapshot(options.model, output, net, name, Path(config.data.dir))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import config_of, dataset_and_split, main, run_parser  # noqa: E402
+from dsg.cli import config_of, dataset_and_split, main, run_parser, split_at_end  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -38,10 +38,10 @@ def run(arguments: Sequence[str]) -> None:
     extra += ["TRAIN.EPOCHS", options.iters] if options.iters else []
     config, _ = config_of(options, extra)
     parse_gpus(options.gpu)
+    validation_split = split_at_end(options.imdbval, "--imdbval")
     if options.check:
         return
-    dataset, split = dataset_and_split(options.imdb, "train")
-    _, validation_split = dataset_and_split(f"{dataset}_{options.imdbval.rpartition('_')[2]}", "validation")
+    dataset, split = dataset_and_split(options.imdb, "train", Path(config.data.dir))
     training, validation = load_splits(config, dataset, (split, validation_split))
     net = options.net or config.net
     training_run = Run.of(Path(options.output), net, training.name, options.tag or "default")

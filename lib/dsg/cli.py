@@ -110,14 +110,44 @@ def config_of(options: argparse.Namespace, extra: Sequence[str] = ()) -> tuple[C
     return config, pairs
 
 
-def dataset_and_split(text: str, default_split: str) -> tuple[str, str]:
+def dataset_and_split(text: str, default_split: str, data_dir: Path) -> tuple[str, str]:
     """The release's `--imdb`: a data set's name or folder, with or without a split at its end.
 
+    A folder that is called so, ending included, comes first.
+
     Example:
-        >>> dataset_and_split("visualgenome_train", "test"), dataset_and_split("vrd", "test")
-        (('visualgenome', 'train'), ('vrd', 'test'))
+        >>> dataset_and_split("visualgenome_train", "test", Path("data"))
+        ('visualgenome', 'train')
     """
-    name, _, split = text.rpartition("_")
-    if name and split in SPLITS and not Path(text).is_dir():
-        return name, {"val": "validation"}.get(split, split)
+    name, _, ending = text.rpartition("_")
+    if name and ending in SPLITS and not _is_folder(text, data_dir):
+        return name, _split(ending)
     return text, default_split
+
+
+def split_at_end(text: str, option: str) -> str:
+    """The release's `--imdbval`: a split, alone or at the end of a data set's name.
+
+    Raises:
+        UserError: it ends otherwise; the message names `option`.
+
+    Example:
+        >>> split_at_end("visualgenome_val", "--imdbval")
+        'validation'
+    """
+    ending = text.rpartition("_")[2]
+    if ending not in SPLITS:
+        raise UserError(f"{option} {text!r} ends with no split: {', '.join(SPLITS)}")
+    return _split(ending)
+
+
+def _split(name: str) -> str:
+    return {"val": "validation"}.get(name, name)
+
+
+def _is_folder(text: str, data_dir: Path) -> bool:
+    """Whether it is a path, or names a data set in the data folder; there, images alone may be called so."""
+    from dsg.datasets.catalogue import folder_of, holds_annotations
+
+    folder = folder_of(text, data_dir)
+    return folder is not None and (folder == Path(text) or holds_annotations(folder))

@@ -80,10 +80,7 @@ def find_dataset(name: str | os.PathLike[str], data_dir: Path) -> tuple[str, Pat
     known = _known_name(text)
     if known:
         return known, _known_folder(known, data_dir), CATALOGUE[known]
-    candidates = [Path(text), data_dir / text, _same_name(data_dir, text)]
-    if holds_annotations(data_dir) and data_dir.resolve().name.lower() == text.lower():
-        candidates.append(data_dir)
-    folder = next((path for path in candidates if path is not None and path.is_dir()), None)
+    folder = folder_of(text, data_dir)
     if folder is None:
         close = difflib.get_close_matches(text.lower(), CATALOGUE, n=1)
         hint = (
@@ -93,6 +90,14 @@ def find_dataset(name: str | os.PathLike[str], data_dir: Path) -> tuple[str, Pat
         )
         raise UserError(f"unknown data set {text!r}: {hint}")
     return folder.resolve().name, folder, None
+
+
+def folder_of(text: str, data_dir: Path) -> Path | None:
+    """The folder with that path, or else of that name in `data_dir`; None where there is none."""
+    candidates = [Path(text), data_dir / text, _same_name(data_dir, text)]
+    if holds_annotations(data_dir) and data_dir.resolve().name.lower() == text.lower():
+        candidates.append(data_dir)
+    return next((path for path in candidates if path is not None and path.is_dir()), None)
 
 
 def holds_annotations(folder: Path) -> bool:

@@ -61,7 +61,6 @@ def find_trained(options: argparse.Namespace, model: str, *, shifting: bool = Fa
         UserError: one of them is not there, they do not belong together, or it is not what is wanted.
     """
     config, pairs = config_of(options)
-    dataset, split = dataset_and_split(options.imdb, "test")
     net, file = options.net or config.net, Path(model)
     if file.suffix == ".npz" and file.is_file() and not options.net:
         net = load_meta(file).net
@@ -74,6 +73,7 @@ def find_trained(options: argparse.Namespace, model: str, *, shifting: bool = Fa
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
         )
+    dataset, split = dataset_and_split(options.imdb, "test", Path(config.data.dir))
     name = find_dataset(dataset, Path(config.data.dir))[0]
     path = find_snapshot(model, Path(options.output), net, name, Path(config.data.dir))
     if is_snapshot(path):
