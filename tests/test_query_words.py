@@ -60,6 +60,50 @@ def test_unknown_names_are_answered_with_known_ones(text: str, message: str) -> 
         parse_query(text, OBJECTS, PREDICATES)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "building, edifice, next to, by, tree",
+        "Building,edifice,next-to,by,tree",
+        "building edifice, next to by, tree",
+        "building, edifice, next to by, tree",
+    ],
+)
+def test_names_may_have_commas(text: str) -> None:
+    assert parse_query(text, ["building, edifice", "tree"], ["on", "next_to, by"]) == (0, 1, 1)
+
+
+def test_the_example_can_be_asked_for() -> None:
+    objects, predicates = ["building, edifice", "tree"], ["next to"]
+    with pytest.raises(UserError) as caught:
+        parse_query("building, edifice, tree, next to", objects, predicates)
+    example = str(caught.value).split("for example ")[1].strip("'")
+    assert parse_query(example, objects, predicates) == (0, 0, 1)
+
+
+def test_commas_that_can_be_read_in_several_ways() -> None:
+    objects, predicates = ["building", "building, edifice", "tree"], ["next to", "edifice, next to"]
+    with pytest.raises(UserError) as caught:
+        parse_query("building, edifice, next to, tree", objects, predicates)
+    assert str(caught.value) == (
+        "query 'building, edifice, next to, tree': may be 'building' 'edifice, next to' 'tree' or "
+        "'building, edifice' 'next to' 'tree'; leave out the commas within names"
+    )
+    assert parse_query("building edifice, next to, tree", objects, predicates) == (1, 0, 2)
+    assert parse_query("building, edifice next to, tree", objects, predicates) == (0, 1, 2)
+
+
+def test_names_that_differ_in_commas_mean_themselves() -> None:
+    names = ["t shirt", "t, shirt", "man"]
+    assert parse_query("man, on, t shirt", names, ["on"]) == (2, 0, 0)
+    assert parse_query("t, shirt, on, t, shirt", names, ["on"]) == (1, 0, 1)
+
+
+def test_many_commas_are_refused_at_once() -> None:
+    with pytest.raises(UserError, match="commas between them"):
+        parse_query("building, " * 3000, ["building, edifice", "tree"], ["next to"])
+
+
 def test_similar_names_are_few_and_different() -> None:
     assert similar_names("cube", OBJECTS, 3) == ["blue_metal_cube", "blue_rubber_cube", "brown_metal_cube"]
     assert similar_names("qqqq", OBJECTS) == []

@@ -1,6 +1,7 @@
 """Queries in words, such as `red metal cube, left, blue rubber sphere`, as the integers that a model takes.
 
-Blanks, underscores, hyphens and capitals make no difference; an unknown name is answered with names like it.
+Blanks, underscores, hyphens, capitals and a name's own commas make no difference; an unknown name is answered
+with names like it.
 """
 
 from __future__ import annotations
@@ -20,25 +21,30 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
     """Subject category, predicate and object category of a query in words.
 
     Args:
-        text: three names, commas between them.
+        text: three names, commas between them; a name's own commas may stay or be left out.
         objects: names of the categories; the position of a name is its index.
         predicates: names of the predicates.
 
     Raises:
-        UserError: there are not three names, or one of them is unknown; the message has names like it.
+        UserError: there are not three names; one of them is unknown, and the message has names like it; or
+            there are more commas, and several ways to read them.
 
     Example:
         >>> parse_query("Cat, left of, grey dog", ["cat", "grey_dog"], ["left_of", "on"])
         (0, 0, 1)
     """
-    parts = text.split(",")
-    if len(parts) != 3 or not all(map(plain, parts)):
+    parts = [part.strip() for part in text.split(",")]
+    found = _readings(parts, objects, predicates)
+    if not found:
         example = ", ".join(spoken(name) for name in (objects[0], predicates[0], objects[-1]))
         raise UserError(
             f"query {text!r}: a query is a subject, a predicate and an object with commas between them, "
             f"for example {example!r}"
         )
-    return query_ids((parts[0], parts[1], parts[2]), objects, predicates, text)
+    if len(found) > 1:
+        ways = " or ".join(" ".join(map(repr, way)) for way in found)
+        raise UserError(f"query {text!r}: may be {ways}; leave out the commas within names")
+    return query_ids(found[0], objects, predicates, text)
 
 
 def query_ids(
@@ -87,12 +93,41 @@ def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> 
 
 def plain(name: str) -> str:
     """A name without what makes no difference: lower case, one blank between its words."""
-    return " ".join(re.split(r"[\s_-]+", name.strip(" _-\t\n").lower()))
+    return " ".join(word for word in re.split(r"[\s,_-]+", name.lower()) if word)
 
 
 def spoken(name: str) -> str:
     """A name of the vocabulary for people: blanks for underscores."""
     return name.replace("_", " ")
+
+
+def _readings(
+    parts: Sequence[str], objects: Sequence[str], predicates: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """All ways to join parts of a text, commas between them, into three known names. Three parts are taken as
+    they are: `query_ids` tells which is unknown.
+    """
+    if not all(map(plain, parts)):
+        return []
+    if len(parts) == 3:
+        return [(parts[0], parts[1], parts[2])]
+    categories, relations = set(map(plain, objects)), set(map(plain, predicates))
+    most = max(len(name.split()) for name in categories)  # parts that a category may have
+
+    def joined(start: int, end: int) -> str:
+        return ", ".join(parts[start:end])
+
+    count = len(parts)
+    subjects = [end for end in range(1, min(most, count) + 1) if plain(joined(0, end)) in categories]
+    others = [
+        start for start in range(max(count - most, 1), count) if plain(joined(start, count)) in categories
+    ]
+    return [
+        (joined(0, end), joined(end, start), joined(start, count))
+        for end in subjects
+        for start in others
+        if plain(joined(end, start)) in relations
+    ]
 
 
 def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
