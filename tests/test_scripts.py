@@ -237,7 +237,9 @@ def test_options_of_table3_may_stand_anywhere(tmp_path):
     place = World(tmp_path, tmp_path / "output")
 
     def cost(*words, **environment):
-        done = place.script("table3.sh", *words, where=False, environment={"DSG_PYTHON": "echo", **environment})
+        done = place.script(
+            "table3.sh", *words, where=False, environment={"DSG_PYTHON": "echo", **environment}
+        )
         return [line for line in done.stdout.splitlines() if line.startswith("tools/cost.py")]
 
     wanted = "tools/cost.py --net res18 --cfg experiments/cfgs/res18.yml --gpu {} --output {} --set"

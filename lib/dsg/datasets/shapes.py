@@ -37,6 +37,7 @@ LEAST_SIDE = 0.03  # of the picture's height: the smallest side of a visible box
 ATTEMPTS = 200
 
 Task = tuple[str, int, dict[str, Any], str]  # split, number of the picture, settings, folder
+Result = tuple[str, str, list[dict[str, Any]]]  # split, name of the picture, relationships
 
 
 def generate_shapes(
@@ -192,12 +193,12 @@ def _write_dataset(folder: Path, settings: dict[str, Any], workers: int, progres
         (split, number, settings, str(folder)) for split in IMAGE_FOLDERS for number in range(settings[split])
     ]
     annotations: dict[str, dict[str, Any]] = {split: {} for split in IMAGE_FOLDERS}
-    with tqdm(total=len(tasks), desc="generating shapes", unit="image", disable=not progress) as bar:
-        # Closed, and so the pool ended, before anyone removes the folder.
-        with contextlib.closing(_results(tasks, workers)) as results:
-            for split, name, relationships in results:
-                annotations[split][name] = relationships
-                bar.update()
+    bar = tqdm(total=len(tasks), desc="generating shapes", unit="image", disable=not progress)
+    # The results are closed, and so the pool ended, before anyone removes the folder.
+    with bar, contextlib.closing(_results(tasks, workers)) as results:
+        for split, name, relationships in results:
+            annotations[split][name] = relationships
+            bar.update()
     width, height = settings["size"]
     for split, content in annotations.items():
         _write_json(folder / f"annotations_{split}.json", content)
@@ -217,9 +218,7 @@ def _exchange(partial: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _results(
-    tasks: list[Task], workers: int
-) -> Generator[tuple[str, str, list[dict[str, Any]]], None, None]:
+def _results(tasks: list[Task], workers: int) -> Generator[Result, None, None]:
     """What `_write_picture` gives for each task, in their order."""
     if workers == 1 or len(tasks) < 16:
         yield from map(_write_picture, tasks)
@@ -247,7 +246,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)  # the processes share the processors already
 
 
-def _write_picture(task: Task) -> tuple[str, str, list[dict[str, Any]]]:
+def _write_picture(task: Task) -> Result:
     split, number, settings, folder = task
     picture, relationships = make_picture(split, number, settings)
     name = f"shapes_{split}_{number:06d}.png"

@@ -1,7 +1,7 @@
 """Is a part there already? By the receipt of an earlier fetch, file by file; else by what should be there.
 
-A receipt is a text with a line for each unpacked file: CRC-32, bytes, name. An empty one says that unpacking was
-begun and has not ended.
+A receipt is a text with a line for each unpacked file: CRC-32, bytes, name. An empty one says that unpacking
+was begun and has not ended.
 """
 
 from __future__ import annotations
