@@ -226,16 +226,13 @@ def _results(tasks: list[Task], workers: int) -> Generator[Result, None, None]:
     # Forking is quick, but not safe once TensorFlow has started its threads.
     quick = "fork" in multiprocessing.get_all_start_methods() and "tensorflow" not in sys.modules
     context = multiprocessing.get_context("fork" if quick else "spawn")
-    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     try:
-        yield from pool.map(_write_picture, tasks, chunksize=8)
+        # One by one: after an interruption only what was begun is waited for. To end the processes instead
+        # makes the pool of Python 3.9 and 3.10 print a traceback.
+        yield from pool.map(_write_picture, tasks)
     except BrokenProcessPool:
         raise UserError("shapes: a worker process ended (out of memory?); try with fewer workers") from None
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - set(others):
-            process.terminate()  # what they have begun may take a minute, and is thrown away
-        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
