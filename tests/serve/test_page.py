@@ -29,6 +29,7 @@ import dsg
 from dsg.errors import UserError
 from dsg.serve import command
 from dsg.serve.command import find_examples, free_port
+from dsg.serve.guard import LARGEST_CALL
 from dsg.serve.page import HOUR, Example, build_page, import_gradio
 from dsg.serve.service import Service
 from tests.serve.running import DEMO, HERE, LIMITS, needs_gradio, running
@@ -113,32 +114,115 @@ def test_examples_are_served_wherever_they_lie(tmp_path: Path, monkeypatch: pyte
             urllib.request.urlopen(f"{url}gradio_api/file={other}")
 
 
-@needs_gradio
-def test_a_client_cannot_send_the_server_elsewhere(url: str) -> None:
-    """A file may be named by a path or an address; only what was uploaded is taken."""
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
+    """A picture's address on a server that counts as a public one, and what that server was asked for."""
+    import safehttpx
+
+    monkeypatch.setattr(safehttpx, "is_public_ip", lambda ip: True)  # gradio refuses this machine's
     asked: list[str] = []
 
     class Other(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            self.send_error(404)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write((DEMO / "images" / "demo_0.png").read_bytes())
 
     with http.server.ThreadingHTTPServer((HERE, 0), Other) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         address = f"http://{HERE}:{other.server_port}/a.png"
-        files = [{"path": address}, {"path": "a.png", "url": address}, {"path": "/etc/hostname"}]
-        for file in files:
-            data = [{**file, "meta": {"_type": "gradio.FileData"}}, *WORDS]
-            call = urllib.request.Request(
-                f"{url}gradio_api/call/ask",
-                json.dumps({"data": data}).encode(),
-                {"Content-Type": "application/json"},
-            )
-            event = json.loads(urllib.request.urlopen(call).read())["event_id"]
-            answered = urllib.request.urlopen(f"{url}gradio_api/call/ask/{event}").read().decode()
-            assert answered.startswith("event: error") and str(ROOT) not in answered
+        assert urllib.request.urlopen(address).status == 200 and asked == ["/a.png"]
+        asked.clear()
+        yield address, asked
         other.shutdown()
+
+
+def sent(address: str, body: bytes, **headers: str) -> tuple[int, str]:
+    """What a server answers to a body: status and text, also where it refuses."""
+    kind = {"Content-Type": "application/json", **headers}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, body, kind)) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+
+
+def file_data(path: str, **more: str) -> dict[str, Any]:
+    """A file as gradio's clients name it."""
+    return {"path": path, **more, "meta": {"_type": "gradio.FileData"}}
+
+
+def uploaded(url: str) -> str:
+    """Where a picture lies that was uploaded."""
+    picture = (DEMO / "images" / "demo_0.png").read_bytes()
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%b\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    status, paths = sent(f"{url}gradio_api/upload", form % picture, **kind)
+    assert status == 200
+    return json.loads(paths)[0]
+
+
+@needs_gradio
+@pytest.mark.parametrize(
+    "route", ["call/ask", "call/v2/ask", "run/ask", "api/ask", "run/upload", "queue/join"]
+)
+def test_a_client_cannot_send_the_server_elsewhere(
+    url: str, elsewhere: tuple[str, list[str]], route: str
+) -> None:
+    """A file may be named by a path or an address, and in any place; only what was uploaded is taken."""
+    address, asked = elsewhere
+    mine = uploaded(url)
+    wrong = file_data(address)
+    folder = Path(mine).parent
+    calls: list[list[Any]] = [
+        [wrong, *WORDS],
+        [file_data("a.png", url=address), *WORDS],
+        [file_data("/etc/hostname"), *WORDS],
+        [file_data(f"{folder}/../../../etc/hostname"), *WORDS],
+        [file_data(f"{address}/../../../../../../../../../../../..{mine}"), *WORDS],
+        [file_data(mine), wrong, *WORDS[1:]],  # gradio looks for files in what should be words, too
+        [file_data(mine), WORDS[0], {"a": [[wrong]]}, WORDS[2]],
+    ]
+    for data in calls:
+        body = {"data": data, "fn_index": 0, "session_hash": "guest", "image": data[0], "event_data": None}
+        status, text = sent(f"{url}gradio_api/{route}", json.dumps(body).encode())
+        assert status == 403 and "upload" in text and str(ROOT) not in text
     assert not asked
+
+
+@needs_gradio
+def test_no_address_is_fetched_for_a_client(url: str, elsewhere: tuple[str, list[str]]) -> None:
+    address, asked = elsewhere
+    for path in (f"gradio_api/file={address}", f"gradio_api/file/{address}", f"gradio_api/proxy={address}"):
+        for method in ("GET", "HEAD"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(urllib.request.Request(url + path, method=method))
+            assert caught.value.code == 403
+    # What an uploaded file says of itself beside its path leads nowhere.
+    body = {"data": [file_data(uploaded(url), url=address, orig_name=address), *WORDS]}
+    status, text = sent(f"{url}gradio_api/run/ask", json.dumps(body).encode())
+    assert status == 200 and json.loads(text)["data"][4]["subjects"]
+    assert not asked
+
+
+@needs_gradio
+def test_calls_are_short_and_in_json(url: str) -> None:
+    """So that whatever gradio makes of one has been looked through."""
+    named = json.dumps({"data": [file_data("http://192.0.2.1/a.png"), *WORDS]}).encode()
+    for body, code, reason in (
+        (b"{", 400, "JSON"),
+        (b"\xff" + named, 400, "JSON"),
+        (b"[" * 200_000, 400, "JSON"),
+        (b" " * (LARGEST_CALL + 1), 413, "larger than"),
+        (named.decode().encode("utf-16"), 403, "upload"),
+    ):
+        status, text = sent(f"{url}gradio_api/call/ask", body)
+        assert status == code and reason in text, body[:20]
+    for kind in ("text/plain", "multipart/form-data; boundary=x", "application/x+json", ""):
+        for route in ("call/ask", "run/upload", "upload"):
+            status, _ = sent(f"{url}gradio_api/{route}", named, **{"Content-Type": kind})
+            assert status >= 400
 
 
 @needs_gradio

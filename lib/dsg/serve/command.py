@@ -83,7 +83,7 @@ def opened(gradio: Any, service: Service, examples: list[Example], host: str, po
         try:
             name = f"[{host}]" if ":" in host else host
             known = [str(one.path.resolve()) for one in examples]  # served wherever they lie, and they alone
-            options = launch_options(gradio, service)
+            options = launch_options(gradio, service, folder)
             _, url, _ = page.launch(server_name=name, server_port=port, allowed_paths=known, **options)
             yield url
         finally:

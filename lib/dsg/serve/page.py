@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from dsg.errors import UserError
 from dsg.query_words import spoken
 from dsg.serve.figure import STYLE, message, plain_figure, refusal
+from dsg.serve.guard import UploadsOnly
 from dsg.serve.service import Service
 from dsg.serve.upload import read_upload
 
@@ -138,9 +139,12 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
     return page
 
 
-def launch_options(gr: Any, service: Service) -> dict[str, Any]:
-    """What `Blocks.launch` is told beside host and port."""
+def launch_options(gr: Any, service: Service, uploads: str) -> dict[str, Any]:
+    """What `Blocks.launch` is told beside host and port; `uploads` is the folder where they lie."""
+    from starlette.middleware import Middleware  # gradio stands on it
+
     return {
+        "app_kwargs": {"middleware": [Middleware(UploadsOnly, folder=uploads)]},
         "theme": gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], primary_hue="blue"
         ),
