@@ -226,6 +226,15 @@ def test_calls_are_short_and_in_json(url: str) -> None:
 
 
 @needs_gradio
+def test_runs_are_kept_nowhere(url: str) -> None:
+    """gradio would keep them in a bucket of Hugging Face for whoever sends a token."""
+    call = urllib.request.Request(f"{url}gradio_api/run-history/buckets", headers={"x-hf-token": "hf_none"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(call)
+    assert caught.value.code == 404
+
+
+@needs_gradio
 def test_the_page_names_no_other_host(url: str) -> None:
     page = urllib.request.urlopen(url).read().decode()
     for tag in ("<script", "<link"):

@@ -40,6 +40,7 @@ def import_gradio() -> Any:
         UserError: it is not installed, or too old.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_RUN_HISTORY"] = "False"  # it goes to Hugging Face for whoever sends a token
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # It asks itself whether it is up; a proxy has no part in that.
     for name in ("no_proxy", "NO_PROXY"):
@@ -154,6 +155,7 @@ def launch_options(gr: Any, service: Service, uploads: str) -> dict[str, Any]:
         "share": False,
         "ssr_mode": False,
         "pwa": False,
+        "mcp_server": False,
         "enable_monitoring": False,
         "footer_links": [],
         "show_error": False,  # our own messages are answers; others may name folders
