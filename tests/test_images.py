@@ -176,6 +176,33 @@ def test_webp_without_an_orientation_that_makes_sense(tmp_path: Path, exif: byte
     np.testing.assert_array_equal(read_image(tmp_path / "a.webp"), picture())
 
 
+def bmp(dib: bytes, rows: bytes) -> bytes:
+    start = 14 + len(dib)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + dib + rows
+
+
+def test_a_bmp_of_os2(tmp_path: Path) -> None:
+    """Its header has 12 bytes, with 16 bits for a side."""
+    image, path = picture(64, 64), tmp_path / "a.bmp"
+    path.write_bytes(bmp(struct.pack("<IHHHH", 12, 64, 64, 1, 24), image[::-1].tobytes()))
+    assert stated_size(path.read_bytes()) == (64, 64)
+    np.testing.assert_array_equal(read_image(path), image)
+
+
+def test_what_other_programs_append_to_a_png(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.png", picture())
+    path.write_bytes(path.read_bytes() + bytes(2000))
+    np.testing.assert_array_equal(read_image(path), picture())
+
+
+def test_a_png_is_whole_where_its_last_chunk_is(tmp_path: Path) -> None:
+    """Not where its name turns up."""
+    data = write(tmp_path / "a.png", picture(200, 200)).read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:-500] + b"IEND")
+    with pytest.raises(UserError, match="the image file is truncated"):
+        read_image(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp"])
 def test_stated_size(kind: str) -> None:
     assert stated_size(cv2.imencode(kind, picture(24, 32))[1].tobytes()) == (24, 32)
@@ -189,6 +216,7 @@ def test_stated_size_of_what_is_none() -> None:
         b"\xff\xd8\xff\xff\xff\xe0\0",
         b"\x89PNG\r\n\x1a\n",
         b"BM",
+        b"BM" + bytes(40),
         b"GIF89a",
         b"hello",
     ):

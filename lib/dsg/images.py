@@ -46,7 +46,7 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         raise UserError(
             f"{path}: {width} x {height} pixels are more than {MAX_PIXELS // 10**6} million; shrink the image"
         )
-    if data.startswith(_PNG) and b"IEND" not in data[-1024:]:
+    if data.startswith(_PNG) and not _has_last_chunk(data):
         raise UserError(f"{path}: the image file is truncated; fetch it again")
     webp = is_webp(data)  # which only the newest OpenCV turns
     flags = cv2.IMREAD_COLOR
@@ -129,13 +129,33 @@ def stated_size(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack("<HH", data[6:10])
         return height, width
     if data.startswith(b"BM") and len(data) >= 26:
-        width, height = struct.unpack("<ii", data[18:26])
-        return abs(height), abs(width)
+        return _bmp_size(data)
     return _jpeg_size(data) if data.startswith(_JPEG) else (0, 0)
 
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
+
+
+def _has_last_chunk(png: bytes) -> bool:
+    """Whether a PNG file goes on to its last chunk; what other programs append behind it does not count."""
+    at = len(_PNG)
+    while at + 8 <= len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        if kind == b"IEND":
+            return True
+        at += 12 + length  # with length, kind and checksum
+    return False
+
+
+def _bmp_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the second header of a BMP file, whose own length tells of what kind it is."""
+    (length,) = struct.unpack_from("<I", data, 14)
+    if length == 12:  # of OS/2
+        width, height = struct.unpack_from("<HH", data, 18)
+        return height, width
+    width, height = struct.unpack_from("<ii", data, 18)
+    return abs(height), abs(width)  # rows from top to bottom count below zero
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
