@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import subprocess
@@ -203,9 +204,72 @@ def test_a_png_is_whole_where_its_last_chunk_is(tmp_path: Path) -> None:
         read_image(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp", ".webp"])
 def test_stated_size(kind: str) -> None:
     assert stated_size(cv2.imencode(kind, picture(24, 32))[1].tobytes()) == (24, 32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(b"VP8L", {"lossless": True}), (b"VP8X", {"exif": b"Exif\0\0MM"}), (b"VP8 ", {"quality": 50})],
+)
+def test_stated_size_of_webp(kind: bytes, options: dict) -> None:
+    file = io.BytesIO()
+    Image.fromarray(picture(24, 300)).save(file, "webp", **options)
+    assert stated_size(file.getvalue()) == (24, 300)
+    assert file.getvalue()[12:16] == kind
+    for length in range(30):
+        assert stated_size(file.getvalue()[:length]) == (0, 0)
+
+
+def jpeg_frame(height: int, width: int) -> bytes:
+    return b"\xff\xc0" + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\1\x11\0"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"\xff\xd0",  # markers without a length
+        b"\xff\x01",
+        b"\xff\xff",  # fill bytes
+        b"\xff\0" + jpeg_frame(1, 1)[2:],  # no marker
+        b"\xff\xfe\0\2garbage",
+        b"\xff\xfe" + struct.pack(">H", 2 + len(jpeg_frame(1, 1))) + jpeg_frame(1, 1),  # as in a thumbnail
+    ],
+)
+def test_stated_size_is_that_of_the_frame_that_is_decoded(before: bytes) -> None:
+    """What goes before it may be odd; only a decoder that agrees keeps a limit of pixels."""
+    data = cv2.imencode(".jpg", picture(24, 32))[1].tobytes()
+    header = 4 + int.from_bytes(data[4:6], "big")  # OpenCV takes nothing for a JPEG that begins oddly
+    data = data[:header] + before + data[header:]
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape[:2] == stated_size(data) == (24, 32)
+
+
+def test_a_decoy_behind_a_marker_without_a_length() -> None:
+    """The bytes behind such a marker are the next one, and no length that leads past the true frame."""
+    data = cv2.imencode(".jpg", picture(24, 32))[1].tobytes()
+    decoy = jpeg_frame(1, 1)
+    filled = data[:2] + b"\xff\xd0" + data[2:]
+    filled += bytes(4 + 0xFFE0 - len(filled)) + decoy
+    decoded = cv2.imdecode(np.frombuffer(filled, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape[:2] == stated_size(filled) == (24, 32)
+
+
+def test_a_webp_of_two_sizes_is_not_decoded(tmp_path: Path) -> None:
+    """Its first chunk may state less than the picture in it has."""
+    Image.fromarray(picture(24, 32)).save(tmp_path / "a.webp", exif=b"Exif\0\0MM")
+    data = (tmp_path / "a.webp").read_bytes()
+    (tmp_path / "a.webp").write_bytes(data[:24] + bytes(6) + data[30:])
+    assert stated_size((tmp_path / "a.webp").read_bytes()) == (1, 1)
+    with pytest.raises(UserError, match="not an image"):
+        read_image(tmp_path / "a.webp")
+
+
+def test_a_png_states_its_size_in_its_first_chunk() -> None:
+    other = png_chunk(b"abCd", struct.pack(">II", 1, 1))
+    data = cv2.imencode(".png", picture())[1].tobytes()
+    assert stated_size(data[:8] + other + data[8:]) == (0, 0)
 
 
 def test_stated_size_of_what_is_none() -> None:

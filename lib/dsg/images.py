@@ -10,6 +10,7 @@ alpha is dropped (not composited), and pictures are turned upright as their EXIF
 from __future__ import annotations
 
 import functools
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from dsg.errors import UserError
 from dsg.orientation import is_tiff, is_webp, stated_orientation, stored_pixels, upright_pixels
 
+PNG, JPEG, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM"  # what such files begin with
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded: a file of kilobytes can claim gigabytes of pixels."""
 
@@ -38,7 +40,11 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         UserError: the file is missing, unreadable, empty, truncated, no image, or has more than `MAX_PIXELS`
             pixels.
     """
-    data = _read_bytes(path)
+    return decode_image(_read_bytes(path), path, upright=upright)
+
+
+def decode_image(data: bytes, path: str | Path, *, upright: bool = True) -> np.ndarray:
+    """As `read_image`, of a file whose bytes are there; the path is for messages only."""
     if not data:
         raise UserError(f"{path}: the image file is empty; fetch it again")
     height, width = stated_size(data)
@@ -46,7 +52,7 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         raise UserError(
             f"{path}: {width} x {height} pixels are more than {MAX_PIXELS // 10**6} million; shrink the image"
         )
-    if data.startswith(_PNG) and not _has_last_chunk(data):
+    if data.startswith(PNG) and not _has_last_chunk(data):
         raise UserError(f"{path}: the image file is truncated; fetch it again")
     webp = is_webp(data)  # which only the newest OpenCV turns
     flags = cv2.IMREAD_COLOR
@@ -57,7 +63,7 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
     except cv2.error as error:  # sizes beyond OpenCV's own limit, and the like
         raise UserError(f"{path}: cannot be decoded ({' '.join(str(error.err).split())})") from error
     if image is None or image.size == 0:
-        known = data.startswith((_PNG, _JPEG))
+        known = data.startswith((PNG, JPEG))
         raise UserError(
             f"{path}: {'the image is truncated or damaged; fetch it again' if known else 'not an image'}"
         )
@@ -120,26 +126,25 @@ def mirror(image: np.ndarray) -> np.ndarray:
 def stated_size(data: bytes) -> tuple[int, int]:
     """Height and width that the header of an image file states; (0, 0) where it cannot be told.
 
-    Knows PNG, JPEG, GIF and BMP. WebP cannot exceed 16383 x 16383; for the rest OpenCV's own limit has to do.
+    Knows PNG, JPEG, WebP, BMP and GIF, as their decoders read them; for the rest OpenCV's own limit has to
+    do.
     """
-    if data.startswith(_PNG) and len(data) >= 24:
+    if data.startswith(PNG) and data[12:16] == b"IHDR" and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return height, width
     if data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:
         width, height = struct.unpack("<HH", data[6:10])
         return height, width
-    if data.startswith(b"BM") and len(data) >= 26:
+    if data.startswith(BMP) and len(data) >= 26:
         return _bmp_size(data)
-    return _jpeg_size(data) if data.startswith(_JPEG) else (0, 0)
-
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8"
+    if is_webp(data) and len(data) >= 30:
+        return _webp_size(data)
+    return _jpeg_size(data) if data.startswith(JPEG) else (0, 0)
 
 
 def _has_last_chunk(png: bytes) -> bool:
     """Whether a PNG file goes on to its last chunk; what other programs append behind it does not count."""
-    at = len(_PNG)
+    at = len(PNG)
     while at + 8 <= len(png):
         length, kind = struct.unpack_from(">I4s", png, at)
         if kind == b"IEND":
@@ -158,23 +163,38 @@ def _bmp_size(data: bytes) -> tuple[int, int]:
     return abs(height), abs(width)  # rows from top to bottom count below zero
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Height and width in the frame header of a JPEG file, found by walking through the segments."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (
-            0xC4,
-            0xC8,
-            0xCC,
-        ):  # those three are tables, not frames
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
-            return height, width
-        else:
-            at += 2 + length
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the first chunk of a WebP file, of which there are three kinds."""
+    kind, frame = data[12:16], data[20:30]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(frame[7:10], "little"), 1 + int.from_bytes(frame[4:7], "little")
+    if kind == b"VP8L":
+        sides = int.from_bytes(frame[1:5], "little")
+        return 1 + (sides >> 14 & 0x3FFF), 1 + (sides & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", frame, 6)
+        return height & 0x3FFF, width & 0x3FFF  # the upper two bits are a wish for the display
     return 0, 0
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the frame header of a JPEG file, found by walking through the segments.
+
+    As libjpeg walks, lest another size is found than is decoded: what stands between segments is passed over.
+    """
+    at = len(JPEG)
+    while found := _JPEG_MARKER.search(data, at):
+        marker, at = found[1][0], found.end()
+        if marker in _JPEG_FRAMES and at + 7 <= len(data):
+            height, width = struct.unpack_from(">HH", data, at + 3)
+            return height, width
+        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    return 0, 0
+
+
+# None of those without a length, and so without a segment: they are passed over, too.
+_JPEG_MARKER = re.compile(rb"\xff([^\0\xff\x01\xd0-\xd7])")
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # those three are tables
 
 
 def _read_bytes(path: str | Path) -> bytes:

@@ -142,7 +142,7 @@ def test_bad_uploads_are_answered(visit: Visit, tmp_path: Path) -> None:
     visit.upload(tmp_path / "notes.png")
     alert = tab.locator("#answer [role=alert]")
     alert.wait_for()
-    assert alert.inner_text() == "notes.png is not an image that can be read: send a JPEG or PNG."
+    assert alert.inner_text() == "notes.png is not an image that can be read: send a JPEG, PNG, WebP or BMP."
     visit.seen("refused")
     assert not tab.locator("#graph img").count()  # nothing is left of the answer before
     tab.click("#ask")

@@ -73,7 +73,9 @@ def test_what_clients_are_refused(url: str, tmp_path: Path) -> None:
     client = Client(url, verbose=False)
     (tmp_path / "notes.png").write_text("no picture")
     answered = client.predict(handle_file(tmp_path / "notes.png"), *WORDS, api_name="/ask")
-    assert answered[4] == {"error": "notes.png is not an image that can be read: send a JPEG or PNG."}
+    assert answered[4] == {
+        "error": "notes.png is not an image that can be read: send a JPEG, PNG, WebP or BMP."
+    }
     assert 'role="alert">notes.png is not an image' in answered[0]
 
     cv2.imwrite(str(tmp_path / "wide.png"), np.zeros((1000, 1200, 3), np.uint8))
@@ -349,6 +351,9 @@ def test_examples_have_words_that_fit(tmp_path: Path) -> None:
     assert [one.path.name for one in found] == [one.path.name for one in examples[1:3]]
     assert [one.words for one in found] == [one.words for one in examples[1:3]]
     assert find_examples(model, DEMO / "absent") == find_examples(model, None) == []
+    cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((40, 60, 3), np.uint8))  # which would be refused
+    shutil.copy(examples[0].path, tmp_path / "b.PNG")
+    assert [one.path.name for one in find_examples(model, tmp_path)] == ["b.PNG"]
 
 
 def test_a_port_that_is_taken() -> None:

@@ -20,13 +20,13 @@ import numpy as np
 
 from dsg.api import Model
 from dsg.datasets import load_dataset
-from dsg.demo_scenes import ENDINGS, shown_queries
+from dsg.demo_scenes import shown_queries
 from dsg.engine.devices import parse_gpus, select_devices
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 from dsg.serve.page import Example, build_page, import_gradio, launch_options
 from dsg.serve.service import Service
-from dsg.serve.upload import Limits
+from dsg.serve.upload import ENDINGS, Limits
 
 LOG = logging.getLogger("dsg")
 EVERYWHERE = ("0.0.0.0", "::")
@@ -101,7 +101,11 @@ def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Exa
     with contextlib.suppress(UserError):
         data = load_dataset(folder, "test")
         if data.vocabulary == known:
-            usable = (record for record in data.records if len(record.queries) and record.path.is_file())
+            usable = (
+                record
+                for record in data.records
+                if len(record.queries) and record.path.suffix.lower() in ENDINGS and record.path.is_file()
+            )
             return [
                 Example(record.path, _words(model, record.queries[shown_queries(record)[0]]))
                 for record in itertools.islice(usable, count)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dsg.errors import UserError
-from dsg.images import read_image
+from dsg.images import BMP, JPEG, PNG, decode_image, stated_size
+from dsg.orientation import is_webp
 
 MEGA = 1_000_000
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")  # of what is taken
 
 
 @dataclass(frozen=True)
@@ -30,34 +31,38 @@ class Limits:
 def read_upload(path: str | Path | None, limits: Limits) -> np.ndarray:
     """The pixels of an uploaded file, upright: uint8 [H, W, 3], B, G, R.
 
-    Whether it is an image, and how large, is read off its header, before anything is decoded.
+    Only JPEG, PNG, WebP and BMP are taken: how large they are is read off the header, as the decoder reads
+    it, before anything is decoded.
 
     Raises:
-        UserError: there is none, it is no image, damaged, or too large; the message names no folder.
+        UserError: there is none, it is none of these, damaged, or too large; the message names no folder.
     """
-    from PIL import Image, UnidentifiedImageError
-
     if not path:
         raise UserError("Choose an image first.")
     path = Path(path)
-    try:
-        if path.stat().st_size > limits.bytes:
-            raise UserError(f"{path.name} is larger than {limits.megabytes:g} MB: send a smaller image.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of many pixels, which are counted here
-            with Image.open(path) as image:
-                width, height = image.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path.name} is not an image that can be read: send a JPEG or PNG.") from error
-    except Image.DecompressionBombError as error:
-        raise UserError(_too_many(path, limits)) from error
+    data = _read_bytes(path, limits)
+    height, width = stated_size(data) if is_webp(data) or data.startswith((PNG, JPEG, BMP)) else (0, 0)
+    if height * width == 0:
+        raise UserError(_no_image(path))
     if width * height > limits.megapixels * MEGA:
-        raise UserError(f"{_too_many(path, limits)} It has {width} x {height}.")
+        raise UserError(
+            f"{path.name} has more than {limits.megapixels:g} million pixels: send a smaller image. "
+            f"It has {width} x {height}."
+        )
     try:
-        return read_image(path)
+        return decode_image(data, path)
     except UserError as error:
         raise UserError(f"{path.name} is damaged or of an unknown kind: send a JPEG or PNG.") from error
 
 
-def _too_many(path: Path, limits: Limits) -> str:
-    return f"{path.name} has more than {limits.megapixels:g} million pixels: send a smaller image."
+def _read_bytes(path: Path, limits: Limits) -> bytes:
+    try:
+        if path.stat().st_size > limits.bytes:
+            raise UserError(f"{path.name} is larger than {limits.megabytes:g} MB: send a smaller image.")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: no name that a file could have
+        raise UserError(_no_image(path)) from error
+
+
+def _no_image(path: Path) -> str:
+    return f"{path.name} is not an image that can be read: send a JPEG, PNG, WebP or BMP."
