@@ -12,6 +12,7 @@ from dsg import addons
 from dsg.errors import UserError
 from dsg.nets.gpi import _aggregate
 from tests.nets.cases import close, random_batch, tiny_config, tiny_model
+from tests.nets.test_gpi import make_input, make_layer, run
 
 HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
 with_addons = pytest.mark.skipif(
@@ -49,6 +50,24 @@ def test_sparse_attention_ignores_what_does_not_exist() -> None:
     close(np.delete(weights.numpy(), 2, 3), kept, 1e-5)
     assert not weights.numpy()[:, :, :, 2].any()
     close(total, (kept * np.delete(values, 2, 3)).sum(3), 1e-5)
+
+
+@with_addons
+@pytest.mark.parametrize("aggregation", ["feature_attention", "neighbour_attention"])
+@pytest.mark.parametrize("rho_relation", [False, True])
+def test_permuting_nodes_permutes_the_result_of_sparse_attention(
+    aggregation: str, rho_relation: bool
+) -> None:
+    layer = make_layer(aggregation, attention="sparsemax", rho_relation=rho_relation)
+    nodes, edges = make_input(count=6)
+    order = np.random.default_rng(2).permutation(6)
+    plain = run(layer, nodes, edges)
+    turned = run(layer, tf.gather(nodes, order, axis=1), tf.constant(edges.numpy()[:, order][:, :, order]))
+    close(turned.nodes, plain.nodes.numpy()[:, order])
+    close(turned.graph, plain.graph)
+    assert (plain.edges is not None) == rho_relation
+    if rho_relation:
+        close(turned.edges, plain.edges.numpy()[:, order][:, :, order])
 
 
 @with_addons

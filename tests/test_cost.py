@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -48,6 +49,16 @@ def counted(tmp_path_factory) -> tuple[Path, str]:
 @pytest.fixture(scope="module")
 def report(counted):
     return json.loads((counted[0] / "cost.json").read_text())
+
+
+@pytest.mark.parametrize("options", [("AUX_FIRST_STAGE", "False"), ("VARIANT", "two_step")])
+def test_models_that_share_less_can_be_compared(options):
+    """In the paper's configuration only the graph's nodes are classified; without a graph, entities are."""
+    both = build_pair(load_config(CONFIGS, [*PAIRS, *options]), SETTINGS)
+    shared, own = (both.models[name].named_variables() for name in (WITH, WITHOUT))
+    assert any(name not in shared for name in own)
+    for name in set(shared) & set(own):
+        np.testing.assert_array_equal(shared[name], own[name])
 
 
 def test_parts_of_variables():

@@ -1,10 +1,13 @@
 # What table1.sh and table2.sh share; sourced by them with `number` set.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-usage() {
+usage() { # a baseline is a row, and not the net of a table
+  local nets
+  nets=$(cd "$root" && known_nets)
+  nets=$(for net in $nets; do [[ " ss co vrd ssas " == *" $net "* ]] || printf '%s ' "$net"; done)
   echo "usage: table$number.sh <gpu> <dataset> <net> [KEY VALUE ...] [--seeds N] [--tag NAME] [--rows LIST] [--split validation]" \
     "[--report] [--data DIR] [--output DIR] (<gpu>: 0, or 0,1, or cpu; <dataset>: $datasets, or a folder;" \
-    "<net>: $(cd "$root" && known_nets); ROW:KEY VALUE, baselines:KEY VALUE and graph:KEY VALUE are for some rows only)"
+    "<net>: ${nets% }; ROW:KEY VALUE, baselines:KEY VALUE and graph:KEY VALUE are for some rows only)"
 }
 
 table_options=()

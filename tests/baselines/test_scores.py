@@ -14,6 +14,7 @@ from dsg.datasets import ImageRecord, ambiguous
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.roidb import build_record
 from dsg.errors import UserError
+from dsg.metrics.evaluation import ROLE_CONFLICTS
 from dsg.metrics.maps import kl_divergence, map_metrics
 from dsg.metrics.report import query_rows
 
@@ -28,8 +29,12 @@ CAT, OTHER_CAT, DOG = mention(0, 10, 10, 60, 60), mention(0, 80, 80, 130, 130), 
 
 
 def record(name: str = "a.jpg") -> ImageRecord:
-    """140 x 140 pixels, so that cells end at every tenth: <cat left dog>, and a cat on itself."""
-    relations = [(CAT, 0, DOG), (OTHER_CAT, 1, OTHER_CAT), (DOG, 0, CAT)]
+    """<cat left dog>, and a cat on itself."""
+    return record_of([(CAT, 0, DOG), (OTHER_CAT, 1, OTHER_CAT), (DOG, 0, CAT)], name)
+
+
+def record_of(relations: list[tuple[dict, int, dict]], name: str = "a.jpg") -> ImageRecord:
+    """140 x 140 pixels, so that cells end at every tenth."""
     relationships = [{"subject": s, "predicate": r, "object": o} for s, r, o in relations]
     rng = np.random.RandomState(0)
 
@@ -58,6 +63,21 @@ def test_relations_to_oneself_are_asked_in_rr_only() -> None:
     np.testing.assert_array_equal(true_maps(one, "rr")[0][1], true_maps(one, "rr")[1][1])
     assert true_maps(one, "rr")[0].sum(1).tolist() == [36, 36, 12]
     assert true_maps(one, "dsg")[0].sum(1).tolist() == [25, 0, 9]
+
+
+def test_a_box_may_be_subject_and_object_where_both_roles_count() -> None:
+    """Of three things in a row the middle one has both; a relation to itself gives none."""
+    boxes = [mention(0, 10 + 40 * place, 10, 40 + 40 * place, 40) for place in range(3)]  # nine cells each
+    one = record_of([(boxes[0], 0, boxes[1]), (boxes[1], 0, boxes[2]), (boxes[2], 0, boxes[2])])
+    assert one.queries.tolist() == [[0, 0, 0]]
+    cells = {conflict: true_maps(one, "dsg", role_conflict=conflict) for conflict in ROLE_CONFLICTS}
+    assert [one.sum() for one in cells["both"]] == [18, 18]
+    assert sum(one.sum() for one in cells["last_wins"]) == 27
+    for conflict, iou in (("last_wins", 0.5), ("both", 1.0)):
+        made = evaluator(role_conflict=conflict)
+        made.add_image(one, as_maps(cells["both"]), zeros(one))
+        scores = made.results().scores("dsg")
+        assert min(scores.subject.mean, scores.object.mean) == pytest.approx(iou)
 
 
 def test_perfect_maps_and_none() -> None:

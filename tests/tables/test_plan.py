@@ -10,7 +10,7 @@ from dsg.config import BASELINES, load_config
 from dsg.config.schema import VARIANTS
 from dsg.errors import UserError
 from dsg.tables.plan import Request, config_files, parse_seeds, plan_runs
-from dsg.tables.rows import GRAPH, PUBLISHED, PUBLISHED_ERRORS, TABLES
+from dsg.tables.rows import GRAPH, PUBLISHED, PUBLISHED_ERRORS, TABLES, published
 from tests.tiny import ROOT
 
 CFGS = ROOT / "experiments" / "cfgs"
@@ -36,6 +36,7 @@ def test_rows_are_the_papers_and_every_one_can_be_built():
 def test_published_numbers_belong_to_rows():
     for (table, _), values in PUBLISHED.items():
         assert set(values) == {row.key for row in TABLES[table]}
+    assert published(1, "VRD") == PUBLISHED[1, "vrd"] and published(1, "mine") == {}  # a folder's name, too
     assert set(PUBLISHED_ERRORS) == {row.key for row in TABLES[2]}
     assert PUBLISHED[1, "visualgenome"]["dsg"] == (0.489, 0.539) and PUBLISHED[2, "visualgenome"]["dsg"] == (
         0.477,
@@ -60,6 +61,15 @@ def test_baselines_see_through_a_small_nets_trunk():
     assert {run.config.baseline.features for run in plan_runs(request(net="res18", dataset="clevr"))[:4]} == {
         "res18"
     }
+
+
+def test_baselines_take_what_concerns_them_of_the_papers_choices_from_the_tables_net():
+    """Else table 1 would compare rows of two conventions."""
+    for net, chosen in (("res101", ("last_wins", "ensemble")), ("res101_paper", ("both", "loss"))):
+        for run in plan_runs(request(net=net))[:4]:
+            assert (run.config.test.role_conflict, run.config.baseline.internal) == chosen
+    asked = request(net="res101_paper", pairs=("baselines:BASELINE.INTERNAL", "last"))
+    assert plan_runs(asked)[3].config.baseline.internal == "last"
 
 
 def options_beyond(config) -> dict[str, bool]:
@@ -129,6 +139,9 @@ def test_options_are_for_everyone_a_kind_or_a_row():
         ({"rows": ("dgs",)}, "no row 'dgs'"),
         ({"seeds": "0"}, "--seeds 0"),
         ({"seeds": "dsq=2"}, "--seeds"),
+        ({"seeds": "\N{SUPERSCRIPT TWO}"}, "--seeds"),
+        ({"net": "ssas"}, "ssas is a baseline"),
+        ({"net": "vrd", "table": 4}, "vrd is a baseline"),
     ],
 )
 def test_mistakes(changes, message):

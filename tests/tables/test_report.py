@@ -12,7 +12,7 @@ import pytest
 
 from dsg.config import flatten
 from dsg.errors import UserError
-from dsg.tables.account import Account, epochs_done, time_left
+from dsg.tables.account import Account, check_epochs, epochs_done, time_left
 from dsg.tables.command import write_table
 from dsg.tables.plan import Request, plan_runs
 from dsg.tables.report import figures_of, row_results, to_json, to_markdown
@@ -24,7 +24,7 @@ def request(output, **changes) -> Request:
     return Request(output=output, cfgs=ROOT / "experiments" / "cfgs", **options)
 
 
-def results(mean: float) -> dict:
+def results(mean: float | None) -> dict:
     cell = {"mean": mean, "stderr": 0.01}
     sets = {
         name: {"queries": 40 if name == "all" else 9, "subject": cell, "object": cell}
@@ -93,12 +93,24 @@ def test_epochs_are_counted_in_the_history(tmp_path):
     assert epochs_done(run) == 2
 
 
+def test_a_run_of_more_epochs_is_not_shown_as_one_of_fewer(tmp_path):
+    runs = plan_runs(request(tmp_path, pairs=("TRAIN.EPOCHS", "2")))
+    runs[3].folder.mkdir(parents=True)
+    (runs[3].folder / "history.jsonl").write_text("{}\n" * 2)
+    check_epochs(runs)
+    (runs[3].folder / "history.jsonl").write_text("{}\n" * 3)
+    with pytest.raises(UserError, match="trained for 3 epochs, and 2 are asked for.*--tag"):
+        check_epochs(runs)
+
+
 def test_seeds_are_averaged_and_their_spread_is_told():
     figure = figures_of([results(0.4), results(0.6)])["dsg", "all", "subject"]
     assert (figure.mean, figure.stderr) == (0.5, pytest.approx(0.01))
     assert figure.spread == pytest.approx(math.sqrt(0.02))
     assert math.isnan(figures_of([results(0.4)])["rr", "ambiguous", "object"].spread)
     assert figures_of([]) == {}
+    nothing_asked = figures_of([results(None), results(None)])["dsg", "all", "subject"]
+    assert math.isnan(nothing_asked.mean) and math.isnan(nothing_asked.spread)
 
 
 def test_the_table_has_our_numbers_beside_the_published_ones(tmp_path):
@@ -114,13 +126,21 @@ def test_the_table_has_our_numbers_beside_the_published_ones(tmp_path):
     assert "0.430 ± 0.0014 | 0.491 ± 0.0014 | 40 (9) | 1 | 30s" in lines["TWO STEP"]
     assert "0.510 ± 0.010 / 0.014" in lines["DSG"] and lines["DSG"].endswith("| 40 (9) | 2 | 3m00s |")
     assert "| - | - |" in lines["DSG -SGL"] and "| 0 of 1 | - |" in lines["DSG -SGL"]
-    assert "not complete" in text and "validation split" in text
+    assert "not complete" in text and "validation split" in text and "--split validation" in text
+    assert "Ours is another" not in write_table(replace(asked, split="validation"), runs, account)
     stored = json.loads((asked.folder / "table2.json").read_text())
     assert stored["rows"]["dsg"]["dsg"]["all"]["subject"] == pytest.approx(
         {"mean": 0.51, "stderr": 0.01, "spread": 0.0141421356}
     )
     assert (
-        stored["rows"]["dsg"]["published"] == {"subject": 0.477, "object": 0.528} and not stored["complete"]
+        stored["rows"]["dsg"]["published"]
+        == {
+            "subject": 0.477,
+            "object": 0.528,
+            "split": "validation",
+            "stderr": {"subject": 0.0014, "object": 0.0014},
+        }
+        and not stored["complete"]
     )
     assert cv2.imread(str(asked.folder / "table2.png")).shape[0] > 300
 

@@ -3,7 +3,7 @@ boxes.
 
 `rr` is the paper's: cells of either end included, a box may be subject and object, relations of a thing to
 itself are asked. `dsg` compares the same maps with what the scene graph is compared with: touched cells,
-one role for each box, no relation to itself (nan).
+no relation to itself (nan), and one role for each box unless TEST.ROLE_CONFLICT says both.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from dsg.datasets import ImageRecord, ambiguous
 from dsg.datasets.records import OBJECT, SUBJECT
 from dsg.errors import UserError
+from dsg.metrics.evaluation import true_answers
 from dsg.metrics.maps import THRESHOLDS, map_metrics
 from dsg.metrics.raster import MAP_SIZE, RASTERS, boxes_to_mask, union_masks
 from dsg.metrics.results import EvaluationResults, Mean, QueryColumns
@@ -92,6 +93,7 @@ class MapEvaluator:
         predicates, entities: names in index order.
         select: 'loss' or 'iou', see `MapResults.score`.
         drop_remainder: leave out the last queries that do not fill a batch of 16.
+        role_conflict: TEST.ROLE_CONFLICT, see `true_maps`.
     """
 
     def __init__(
@@ -101,9 +103,11 @@ class MapEvaluator:
         *,
         select: str = "iou",
         drop_remainder: bool = False,
+        role_conflict: str = "last_wins",
     ) -> None:
         self._predicates, self._entities = predicates, entities
         self._select, self._drop_remainder = select, drop_remainder
+        self._role_conflict = role_conflict
         self._names: list[str] = []
         self._skipped: dict[str, str] = {}
         self._queries: list[np.ndarray] = []
@@ -132,7 +136,8 @@ class MapEvaluator:
                 f"{record.name}: maps are not finite: the model has diverged; take an earlier snapshot"
             )
         for raster in RASTERS:
-            per_role = [map_metrics(truth, found) for truth, found in zip(true_maps(record, raster), maps)]
+            truths = true_maps(record, raster, role_conflict=self._role_conflict)
+            per_role = [map_metrics(truth, found) for truth, found in zip(truths, maps)]
             unasked = ~asked(record, raster)
             values = {name: np.stack([one[name] for one in per_role]) for name in per_role[0]}
             for one in values.values():
@@ -189,14 +194,31 @@ def asked(record: ImageRecord, raster: str) -> np.ndarray:
     return np.asarray(((record.roles == SUBJECT) | (record.roles == OBJECT)).any(axis=1))
 
 
-def true_maps(record: ImageRecord, raster: str) -> tuple[np.ndarray, np.ndarray]:
-    """Subject and object maps of a convention, bool [Q, 196] each."""
+def true_maps(
+    record: ImageRecord, raster: str, *, role_conflict: str = "last_wins"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Subject and object maps of a convention, bool [Q, 196] each.
+
+    `role_conflict` is TEST.ROLE_CONFLICT, which concerns `dsg` alone: whether a box that is subject and
+    object of a query has the role that is written last ('last_wins', the release) or both ('both', the
+    paper).
+    """
     size = np.array([record.width, record.height] * 2, np.float64)
     masks = boxes_to_mask(record.boxes / size, MAP_SIZE, raster)
     chosen = (record.subject_masks, record.object_masks)
     if raster == "dsg":
-        chosen = (record.roles == SUBJECT, record.roles == OBJECT)
+        chosen = true_answers(record.roles, *_of_different(record), role_conflict=role_conflict)
     subject, object_ = (union_masks(one, masks).reshape(len(one), MAP_SIZE**2) for one in chosen)
+    return subject, object_
+
+
+def _of_different(record: ImageRecord) -> tuple[np.ndarray, np.ndarray]:
+    """The record's subject and object masks, bool [Q, G], without relations of a thing to itself."""
+    subjects, predicates, objects = record.triples[record.triples[:, 0] != record.triples[:, 2]].T
+    asks = np.stack([record.entities[subjects], predicates, record.entities[objects]], 1)
+    meant = (record.queries[:, None] == asks[None]).all(-1)  # [Q, T]
+    boxes = np.eye(len(record.boxes), dtype=bool)
+    subject, object_ = (meant @ boxes[one] for one in (subjects, objects))
     return subject, object_
 
 

@@ -125,6 +125,7 @@ class BaselineTask:
             vocabulary.objects,
             select=options.select,
             drop_remainder=options.drop_remainder,
+            role_conflict=self._config.test.role_conflict,
         )
         bad = BadRecords()
         batches = self._source(dataset).test_batches(self._config.test.ims_per_batch, bad)

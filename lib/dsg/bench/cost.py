@@ -70,7 +70,8 @@ def build_pair(config: Config, settings: CostSettings) -> Pair:
     models = {name: build_model(one, settings.entities, settings.predicates) for name, one in configs.items()}
     values_of = models[WITH].named_variables()
     for name, variable in models[WITHOUT].named_variables().items():
-        variable.assign(values_of[name])
+        if name in values_of:  # a graph whose nodes alone are classified has no such part
+            variable.assign(values_of[name])
     words = vocabulary(settings.entities, settings.predicates)
     shown = (settings.width, settings.height), words, settings.objects, settings.queries
     return Pair(

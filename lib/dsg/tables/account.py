@@ -10,6 +10,7 @@ from typing import Any
 
 from dsg.config import Config, flatten
 from dsg.engine.files import write_text
+from dsg.errors import UserError
 from dsg.tables.plan import PlannedRun
 
 # To results; WEIGHTS are those that training began with.
@@ -73,6 +74,21 @@ def epochs_done(run: PlannedRun) -> int:
         return (run.folder / "history.jsonl").read_text(encoding="utf-8").count("\n")
     except OSError:
         return 0
+
+
+def check_epochs(runs: Sequence[PlannedRun]) -> None:
+    """A table of fewer epochs must not show what more of them brought.
+
+    Raises:
+        UserError: a run has been trained for more epochs than are asked for now.
+    """
+    for run in runs:
+        done, asked = epochs_done(run), run.config.train.epochs
+        if done > asked:
+            raise UserError(
+                f"{run.folder}: trained for {done} epochs, and {asked} are asked for "
+                f"({run.row.key}:TRAIN.EPOCHS): give another --tag for shorter runs, or move this one away"
+            )
 
 
 def time_left(

@@ -10,7 +10,7 @@ from pathlib import Path
 from dsg.engine.files import write_text
 from dsg.engine.runs import Run
 from dsg.errors import UserError
-from dsg.tables.account import Account
+from dsg.tables.account import Account, check_epochs
 from dsg.tables.plan import PlannedRun, Request, plan_runs
 from dsg.tables.plot import draw_table
 from dsg.tables.report import row_results, to_json, to_markdown
@@ -32,10 +32,12 @@ def make_table(request: Request, gpu: str, scripts: Path, *, report_only: bool =
         The table as Markdown.
 
     Raises:
-        UserError: an option is wrong, or runs failed; those that did not are in the table.
+        UserError: an option is wrong, a run has been trained for longer than asked for, or runs failed; those
+            that did not are in the table.
         Interrupted: when asked to stop; the same command goes on.
     """
     runs = plan_runs(request)
+    check_epochs(runs)
     Run(request.folder, request.tag).make_folder()
     with Run(request.folder, request.tag).lock():
         account = Account(request.folder / "runs.json")

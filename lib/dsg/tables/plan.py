@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsg.config import Config, load_config
+from dsg.config import BASELINES, Config, flatten, load_config
 from dsg.datasets.catalogue import CATALOGUE
 from dsg.engine.runs import Run
 from dsg.errors import UserError
@@ -15,6 +15,8 @@ from dsg.tables.rows import BASELINE, GRAPH, TABLES, Row
 
 SEED = "RNG_SEED"
 SMALL_TRUNKS = ("res18", "mini")  # the baselines see through these where the table's net does
+# Paper-or-release choices that concern baselines, too: taken from the table's net, so that rows compare.
+SHARED_CHOICES = ("TEST.ROLE_CONFLICT", "BASELINE.INTERNAL")
 KEYED = re.compile(r"(?P<rows>[a-z_]+):(?P<key>.+)")
 
 
@@ -97,7 +99,7 @@ def parse_seeds(text: str, rows: Sequence[Row]) -> dict[str, int]:
     counts = {row.key: 1 for row in rows}
     for part in text.split(","):
         key, _, number = part.rpartition("=")
-        if not number.isdigit() or int(number) < 1 or (key and key not in counts):
+        if not number.isdecimal() or int(number) < 1 or (key and key not in counts):
             raise UserError(
                 f"--seeds {text}: give a number, or some like 1,{rows[-1].key}=3 with keys of rows"
             )
@@ -134,12 +136,21 @@ def _of_a_net(path: Path) -> bool:
 
 def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
     dataset, net = request.dataset_name, request.net
-    trunk = load_config(config_files(request.cfgs, dataset, net)).net
+    own = load_config(config_files(request.cfgs, dataset, net))
+    if own.net in BASELINES:
+        raise UserError(
+            f"{net} is a baseline, and a table's net is that of its rows with a scene graph, such as res101; "
+            "table 1 has the baselines as rows"
+        )
     name = f"{request.tag}_{row.key}"
     pairs = ["VARIANT", row.variant, *row.pairs]
     if row.kind == BASELINE:
         net, name = row.key, f"{request.tag}_{request.net}"
-        pairs = ["BASELINE.FEATURES", trunk if trunk in SMALL_TRUNKS else "resnet50"]
+        pairs = ["BASELINE.FEATURES", own.net if own.net in SMALL_TRUNKS else "resnet50"]
+        chosen, default = flatten(own), flatten(Config())
+        pairs += [
+            word for key in SHARED_CHOICES if chosen[key] != default[key] for word in (key, chosen[key])
+        ]
     pairs += [*by_rows[""], *by_rows[row.kind], *by_rows[row.key]]
     files = config_files(request.cfgs, dataset, net)
     named = ["NET", net] if row.kind == BASELINE else []

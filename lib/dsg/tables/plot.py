@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.tables.plan import Request
 from dsg.tables.report import ROLES, SETS, RowResult
-from dsg.tables.rows import BASELINE, TITLES, published
+from dsg.tables.rows import BASELINE, PUBLISHED_SPLITS, TITLES, published
 from dsg.visualize.canvas import BLACK, OBJECT_COLOUR, SUBJECT_COLOUR
 from dsg.visualize.curves import save_figure
 
 WIDTH = 0.38  # of a bar
+LABEL = 13  # characters of a row's name that have room side by side
 
 
 def draw_table(request: Request, rows: Sequence[RowResult], out_png: Path) -> None:
@@ -35,15 +37,20 @@ def draw_table(request: Request, rows: Sequence[RowResult], out_png: Path) -> No
         for side, (role, colour) in enumerate(zip(ROLES, (SUBJECT_COLOUR, OBJECT_COLOUR))):
             _bars(axes, rows, name, role, (side - 0.5) * WIDTH, colour)
             if name == "all" and known:
-                _published(axes, rows, [known[row.row.key][side] for row in rows], (side - 0.5) * WIDTH)
+                values = [known[row.row.key][side] for row in rows]
+                _published(axes, rows, values, (side - 0.5) * WIDTH, PUBLISHED_SPLITS[request.table])
         axes.set_title(f"{name} queries", fontsize=10)
-        axes.set_xticks(range(len(rows)), [row.row.title for row in rows], fontsize=8)
+        axes.set_xticks(range(len(rows)), [textwrap.fill(row.row.title, LABEL) for row in rows], fontsize=8)
         axes.set_ylim(0, 1)
         axes.grid(True, axis="y", color="0.9")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("IoU")
     about = f"{request.dataset_name} {request.split}, {request.net}"
+    if any(row.row.kind == BASELINE for row in rows):
+        panels[0].set_xlabel(
+            "SS, CO, VRD, SSAS: cells and roles of boxes as rr, the others as dsg", fontsize=8
+        )
     figure.suptitle(f"Table {request.table}. {TITLES[request.table]}: {about}", fontsize=11)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
@@ -75,7 +82,9 @@ def _bars(
     axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=2)
 
 
-def _published(axes: Any, rows: Sequence[RowResult], values: Sequence[float], shift: float) -> None:
+def _published(
+    axes: Any, rows: Sequence[RowResult], values: Sequence[float], shift: float, split: str
+) -> None:
     half = WIDTH * 0.47
     axes.hlines(
         values,
@@ -84,5 +93,5 @@ def _published(axes: Any, rows: Sequence[RowResult], values: Sequence[float], sh
         colors=[[channel / 255 for channel in BLACK]],
         linewidth=1.6,
         linestyles=(0, (2, 1)),
-        label="paper" if shift < 0 else None,
+        label=f"paper, {split} split" if shift < 0 else None,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from dsg.engine.progress import duration
 from dsg.errors import UserError
 from dsg.tables.plan import PlannedRun, Request
-from dsg.tables.rows import PUBLISHED_ERRORS, TITLES, Row, published
+from dsg.tables.rows import PUBLISHED_ERRORS, PUBLISHED_SPLITS, TITLES, Row, published
 
 SETS = ("all", "ambiguous")
 CONVENTIONS = ("dsg", "rr")
@@ -96,7 +96,8 @@ def figures_of(results: Sequence[dict[str, Any]]) -> Figures:
                 cells = [one["iou"][convention][name][role] for one in results]
                 means = [_number(cell["mean"]) for cell in cells]
                 errors = [_number(cell["stderr"]) for cell in cells]
-                spread = stdev(means) if len(means) > 1 else math.nan
+                known = len(means) > 1 and all(map(math.isfinite, means))
+                spread = stdev(means) if known else math.nan
                 figures[convention, name, role] = Figure(fmean(means), fmean(errors), spread)
     return figures
 
@@ -151,14 +152,13 @@ def _notes(request: Request, known: bool, rows: Sequence[RowResult]) -> list[str
         "cells and roles of a box as Referring Relationships does, the others as the release of DSG does."
     ]
     if known:
-        notes.append(
-            "Paper: "
-            + (
-                "Visual Genome's validation split, ± standard error."
-                if request.table == 2
-                else "test split; SS, CO, VRD, SSAS compare with the columns rr."
-            )
-        )
+        split = PUBLISHED_SPLITS[request.table]
+        note = f"Paper: {split} split" + (", ± standard error." if request.table == 2 else ".")
+        if request.table == 1:
+            note += " SS, CO, VRD, SSAS compare with the columns rr."
+        if request.split != split:
+            note += f" Ours is another: --split {split} tests on that."
+        notes.append(note)
     if any(row.seeds < row.wanted for row in rows):
         notes.append("The table is not complete: give the command again to go on.")
     return [line for note in notes for line in (note, "")][:-1]
@@ -193,7 +193,11 @@ def _row_json(request: Request, row: RowResult) -> dict[str, Any]:
             name: {role: _plain(row.figures[convention, name, role]) for role in ROLES} for name in SETS
         }
     known = published(request.table, request.dataset_name).get(row.row.key)
-    return {**values, "published": dict(zip(ROLES, known)) if known else None}
+    if known:
+        values["published"] = {**dict(zip(ROLES, known)), "split": PUBLISHED_SPLITS[request.table]}
+        errors = PUBLISHED_ERRORS.get(row.row.key) if request.table == 2 else None
+        values["published"]["stderr"] = dict(zip(ROLES, errors)) if errors else None
+    return {"published": None, **values}
 
 
 def _plain(figure: Figure) -> dict[str, float | None]:

@@ -126,6 +126,7 @@ PUBLISHED: dict[tuple[int, str], dict[str, tuple[float, float]]] = {
         "dsg": (0.477, 0.528),
     },
 }
+PUBLISHED_SPLITS = {1: "test", 2: "validation"}
 PUBLISHED_ERRORS = {
     "two_step": (0.0014, 0.0014),
     "no_dsg": (0.0013, 0.0013),
@@ -137,5 +138,7 @@ PUBLISHED_ERRORS = {
 
 
 def published(table: int, dataset: str) -> dict[str, tuple[float, float]]:
-    """Subject and object IoU by row; empty where the paper has not this table for the data set."""
-    return PUBLISHED.get((table, dataset), {})
+    """Subject and object IoU by row; empty where the paper has not this table for the data set (its name, or
+    that of its folder).
+    """
+    return PUBLISHED.get((table, dataset.lower()), {})
