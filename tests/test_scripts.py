@@ -332,6 +332,15 @@ def test_mistakes_in_the_command(world, words, parts):
     one_line(world.script("train.sh", *words.split()), *parts)
 
 
+def test_a_data_set_is_found_by_its_name_in_the_data_folder(world, tmp_path):
+    folder = tmp_path / "data" / "Mine"
+    shutil.copytree(world.data / "shapes", folder)
+    (folder / "annotations_train.json").write_text("{")
+    elsewhere = World(tmp_path, world.output)
+    done = elsewhere.script("train.sh", "cpu", "Mine", "mini", "x", "--data", folder.parent, where=False)
+    one_line(done, str(folder / "annotations_train.json"))
+
+
 def test_mistakes_in_the_data(world, tmp_path):
     def broken(name, change):
         folder = tmp_path / name / "shapes"

@@ -79,8 +79,10 @@ check_arguments() {
   elif [ -d "$(absolute "$dataset")" ]; then
     dataset=$(absolute "$dataset")
     label=$(basename "$dataset" | tr 'A-Z' 'a-z')
+  elif [ -d "${data:-data}/$dataset" ]; then
+    label=$(tr 'A-Z' 'a-z' <<<"$dataset")
   else
-    fail "unknown data set '$dataset': one of $datasets, or a folder"
+    fail "unknown data set '$dataset': one of $datasets, or a folder, there or in the folder of --data"
   fi
   nets=$(known_nets)
   [[ " $nets " == *" $net "* ]] || fail "unknown net '$net': one of $nets"

@@ -178,6 +178,18 @@ def test_a_damaged_name_that_should_be_utf8(tmp_path, where):
     assert not everything(tmp_path / "out")
 
 
+def test_damaged_lzma(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as made:
+        made.writestr("noise", bytes(range(256)) * 40)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"noise") + 9] = 255  # the first property of the coder
+    path.write_bytes(content)
+    with pytest.raises(Damaged):
+        unpack(path, tmp_path / "out")
+    assert not everything(tmp_path / "out")
+
+
 def test_an_interrupted_run_goes_on(tmp_path):
     out, path = tmp_path / "out", tmp_path / "a.zip"
     path.write_bytes(zip_of({"a": b"same", "b": b"new!"}))

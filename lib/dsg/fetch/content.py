@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ DAMAGED = (
     tarfile.TarError,
     EOFError,
     zlib.error,
+    lzma.LZMAError,
     gzip.BadGzipFile,
     UnicodeDecodeError,  # a name
 )
