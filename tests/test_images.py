@@ -317,6 +317,19 @@ def test_missing_and_folder(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    """A device, a pipe that nobody writes to, a file that fills the memory."""
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").symlink_to("/dev/zero")
+    for name in ("a.jpg", "b.jpg"):
+        with pytest.raises(UserError, match=rf"{name}: not a regular file"):
+            read_image(tmp_path / name)
+    (tmp_path / "c.jpg").touch()
+    os.truncate(tmp_path / "c.jpg", 1 << 40)  # takes no room on the disk
+    with pytest.raises(UserError, match=r"c.jpg: 1,099,511,627,776 bytes are more than any image has"):
+        read_image(tmp_path / "c.jpg")
+
+
 @pytest.mark.parametrize("name", ["a\0.jpg", "\ud800.jpg"])
 def test_what_is_no_file_name_is_no_image(name: str) -> None:
     with pytest.raises(UserError, match="cannot be read") as caught:

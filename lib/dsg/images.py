@@ -10,7 +10,9 @@ alpha is dropped (not composited), and pictures are turned upright as their EXIF
 from __future__ import annotations
 
 import functools
+import os
 import re
+import stat
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +26,8 @@ from dsg.orientation import is_tiff, is_webp, stated_orientation, stored_pixels,
 PNG, JPEG, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM"  # what such files begin with
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded: a file of kilobytes can claim gigabytes of pixels."""
+MAX_BYTES = 8 * MAX_PIXELS
+"""Larger files are refused before they are read: that many pixels of four channels with 16 bits."""
 
 
 def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
@@ -37,8 +41,8 @@ def read_image(path: str | Path, *, upright: bool = True) -> np.ndarray:
         uint8 [H, W, 3], B, G, R.
 
     Raises:
-        UserError: the file is missing, unreadable, empty, truncated, no image, or has more than `MAX_PIXELS`
-            pixels.
+        UserError: the file is missing, unreadable, not a regular file, empty, truncated, no image, or has
+            more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
     """
     return decode_image(_read_bytes(path), path, upright=upright)
 
@@ -199,12 +203,23 @@ _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # those three are tabl
 
 def _read_bytes(path: str | Path) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UserError(f"{path}: not a regular file; put the image itself there")
+            if status.st_size > MAX_BYTES:
+                raise UserError(f"{path}: {status.st_size:,} bytes are more than any image has; shrink it")
+            return file.read()
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
     except (OSError, ValueError) as error:  # ValueError: no name that a file could have
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{str(path)!r}: cannot be read ({reason})") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens without waiting for somebody to write, should it be a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @functools.lru_cache(maxsize=8)

@@ -209,6 +209,20 @@ def test_images(good):
     assert not check_dataset(str(good)).usable
 
 
+def test_image_names_that_lead_out_of_the_folder(good):
+    cv2.imwrite(str(good.parent / "secret.png"), np.full((80, 100, 3), 90, np.uint8))
+    write_dataset(good, test={"../../secret.png": GOOD, "/dev/zero": GOOD, "t.jpg": GOOD})
+    loaded = check_dataset(str(good))
+    (good / "test_image_metadata.json").write_text("{")
+    salvaged = check_dataset(str(good))
+    assert loaded.usable and not salvaged.usable
+    for check in (loaded, salvaged):
+        assert check.images["test"] == (1, 0)
+        assert counts(check, LEFT_OUT) == {"image name leads out of the folder": 2}
+        assert "             ../../secret.png" in check.lines()
+    assert loaded.statistics["test"].images == 1
+
+
 def test_names(good):
     write_json(good / "objects.json", ["cat", "Cat", "bus ", "tree"])
     check = check_dataset(str(good), images=False)

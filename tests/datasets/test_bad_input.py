@@ -169,6 +169,30 @@ def test_image_without_size_is_left_out_and_counted(tmp_path) -> None:
     refused(folder, "'b.jpg'", "image without a size", on_bad_record="error")
 
 
+OUTSIDE = ["/dev/zero", "../secret.jpg", "part/../../secret.jpg", "part/..", ".."]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize(
+    "options", [{}, {"on_bad_record": "keep"}, {"split_rule": "dsg"}, {"max_images": 30}]
+)
+def test_image_names_that_lead_out_of_the_folder(tmp_path, name: str, options: dict[str, Any]) -> None:
+    """They would be read from there, and shown in pictures and reports."""
+    content = {name: GOOD, **{f"{number}.jpg": GOOD for number in range(20)}}
+    folder = write_dataset(tmp_path / "own", train=content, test=content)
+    for split in ("train", "validation", "test"):
+        dataset = load_dataset(folder, split, **options)
+        assert name not in [record.name for record in dataset.records]
+    assert dataset.skipped == {"image name leads out of the folder": [(name, "")]}
+    refused(folder, repr(name), "image name leads out of the folder", on_bad_record="error")
+
+
+@pytest.mark.parametrize("name", ["a..b.jpg", "part/a.jpg", "..a/b..jpg", "...", "./a.jpg", "..\\b.jpg"])
+def test_odd_image_names_inside_the_folder(tmp_path, name: str) -> None:
+    dataset = load_dataset(write_dataset(tmp_path / "own", test={name: GOOD}), "test")
+    assert [record.name for record in dataset.records] == [name] and dataset.skipped == {}
+
+
 @pytest.mark.parametrize(
     "size", [None, {}, {"width": 0, "height": 80}, {"width": "100", "height": 80}, [100, 80]]
 )

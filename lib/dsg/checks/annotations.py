@@ -12,7 +12,7 @@ from typing import Any
 from dsg.checks.findings import LEFT_OUT, NOTE, UNUSABLE, Findings
 from dsg.checks.salvage import numbered_vocabulary, readable_annotations
 from dsg.datasets.annotations import annotation_file, metadata_file, read_names, read_sizes
-from dsg.datasets.catalogue import Entry
+from dsg.datasets.catalogue import LEADS_OUT, Entry, leads_out
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.validation import json_kind, sound_relationships
 from dsg.errors import UserError
@@ -66,6 +66,8 @@ def check_split(folder: Path, split: str, vocabulary: Vocabulary, findings: Find
     else:
         _check_sizes(relationships, sizes, annotations.name, metadata.name, findings, whole)
     for image, found in relationships.items():
+        if leads_out(image):
+            findings.add(LEFT_OUT, LEADS_OUT, annotations.name, image)
         _check_image(annotations.name, image, sizes.get(image), found, vocabulary, findings)
     return frozenset(relationships)
 

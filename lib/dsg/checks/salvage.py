@@ -15,7 +15,7 @@ import numpy as np
 
 from dsg.datasets import Dataset, Vocabulary
 from dsg.datasets.annotations import annotation_file, iterate_annotations, read_sizes
-from dsg.datasets.catalogue import Entry, ImageFolders
+from dsg.datasets.catalogue import Entry, ImageFolders, leads_out
 from dsg.datasets.records import ImageRecord
 from dsg.datasets.splits import rr_split
 from dsg.datasets.stored import StoredRecords
@@ -102,6 +102,7 @@ def salvage(label: str, folder: Path, entry: Entry | None, split: str, vocabular
     if files == "train":
         own = annotation_file(folder, "validation").is_file()
         names = names if own else rr_split(names)[split == "validation"]
+    names = [name for name in names if not leads_out(name)]
     path = ImageFolders(folder, entry, files).path
     # Without relationships an image is not used, and without a valid size neither.
     pictures = [

@@ -27,6 +27,9 @@ FILES = (
 # Tried in this order where a data set's own folders do not hold an image; {split} is train or test.
 ANY_IMAGES = ("images/{split}", "images", "{split}", ".")
 
+LEADS_OUT = "image name leads out of the folder"
+"""Why an image is left out whose name `leads_out`."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -105,6 +108,17 @@ def holds_annotations(folder: Path) -> bool:
     return any(annotation_file(folder, split).is_file() for split in ("train", "test", "validation"))
 
 
+def leads_out(image: str) -> bool:
+    """Whether an image's name in the annotations may lead to a file outside the data set's folder.
+
+    Example:
+        >>> [leads_out(name) for name in ("part/a.jpg", "a..b.jpg", "/dev/zero", "../a.jpg", "part/../a.jpg")]
+        [False, False, True, True, True]
+    """
+    # Most names are plain: those of 100,000 images are looked at in a moment.
+    return os.path.isabs(image) or (".." in image and ".." in Path(image).parts)
+
+
 class ImageFolders:
     """Finds the image files of a split: the first folder that lists a name has it.
 
@@ -120,7 +134,11 @@ class ImageFolders:
         self._listed: dict[Path, set[str]] = {}
 
     def path(self, name: str) -> Path:
-        """The image's file; where it is in none of the folders, the place where it is expected."""
+        """The image's file; where it is in none of the folders, the place where it is expected.
+
+        Args:
+            name: one that does not lead out (`leads_out`).
+        """
         parent, _, base = name.rpartition("/")  # names may have folders in them
         for folder in self._folders:
             if base in self._names(folder / parent if parent else folder):

@@ -11,7 +11,7 @@ import numpy as np
 
 from dsg.datasets.annotations import annotation_file, metadata_file, read_vocabulary
 from dsg.datasets.cache import load_table
-from dsg.datasets.catalogue import Entry, ImageFolders
+from dsg.datasets.catalogue import LEADS_OUT, Entry, ImageFolders, leads_out
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.splits import dsg_split, rr_split
 from dsg.errors import UserError
@@ -40,8 +40,10 @@ class Source:
         self.vocabulary = _vocabulary(label, folder, entry)
         self.table = load_table(folder, file_split, self.vocabulary, on_bad_record == "keep", cache)
         self.images = ImageFolders(folder, entry, file_split)
-        self.valid = (self.table.sizes > 0).all(axis=1)  # [I]
-        self.asks = self.table.queries[:, int(keep_self)] > 0  # [I]
+        names = self.table.names
+        self.outside = np.fromiter(map(leads_out, names), bool, len(names))  # [I]
+        self.valid = (self.table.sizes > 0).all(axis=1) & ~self.outside  # [I]
+        self.asks = (self.table.queries[:, int(keep_self)] > 0) & ~self.outside  # [I]
         self.skipped: Skipped = {}
         self.relationships = 0
         self._strict = on_bad_record == "error"
@@ -73,6 +75,9 @@ class Source:
             noted |= ~self.asks
         for image in images[noted[images]].tolist():
             name = self.table.names[image]
+            if self.outside[image]:
+                self.skip(LEADS_OUT, name)
+                continue
             if not self.valid[image]:
                 self.skip("image without a valid width and height", name)
                 continue
