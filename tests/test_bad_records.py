@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,8 @@ import tensorflow as tf
 from dsg.bad_records import BadRecords, check_images
 from dsg.datasets import Dataset, load_dataset
 from dsg.errors import UserError
-from dsg.pipeline import iterate, next_step, training_batches
+from dsg.pipeline import evaluation_batches, iterate, next_step, training_batches
+from tests.datasets.files import GOOD, write_dataset
 from tests.shared import needs_shared, shared_path
 from tests.small_dataset import assert_same, config, make_dataset, read, small_dataset, spoil
 
@@ -44,6 +46,25 @@ def test_bad_images_are_skipped_and_named(dataset: Dataset, caplog: pytest.LogCa
     }
     assert len([line for line in caplog.messages if line.startswith("skipped: ")]) == 3  # once each
     assert bad.summary().startswith("images skipped: 3, the first: ")
+
+
+def test_names_that_no_file_can_have_are_skipped(tmp_path: Path) -> None:
+    long = "a" * 300
+    content = {name: GOOD for name in ("t.jpg", f"{long}.jpg", f"{long}/b.jpg", "c.jpg", "d.jpg")}
+    folder = write_dataset(tmp_path / "own", test=content)
+    (folder / "images").mkdir()
+    for name in ("t.jpg", "c.jpg", "d.jpg"):
+        cv2.imwrite(str(folder / "images" / name), np.full((80, 100, 3), 90, np.uint8))
+    dataset = load_dataset(folder, "test")
+    assert check_images(dataset) == 2
+    bad = BadRecords()
+    batches = read(evaluation_batches(dataset, config(), bad=bad))
+    assert [batch["name"].tolist() for batch in batches] == [[b"t.jpg"], [b"c.jpg"], [b"d.jpg"]]
+    assert set(bad.reasons) == {f"{long}.jpg", f"{long}/b.jpg"}
+    for name in ("t.jpg", "c.jpg", "d.jpg"):
+        (folder / "images" / name).unlink()
+    with pytest.raises(UserError, match="5 of 5 images of own test are missing"):
+        check_images(dataset)
 
 
 def test_the_log_names_a_few_only(caplog: pytest.LogCaptureFixture) -> None:

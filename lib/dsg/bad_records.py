@@ -8,6 +8,7 @@ the run, and `iterate` reads batches with an eye on it.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -112,10 +113,10 @@ def check_images(dataset: Dataset, samples: int = 200) -> int:
     if not records:
         raise UserError(f"{dataset.folder}: {dataset.name} {dataset.split} has no image with a relationship")
     sample = records[:: max(1, len(records) // samples)]
-    missing = sum(not record.path.is_file() for record in sample)
+    missing = sum(not os.path.isfile(record.path) for record in sample)
     if 2 * missing <= len(sample):
         return missing
-    lost = [record.path for record in records if not record.path.is_file()]
+    lost = [record.path for record in records if not os.path.isfile(record.path)]
     todo = "put them there, or into images/ of the data set's folder"
     if dataset.name in CATALOGUE:
         todo = advice(dataset.name, dataset.folder, images=True)

@@ -209,6 +209,13 @@ def test_images(good):
     assert not check_dataset(str(good)).usable
 
 
+def test_image_names_that_no_file_can_have(good):
+    long = "a" * 300
+    write_dataset(good, test={f"{long}.jpg": GOOD, f"{long}/b.jpg": GOOD, "c\0.jpg": GOOD, "t.jpg": GOOD})
+    check = check_dataset(str(good))
+    assert check.images["test"] == (4, 3) and counts(check, LEFT_OUT) == {"image is missing": 3}
+
+
 def test_image_names_that_lead_out_of_the_folder(good):
     cv2.imwrite(str(good.parent / "secret.png"), np.full((80, 100, 3), 90, np.uint8))
     write_dataset(good, test={"../../secret.png": GOOD, "/dev/zero": GOOD, "t.jpg": GOOD})

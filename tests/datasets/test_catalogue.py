@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ import pytest
 from dsg.datasets.catalogue import CATALOGUE, ImageFolders, find_dataset
 from dsg.errors import UserError
 from tests.datasets.files import write_dataset
+
+LIB = Path(__file__).resolve().parents[2] / "lib"
 
 
 def put(path: Path) -> Path:
@@ -73,3 +78,36 @@ def test_names_with_folders_in_them(tmp_path) -> None:
     assert images.path("part/a.png") == image
     assert images.path("images/part/a.png") == image
     assert images.path("gone/a.png") == tmp_path / "images" / "gone" / "a.png"
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + "/b.jpg", "a/" * 3000 + "b.jpg", "a\0/b.jpg"])
+def test_names_that_no_file_can_have(tmp_path, name: str) -> None:
+    put(tmp_path / "images" / "a.png")
+    assert ImageFolders(tmp_path, None, "train").path(name) == tmp_path / "images" / name
+
+
+UNREADABLE = """
+import os, sys
+from pathlib import Path
+from dsg.datasets.catalogue import ImageFolders
+
+Path().chmod(0o755)
+Path("images/part").chmod(0)
+if os.geteuid() == 0:  # who may read everything
+    os.seteuid(65534)
+print(ImageFolders(Path(), None, "train").path("part/a.png"))
+"""
+
+
+def test_a_folder_that_cannot_be_listed_has_no_images(tmp_path) -> None:
+    put(tmp_path / "images" / "part" / "a.png")
+    environment = {**os.environ, "PYTHONPATH": str(LIB)}
+    done = subprocess.run(
+        [sys.executable, "-c", UNREADABLE], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "images/part/a.png\n", done.stderr
+
+
+def test_a_data_set_of_a_name_that_no_file_can_have(tmp_path) -> None:
+    with pytest.raises(UserError, match="unknown data set 'aaa"):
+        find_dataset("a" * 300, tmp_path)

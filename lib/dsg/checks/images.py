@@ -31,7 +31,7 @@ def check_images(
     faults = _faults(pictures, file, workers or os.cpu_count() or 1)
     for picture, fault in zip(pictures, faults):
         if fault:
-            reason = "image is missing" if not picture.path.is_file() else "image cannot be used"
+            reason = "image is missing" if not os.path.isfile(picture.path) else "image cannot be used"
             findings.add(LEFT_OUT, reason, file, picture.name, detail=fault)
     bad = [picture for picture, fault in zip(pictures, faults) if fault]
     if 2 * len(bad) > len(pictures):

@@ -100,12 +100,12 @@ def folder_of(text: str, data_dir: Path) -> Path | None:
     candidates = [Path(text), data_dir / text, _same_name(data_dir, text)]
     if holds_annotations(data_dir) and data_dir.resolve().name.lower() == text.lower():
         candidates.append(data_dir)
-    return next((path for path in candidates if path is not None and path.is_dir()), None)
+    return next((path for path in candidates if path is not None and os.path.isdir(path)), None)
 
 
 def holds_annotations(folder: Path) -> bool:
     """Whether a folder is that of a data set."""
-    return any(annotation_file(folder, split).is_file() for split in ("train", "test", "validation"))
+    return any(os.path.isfile(annotation_file(folder, split)) for split in ("train", "test", "validation"))
 
 
 def leads_out(image: str) -> bool:
@@ -130,7 +130,7 @@ class ImageFolders:
         shared = tuple(pattern.format(split="test" if split == "test" else "train") for pattern in ANY_IMAGES)
         self._expected = folder / (own[0] if own else "images")
         candidates = dict.fromkeys(own + shared + _catalogued_images(split))
-        self._folders = [path for path in (folder / part for part in candidates) if path.is_dir()]
+        self._folders = [path for path in (folder / part for part in candidates) if os.path.isdir(path)]
         self._listed: dict[Path, set[str]] = {}
 
     def path(self, name: str) -> Path:
@@ -147,8 +147,18 @@ class ImageFolders:
 
     def _names(self, folder: Path) -> set[str]:
         if folder not in self._listed:
-            self._listed[folder] = {item.name for item in os.scandir(folder)} if folder.is_dir() else set()
+            self._listed[folder] = _names_in(folder)
         return self._listed[folder]
+
+
+def _names_in(folder: Path) -> set[str]:
+    """What a folder holds; nothing where there is none, or where it cannot be listed."""
+    if not os.path.isdir(folder):  # which raises nothing, whatever name stands in the annotations
+        return set()
+    try:
+        return set(os.listdir(folder))
+    except OSError:  # not allowed, say: each of its images is missing, and is named
+        return set()
 
 
 def _catalogued_images(split: str) -> tuple[str, ...]:

@@ -104,7 +104,9 @@ def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Exa
             usable = (
                 record
                 for record in data.records
-                if len(record.queries) and record.path.suffix.lower() in ENDINGS and record.path.is_file()
+                if len(record.queries)
+                and record.path.suffix.lower() in ENDINGS
+                and os.path.isfile(record.path)
             )
             return [
                 Example(record.path, _words(model, record.queries[shown_queries(record)[0]]))
