@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +142,109 @@ def truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
+def rewrite(file: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+    """Changes what a cache holds: its arrays, and its texts."""
+    with np.load(file) as stored:
+        values = {name: stored[name] for name in stored.files}
+    about = json.loads(values["about"].tobytes())
+    change(values, about)
+    values["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez(file, **values)
+
+
+def changed(**changes: Callable[[Any], Any]) -> Callable[[Path], None]:
+    """Spoils a cache: the arrays or texts of these names become something else."""
+
+    def change(values: dict[str, Any], about: dict[str, Any]) -> None:
+        for name, make in changes.items():
+            place = values if name in values else about
+            place[name] = make(place[name])
+
+    return lambda file: rewrite(file, change)
+
+
+def put(place: Any, value: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """An array with another value there."""
+
+    def change(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[place] = value
+        return values
+
+    return change
+
+
+UNTRUE = {
+    "reports that are a list": changed(reports=lambda found: []),
+    "reports of two words": changed(reports=lambda found: {"0": [["reason", "detail"]]}),
+    "reports of no image": changed(reports=lambda found: {"77": next(iter(found.values()))}),
+    "reports of more than there is": changed(reports=lambda found: {"0": 1000 * [["reason", 0, "detail"]]}),
+    "faults of no image": changed(faults=lambda found: {"-1": ": not of the format"}),
+    "names that are none": changed(names=lambda names: [None, *names[1:]]),
+    "names that come twice": changed(names=lambda names: [names[1], *names[1:]]),
+    "unsized that is a number": changed(unsized=lambda names: 7),
+    "texts nested too deep": lambda file: np.savez(file, about=np.frombuffer(b"[" * 100_000, np.uint8)),
+    "entities that are not there": changed(triples=put((0, 2), 200)),
+    "an unknown predicate": changed(triples=put((0, 1), 3)),
+    "an unknown category": changed(categories=put(0, 77)),
+    "negative categories": changed(categories=lambda values: -values.astype(np.int32)),
+    "categories with fractions": changed(categories=lambda values: values.astype(np.float32)),
+    "a box that is no number": changed(boxes=put((3, 2), np.nan)),
+    "an endless box": changed(boxes=put((3, 2), np.inf)),
+    "an inverted box": changed(boxes=put((3, 0), 500)),
+    "boxes of other numbers": changed(boxes=lambda values: values.astype(np.float64)),
+    "a negative size": changed(sizes=put((0, 0), -1)),
+    "relations of an image without size": changed(sizes=put((0, 0), 0)),
+    "entities of two images": changed(entity_start=lambda values: 0 * values),
+    "a start that overflows": changed(entity_start=put(-1, (1 << 63) - 1)),
+    "a negative count": changed(triple_count=put(-1, -1)),
+    "no query where there are relations": changed(queries=lambda values: 0 * values),
+    "more queries than relations": changed(queries=put((0, 1), 1000)),
+    "more draws than relations": changed(draws=put(0, 1_000_000_000)),
+    "negative draws": changed(draws=put(0, -1)),
+    "an array too many": lambda file: rewrite(file, lambda values, about: values.update(more=np.zeros(3))),
+}
+
+
+def pack(file: Path) -> None:
+    """A file of kilobytes could hold gigabytes."""
+    with np.load(file) as stored:
+        values = {name: stored[name] for name in stored.files}
+    np.savez_compressed(file, **values)
+
+
+def headers(old: bytes, new: bytes) -> Callable[[Path], None]:
+    """Spoils a cache: what its arrays say of themselves becomes something else, of the same length."""
+
+    def change(file: Path) -> None:
+        with zipfile.ZipFile(file) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, re.sub(old, lambda found: new.ljust(len(found[0])), data, count=1))
+
+    return change
+
+
+HEADERS = {
+    "64 TiB": headers(rb"\(\d+, 2\), } +", b"(4398046511104, 2), }"),
+    "no number of elements": headers(rb"\(\d+, 2\), } +", b"(9999999999999999999999, 2), }"),
+    "an array of objects": headers(rb"'<i4'", b"'|O4'"),
+    "an unknown type": headers(rb"'<i4'", b"'<zz'"),
+    "a type that NumPy cannot parse": headers(rb"'<i4'", b"'01i'"),
+    "an open bracket": headers(rb"'shape': \(", b"'shape':(("),
+    "columns first": headers(rb"False", b"True"),
+}
+
+
+def say_more_than_there_is(file: Path) -> None:
+    """The archive's directory gives a member another length."""
+    content = bytearray(file.read_bytes())
+    place = content.rindex(b"PK\1\2")
+    content[place + 20 : place + 28] = b"\xf0\xff\xff\x7f" * 2
+    file.write_bytes(content)
+
+
 def turn_a_bit(file: Path) -> None:
     content = bytearray(file.read_bytes())
     place = content.rindex(np.float32(60).tobytes())  # within the boxes
@@ -179,6 +286,9 @@ def become_objects(file: Path) -> None:
         point_beyond_the_end,
         another_format,
         become_objects,
+        pack,
+        say_more_than_there_is,
+        *(pytest.param(spoil, id=name) for name, spoil in {**UNTRUE, **HEADERS}.items()),
         lambda file: file.write_bytes(b""),
         lambda file: file.write_text("something else"),
         lambda file: np.savez(file, other=np.zeros(3)),
@@ -194,6 +304,25 @@ def test_a_spoilt_cache_is_written_anew(tmp_path: Path, spoil: Any) -> None:
     assert_same_datasets(load_dataset(folder, "train", cache=cache), plain)
     assert len(file.read_bytes()) == len(good) and list(cache.iterdir()) == [file]
     assert_same_datasets(load_dataset(folder, "train", cache=cache), plain)
+
+
+def test_a_pipe_in_place_of_a_cache_is_not_waited_for(tmp_path: Path) -> None:
+    folder, cache = mixed(tmp_path / "own"), tmp_path / "cache"
+    plain = load_dataset(folder, "train", cache=cache)
+    (file,) = cache.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    assert_same_datasets(load_dataset(folder, "train", cache=cache), plain)
+    assert file.is_file()
+
+
+def test_records_of_a_cache_that_states_fewer_draws_can_be_made(tmp_path: Path) -> None:
+    folder, cache = mixed(tmp_path / "own"), tmp_path / "cache"
+    plain = load_dataset(folder, "train", cache=cache)
+    (file,) = cache.iterdir()
+    changed(draws=lambda values: 0 * values)(file)
+    for record, other in zip(plain.records, load_dataset(folder, "train", cache=cache).records):
+        np.testing.assert_array_equal(record.predicates >= 0, other.predicates >= 0)
 
 
 def test_a_cache_of_other_files_under_this_name_is_not_used(tmp_path: Path) -> None:

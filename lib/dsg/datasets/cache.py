@@ -15,6 +15,8 @@ import hashlib
 import json
 import logging
 import os
+import re
+import struct
 import time
 import zipfile
 from collections.abc import Iterable
@@ -25,6 +27,7 @@ import numpy as np
 
 from dsg.datasets.annotations import annotation_file, metadata_file
 from dsg.datasets.records import Vocabulary
+from dsg.datasets.soundness import is_sound
 from dsg.datasets.stream import unreadable
 from dsg.datasets.table import Table, read_table
 
@@ -41,8 +44,17 @@ NEWEST = 8
 ABANDONED = 3600
 """Seconds after which a half-written file is nobody's."""
 TEXTS = ("names", "unsized", "unannotated", "reports", "faults")
-DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile)
+DAMAGE = (
+    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError),
+    *(MemoryError, struct.error, zipfile.BadZipFile),
+)
 """What reading a file can raise that only looks like a cache."""
+HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][iuf]\d)', 'fortran_order': False, "
+    rb"'shape': \((\d+), ?(\d*)\), \} *\n",
+    re.DOTALL,
+)
+"""What NumPy begins a plain array with."""
 
 
 def load_table(
@@ -72,7 +84,7 @@ def load_table(
     key = _key(files, vocabulary, keep_outside)
     name = f"{path.stem}-{key}.npz"
     for place in places:
-        table = _load(place / name, key)
+        table = _load(place / name, key, vocabulary)
         if table is not None:
             return table
     table = read_table(folder, split, vocabulary, keep_outside)
@@ -125,27 +137,51 @@ def _state(path: Path) -> tuple[int, ...] | None:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _load(path: Path, key: str) -> Table | None:
+def _load(path: Path, key: str, vocabulary: Vocabulary) -> Table | None:
     """The table in a cache; None where there is none, or something else."""
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            about = json.loads(stored["about"].tobytes().decode())
-            if about["format"] != FORMAT or about["key"] != key:
-                raise ValueError("another cache")
-            values: dict[str, Any] = {name: stored[name] for name in stored.files if name != "about"}
-        texts = {name: about[name] for name in TEXTS}
+        arrays: dict[str, Any] = _read_arrays(path)
+        about = json.loads(arrays.pop("about").tobytes().decode())
+        if about["format"] != FORMAT or about["key"] != key:
+            raise ValueError("another cache")
+        texts: dict[str, Any] = {name: about[name] for name in TEXTS}
         for name in ("reports", "faults"):
             texts[name] = {int(image): found for image, found in texts[name].items()}
         texts["reports"] = {image: [tuple(one) for one in found] for image, found in texts["reports"].items()}
-        table = Table(**texts, **values)
-        if not table.is_whole():
-            raise ValueError("arrays that do not belong together")
-    except FileNotFoundError:
-        return None
+        table = Table(**texts, **arrays)
+        if not is_sound(table, vocabulary):
+            raise ValueError("no table of these annotations")
     except DAMAGE as error:
         log.debug("%s is not used: %s", path, error)
         return None
     return table
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that `np.savez` wrote, read-only. They take as much memory as the file is long,
+    whatever it says of itself.
+
+    Raises:
+        DAMAGE: one of these, where it is no such file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("packed, which ours are not")
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise ValueError("more in it than it is long")
+        return {member.filename[: -len(".npy")]: _array(archive.read(member)) for member in members}
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The array of a `.npy` file, which `np.load` makes before it has seen whether its numbers are there."""
+    header = HEADER.match(content)
+    if header is None:
+        raise ValueError("not a plain array")
+    shape = [int(length) for length in header.groups()[1:] if length]
+    return np.frombuffer(content, header[1].decode(), offset=header.end()).reshape(shape)
 
 
 def _save(places: Iterable[Path], name: str, stem: str, key: str, table: Table) -> None:

@@ -92,11 +92,13 @@ def load_dataset(
         if flip != "none" and split in ("train", "trainval"):
             images, flipped = np.concatenate([images, images]), np.concatenate([flipped, ~flipped])
     first_draw = _first_draws(source.table, looked)
+    # A table from a cache may state fewer draws than its last image makes: half its relations at most.
+    draws = int(source.table.draws[looked].sum()) + int(source.table.triple_count.max(initial=0)) // 2
     records = StoredRecords(
         source.table,
         images,
         flipped,
-        np.random.RandomState(seed).random_sample(int(source.table.draws[looked].sum())),
+        np.random.RandomState(seed).random_sample(draws),
         first_draw,
         source.images.path,
         mirror_map(source.vocabulary.predicates) if flip == "swap_lr" else None,

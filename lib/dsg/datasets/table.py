@@ -21,7 +21,6 @@ from dsg.datasets.scene_graph import boxes_from_annotation, scene_graph
 from dsg.datasets.validation import json_kind
 from dsg.errors import UserError
 
-PER_IMAGE = ("relationships", "entity_start", "entity_count", "triple_start", "triple_count", "draws")
 Report = tuple[str, int, str]  # reason, position of the relationship in its image, detail
 
 
@@ -50,28 +49,6 @@ class Table:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
-
-    def is_whole(self) -> bool:
-        """Whether the arrays are of the right shapes and point nowhere but into each other."""
-        images, entities, triples = len(self.names), len(self.categories), len(self.triples)
-        shapes = {
-            "sizes": (images, 2),
-            "queries": (images, 2),
-            "boxes": (entities, 4),
-            "triples": (triples, 3),
-        }
-        arrays = self.arrays()
-        return (
-            all(arrays[name].shape == shape for name, shape in shapes.items())
-            and all(arrays[name].shape == (images,) for name in PER_IMAGE)
-            and all(
-                not images or (start.min() >= 0 and count.min() >= 0 and (start + count).max() <= number)
-                for start, count, number in (
-                    (self.entity_start, self.entity_count, entities),
-                    (self.triple_start, self.triple_count, triples),
-                )
-            )
-        )
 
 
 def read_table(folder: Path, split: str, vocabulary: Vocabulary, keep_outside: bool) -> Table:
