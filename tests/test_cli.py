@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -55,6 +56,38 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
     with pytest.raises(ZeroDivisionError):
         main(lambda arguments: 1 / 0, [])
+
+
+NAMES = """
+import sys
+from dsg.cli import main
+from dsg.errors import UserError
+
+
+def run(arguments):
+    print("caf\\udce9.png")
+    print("caf\\udce9.png", file=sys.stderr)
+    raise UserError("caf\\udce9.png: no such image")
+
+
+main(run, [])
+"""
+
+
+@pytest.mark.parametrize("noise", [{}, {"TF_CPP_MIN_LOG_LEVEL": "0"}], ids=["filtered", "all"])
+def test_names_that_are_not_unicode_are_escaped(noise):
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    environment |= {"PYTHONPATH": str(ROOT / "lib"), "PYTHONIOENCODING": "utf-8:strict", **noise}
+    done = subprocess.run([sys.executable, "-c", NAMES], env=environment, capture_output=True, text=True)
+    name = "caf\\udce9.png"
+    assert (done.returncode, done.stdout) == (2, f"{name}\n"), done.stderr
+    assert done.stderr == f"{name}\nerror: {name}: no such image\n"
+
+
+def test_streams_of_another_kind_are_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", None)
+    assert leave_with(None, monkeypatch) == 0
 
 
 def test_noise_of_tensorflow_is_dropped_and_nothing_else():

@@ -49,8 +49,11 @@ def run(arguments: Sequence[str]) -> None:
     data_dir = Path(options.data).expanduser()
     dataset = str(Path(options.dataset).expanduser()) if options.dataset.startswith("~") else options.dataset
     check = check_dataset(dataset, data_dir, images=not options.no_images, sample=options.sample)
-    print("\n".join(check.lines()))
-    for path in check.write(Path(options.output) / "check" / check.name):
+    try:
+        written = check.write(Path(options.output) / "check" / check.name)
+    finally:  # what took long to find is told even where it cannot be written
+        print("\n".join(check.lines()))
+    for path in written:
         print(path)
     if not check.usable:
         sys.exit(NOT_USABLE_STATUS)

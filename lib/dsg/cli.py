@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ def main(program: Callable[[Sequence[str]], None], arguments: Sequence[str] | No
     from dsg.engine.logs import log_to_console
     from dsg.engine.noise import without_noise
 
+    _escape_what_cannot_be_printed()
     log_to_console()
     # Whoever sets TensorFlow's own level wants to see all that it says; else its errors are enough.
     quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
@@ -55,6 +57,14 @@ def main(program: Callable[[Sequence[str]], None], arguments: Sequence[str] | No
         if quiet:  # as it was: who called this may start programs that are to decide for themselves
             os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
     sys.exit(0)
+
+
+def _escape_what_cannot_be_printed() -> None:
+    """A file's name that is not Unicode, or not of the terminal's encoding, must not end a program."""
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever calls this may have put something else in their place.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -280,11 +281,13 @@ def test_real_annotations():
     assert check.statistics["test"].queries == 6847
 
 
-def call(*words, cwd):
+def call(*words, cwd, environment=None, stdout=subprocess.PIPE):
     return subprocess.run(
         [sys.executable, str(ROOT / "tools/check_dataset.py"), *map(str, words)],
         cwd=cwd,
-        capture_output=True,
+        env=environment,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
     )
 
@@ -299,6 +302,35 @@ def test_the_program(good, tmp_path):
     done = call("nowhere", cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert call(good, "--sample", "-1", cwd=tmp_path).returncode == 2
+
+
+def test_names_that_are_not_unicode(good, tmp_path):
+    name = "caf\udce9.png"  # how Python reads a file's name that is Latin-1
+    edge = mention(2, 50, 5, 130, 60)
+    write_dataset(good, test={name: [relation(edge, 1, DOG)], "t.jpg": GOOD})
+    cv2.imwrite(str(good / "images" / "other.png"), np.full((80, 100, 3), 90, np.uint8))
+    os.rename(good / "images" / "other.png", good / "images" / name)
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = call(good, cwd=tmp_path, environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "caf\\udce9.png, relationship 0" in done.stdout
+        and "test images read: 2, of them unusable: 0" in done.stdout
+    )
+    assert "caf\\udce9.png" in (tmp_path / "output/check/mine/report.txt").read_text()
+
+
+def test_what_was_found_is_told_where_nothing_can_be_written(good, tmp_path):
+    (tmp_path / "output").write_text("in the way")
+    done = call(good, "--no-images", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "mine: usable" in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that takes nothing")
+def test_what_was_found_is_written_where_nothing_can_be_told(good, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = call(good, "--no-images", cwd=tmp_path, stdout=full)
+    assert done.returncode != 0 and (tmp_path / "output/check/mine/statistics.png").is_file()
 
 
 def test_an_unknown_data_set(tmp_path):

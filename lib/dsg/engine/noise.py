@@ -46,7 +46,8 @@ def without_noise() -> Iterator[None]:
     python_stderr = sys.stderr
     os.dup2(filter_.stdin.fileno(), 2)
     filter_.stdin.close()
-    with open(terminal, "w", encoding=python_stderr.encoding, buffering=1) as direct:
+    encoding, errors = python_stderr.encoding, python_stderr.errors
+    with open(terminal, "w", encoding=encoding, errors=errors, buffering=1) as direct:
         sys.stderr = direct
         try:
             yield
