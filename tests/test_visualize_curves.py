@@ -9,9 +9,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from dsg.errors import UserError
-from dsg.visualize.curves import collect_series, read_history, training_curves
+from dsg.visualize.curves import collect_series, plain_text, read_history, training_curves
 
 
 def epoch_record(epoch):
@@ -65,6 +67,17 @@ def test_panels(tmp_path):
 def test_sparse_histories(tmp_path, history, titles):
     assert training_curves(history, tmp_path / "deep" / "curves.png") == titles
     assert cv2.imread(str(tmp_path / "deep" / "curves.png")) is not None
+
+
+@pytest.mark.parametrize("text", ["$", "a$^$", "$\\foo$", "\\$5 and \\$6", "a\ud83d", "caf\udce9", "50%", ""])
+def test_any_text_can_be_a_label(text, tmp_path):
+    """matplotlib reads what stands between two dollars as a formula, and takes no half of a character."""
+    training_curves([{f"loss/{text}": 1.0, f"loss/b{text}": 1.0}], tmp_path / "curves.png")
+    figure = Figure()
+    shown = [figure.text(0.5, 0.5, plain_text(text)), figure.text(0.5, 0.5, text, parse_math=False)]
+    if text.isascii():
+        first, second = (item.get_window_extent(FigureCanvasAgg(figure).get_renderer()) for item in shown)
+        assert first.bounds == second.bounds  # the text itself is shown, dollars and all
 
 
 def test_reading_a_file(tmp_path):

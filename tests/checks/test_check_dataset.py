@@ -238,6 +238,14 @@ def test_names(good):
     assert notes["names that look alike"] == 1 and notes["name with odd blanks"] == 1
 
 
+@pytest.mark.parametrize("name", ["a$^$", "$\\foo$", "\ud83d", "caf\udce9"])
+def test_names_of_categories_that_are_no_formulas(good, tmp_path, name):
+    write_json(good / "objects.json", [name, "$b$", "c", "d"])
+    write_json(good / "predicates.json", ["on", name, "of"])
+    check = check_dataset(str(good), images=False)
+    assert check.write(tmp_path / "report")[-1].name == "statistics.png"
+
+
 def test_statistics(tmp_path):
     other = mention(0, 60, 60, 80, 70)
     train = {"a.jpg": [relation(CAT, 1, DOG), relation(DOG, 0, other)], "b.jpg": [relation(BUS, 2, DOG)]}

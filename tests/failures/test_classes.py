@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -89,6 +90,7 @@ def test_the_report_counts_and_draws(tmp_path):
     assert "| relation | 0 | 0.0% | 0.0% | 1 | 16.6% |" in text
     draw_report(report, tmp_path / "bars.png")
     assert cv2.imread(str(tmp_path / "bars.png")).shape[1] > 600
+    draw_report(replace(report, about="$^$ on caf\udce9 test"), tmp_path / "bars.png")
     empty = FailureReport("none", 0.5, 0, 0, ())
     assert set(empty.shares().values()) == {0} and "0 of 0" in empty.to_markdown()
     assert sum(PUBLISHED.values()) == pytest.approx(1, abs=0.01)

@@ -15,6 +15,7 @@ from dsg.errors import UserError
 from dsg.tables.account import Account, check_epochs, epochs_done, time_left
 from dsg.tables.command import write_table
 from dsg.tables.plan import Request, plan_runs
+from dsg.tables.plot import draw_table
 from dsg.tables.report import figures_of, row_results, to_json, to_markdown
 from tests.tiny import ROOT
 
@@ -151,6 +152,13 @@ def test_without_published_numbers_there_are_no_columns_for_them(tmp_path):
     rows = row_results(runs, [False] * len(runs), [0.0] * len(runs))
     assert "paper" not in to_markdown(asked, rows).lower()
     assert to_json(asked, rows)["rows"]["dsg"]["published"] is None
+
+
+def test_a_folder_of_any_name_is_drawn(tmp_path):
+    asked = request(tmp_path, dataset=str(tmp_path / "a$^$ caf\udce9"), net="mini")
+    runs = plan_runs(asked)
+    draw_table(asked, row_results(runs, [False] * len(runs), [0.0] * len(runs)), tmp_path / "table.png")
+    assert cv2.imread(str(tmp_path / "table.png")).shape[0] > 300
 
 
 def test_damaged_results_are_named(tmp_path):

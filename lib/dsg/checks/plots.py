@@ -13,6 +13,7 @@ from dsg.checks.statistics import Statistics
 from dsg.datasets import Vocabulary
 from dsg.errors import UserError
 from dsg.visualize.canvas import BLUE, GREEN, ORANGE, SKY, Colour
+from dsg.visualize.curves import plain_text
 
 SHOWN = 25  # names in a bar chart
 COLOURS = {"train": BLUE, "validation": GREEN, "test": ORANGE}
@@ -104,4 +105,5 @@ def _tone(split: str, lighter: float) -> tuple[float, ...]:
 
 
 def _shortened(name: str, longest: int = 24) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    """A name as a label, of no more letters than that."""
+    return plain_text(name if len(name) <= longest else f"{name[: longest - 1]}…")

@@ -100,7 +100,7 @@ def draw_report(report: FailureReport, out_png: Path) -> None:
     from matplotlib.figure import Figure
 
     from dsg.visualize.canvas import BLUE, GREY, ORANGE
-    from dsg.visualize.curves import save_figure
+    from dsg.visualize.curves import plain_text, save_figure
 
     figure = Figure(figsize=(8.2, 3.9), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)
@@ -123,7 +123,8 @@ def draw_report(report: FailureReport, out_png: Path) -> None:
         axes.bar_label(bars, fmt="%.0f", fontsize=8, padding=1)
     axes.set_xticks(range(len(CLASSES)), CLASSES)
     axes.set_ylabel("% of failed answers")
-    axes.set_title(f"Failed answers (IoU below {report.below:g}): {report.about}", fontsize=10)
+    title = f"Failed answers (IoU below {report.below:g}): {report.about}"
+    axes.set_title(plain_text(title), fontsize=10)
     axes.margins(y=0.15)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)

@@ -12,7 +12,7 @@ from dsg.tables.plan import Request
 from dsg.tables.report import ROLES, SETS, RowResult
 from dsg.tables.rows import BASELINE, PUBLISHED_SPLITS, TITLES, published
 from dsg.visualize.canvas import BLACK, OBJECT_COLOUR, SUBJECT_COLOUR
-from dsg.visualize.curves import save_figure
+from dsg.visualize.curves import plain_text, save_figure
 
 WIDTH = 0.38  # of a bar
 LABEL = 13  # characters of a row's name that have room side by side
@@ -51,7 +51,7 @@ def draw_table(request: Request, rows: Sequence[RowResult], out_png: Path) -> No
         panels[0].set_xlabel(
             "SS, CO, VRD, SSAS: cells and roles of boxes as rr, the others as dsg", fontsize=8
         )
-    figure.suptitle(f"Table {request.table}. {TITLES[request.table]}: {about}", fontsize=11)
+    figure.suptitle(f"Table {request.table}. {TITLES[request.table]}: {plain_text(about)}", fontsize=11)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     save_figure(canvas, out_png)

@@ -143,7 +143,7 @@ def _draw_panel(axes: Any, title: str, series: Series, log: bool) -> None:
             marker="o" if few else None,
             markersize=3,
             linewidth=1.6,
-            label=f"{labels[name]}  {points[-1][1]:.3g}",
+            label=f"{plain_text(labels[name])}  {points[-1][1]:.3g}",
         )
     if log and positive:
         axes.set_yscale("log")
@@ -193,6 +193,12 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
             yield from _flatten(value, f"{prefix}{key}/")
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             yield f"{prefix}{key}", float(value)
+
+
+def plain_text(text: str) -> str:
+    """A name from outside as matplotlib shows it letter by letter: dollars begin no formula, and what is no
+    Unicode becomes a question mark."""
+    return text.replace("$", r"\$").encode("utf-8", "replace").decode("utf-8")
 
 
 def save_figure(canvas: Any, path: Path) -> None:
