@@ -31,7 +31,7 @@ from dsg.bench.report import format_report
 from dsg.bench.run import DEFAULT_SECTIONS, QUICK_SECTIONS, SECTIONS, benchmark
 from dsg.bench.settings import QUICK, Settings
 from dsg.cli import Parser, main
-from dsg.engine.files import write_text
+from dsg.engine.files import refuse_folder, write_text
 from dsg.errors import UserError
 from dsg.machine import imitates
 
@@ -86,8 +86,7 @@ def _check_place(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{path.parent}: cannot make the folder ({error.strerror or error})") from error
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file")
+    refuse_folder(path)
     probe = path.with_name(f".{path.name}.probe")
     write_text(probe, "")
     probe.unlink()

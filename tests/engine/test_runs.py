@@ -105,6 +105,12 @@ def test_find_by_name_and_path(run, tmp_path, monkeypatch):
     assert find("dsg_pretrained") == tmp_path / "data" / "pretrained" / "dsg_pretrained.ckpt"
 
 
+@pytest.mark.parametrize("text", [".", "/", "..", "", "a" * 300, "a\0"])
+def test_what_is_no_name_of_a_snapshot(run, tmp_path, text):
+    with pytest.raises(UserError, match="no snapshot .* there are try_iter_0"):
+        find_snapshot(text, tmp_path / "output", "mini", "shapes", tmp_path / "data")
+
+
 def test_snapshot_names():
     assert [is_snapshot_name(name) for name in ("a_iter_3", "dsg_pretrained", "a_iter_", "default")] == [
         True,

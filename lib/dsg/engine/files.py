@@ -9,6 +9,16 @@ from pathlib import Path
 from dsg.errors import UserError
 
 
+def refuse_folder(path: Path) -> None:
+    """See, before there is anything to write, that a file's name is not that of a folder.
+
+    Raises:
+        UserError: it is, or it is empty.
+    """
+    if not path.name or os.path.isdir(path):
+        raise UserError(f"{path}: is a folder; name a file")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file in one step, so that a reader never sees half of it; what is not Unicode, such as some
     names of files, is escaped.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
         ]
         places = [place / f"{PRETRAINED}.ckpt" for place in folders]
     for place in places:
-        if place.is_file() or place.with_name(place.name + ".index").is_file():
+        if place.name and any(os.path.isfile(file) for file in (place, f"{place}.index")):
             return place
     if text == PRETRAINED:
         raise UserError(

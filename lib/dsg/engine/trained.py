@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ def find_trained(options: argparse.Namespace, model: str, *, shifting: bool = Fa
     """
     config, pairs = config_of(options)
     net, file = options.net or config.net, Path(model)
-    if file.suffix == ".npz" and file.is_file() and not options.net:
+    if file.suffix == ".npz" and os.path.isfile(file) and not options.net:
         net = load_meta(file).net
         pairs = ["NET", net, *pairs]
         options = argparse.Namespace(**{**vars(options), "net": net})

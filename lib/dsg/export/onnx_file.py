@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.ask import Trained
+from dsg.engine.files import refuse_folder
 from dsg.errors import UserError
 from dsg.export.graph import SIGNATURE, answering, exportable, with_a_spare_query
 
@@ -37,6 +38,7 @@ def export_onnx(trained: Trained, path: Path) -> None:
     Raises:
         UserError: tf2onnx is not installed, it cannot translate the network, or the file cannot be written.
     """
+    refuse_folder(path)
     try:
         import onnx
         import tf2onnx

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dsg.config import options
+from dsg.engine.files import refuse_folder
 from dsg.engine.snapshots import Meta, Snapshot, load_snapshot, save_snapshot
 from dsg.errors import UserError
 
@@ -41,6 +42,7 @@ def share_weights(source: Path, target: Path, precision: str = "float32", larges
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is one of {PRECISIONS}, not {precision!r}")
+    refuse_folder(target)
     snapshot = load_snapshot(source)
     variables = {name: _stored(value, precision) for name, value in snapshot.variables.items()}
     temporary = target.with_name(f".{target.name}.tmp")
