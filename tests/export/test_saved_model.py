@@ -154,6 +154,34 @@ def test_other_networks(overrides: tuple[str, ...], tmp_path: Path) -> None:
     check_without_queries({key: value.numpy() for key, value in nothing.items()}, expected)
 
 
+STRANGE = ["model.onnx", "variables/w.npz", "assets/notes.txt", "more/", "variables/old/"]
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+def test_what_is_no_saved_model_stays(strange: str, trained: Trained, tmp_path: Path) -> None:
+    """Beside an earlier SavedModel, too: all of the folder is replaced."""
+    folder = tmp_path / "model"
+    for name in ("saved_model.pb", "fingerprint.pb", "vocabulary.json", "variables/variables.index", strange):
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir() if name.endswith("/") else place.write_bytes(b"mine")
+    with pytest.raises(
+        UserError, match=f"model: holds {strange.strip('/')}, which is no part of a SavedModel"
+    ):
+        export_saved_model(trained, folder)
+    assert (folder / strange).exists() and (folder / "saved_model.pb").read_bytes() == b"mine"
+
+
+def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
+    small = load_trained(write_snapshot(tmp_path / "small.npz"))
+    for _ in range(2):
+        export_saved_model(small, tmp_path / "model")
+    assert (tmp_path / "model" / "vocabulary.json").is_file()
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    with pytest.raises(UserError, match="link: is a link; give the folder itself"):
+        export_saved_model(small, tmp_path / "link")
+
+
 def test_folders(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"mine")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
+from dsg.export.places import check_places
 from dsg.export.weights import share_weights
 
 LOG = logging.getLogger("dsg")
@@ -24,15 +25,15 @@ def export(
     """Write a file of weights, a SavedModel and an ONNX file, whichever have a place.
 
     Raises:
-        UserError: the snapshot cannot be read, or something cannot be written.
+        UserError: the snapshot cannot be read, an export would replace it, another one, or what is none (then
+            nothing was begun), or something cannot be written.
     """
     load_meta(snapshot)
+    check_places(snapshot, weights, saved_model, onnx)
     for path in (weights, saved_model, onnx):
         if path is not None:
             _make_folder(path.parent)
     if weights is not None:
-        if weights.resolve() == snapshot.resolve():
-            raise UserError(f"{weights}: is the snapshot itself; give another file")
         size = share_weights(snapshot, weights, precision)
         LOG.info("%s: %s bytes; dsg.load opens it", weights, f"{size:,}")
     if saved_model is None and onnx is None:

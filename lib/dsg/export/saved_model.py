@@ -15,8 +15,7 @@ from dsg.ask import Trained
 from dsg.engine.files import write_text
 from dsg.errors import UserError
 from dsg.export.graph import SIGNATURE, answering, exportable
-
-VOCABULARY = "vocabulary.json"
+from dsg.export.places import VOCABULARY, check_saved_model_folder
 
 
 def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) -> None:
@@ -24,13 +23,13 @@ def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) 
 
     Args:
         trained: the model, folded.
-        folder: is made; it must not hold anything else than an earlier SavedModel.
+        folder: is made, or replaced; it must not hold anything else than an earlier SavedModel.
         direct: convolutions for a GPU (see `answering`).
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
-    _check_folder(folder)
+    check_saved_model_folder(folder)
     trained = exportable(trained)
     module = tf.Module()
     names = trained.vocabulary
@@ -61,13 +60,3 @@ def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) 
     except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(beside, ignore_errors=True)
         raise UserError(f"{folder}: cannot write the model ({error})") from error
-
-
-def _check_folder(folder: Path) -> None:
-    """Nothing but an earlier export may be replaced."""
-    if not folder.name:
-        raise UserError(f"{folder}: this folder would be replaced by another one; give a folder in it")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: a file is there; give another folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
-        raise UserError(f"{folder}: holds something else than a SavedModel; give another folder")
