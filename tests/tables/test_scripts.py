@@ -33,7 +33,7 @@ def test_a_table_is_interrupted_goes_on_and_repeats_nothing(tmp_path):
     words = [*PAIRS, *PLAIN, "TRAIN.EPOCHS", "4", "--rows", "no_dsg"]
     history = tmp_path / "out/mini/shapes_train/table_no_dsg/history.jsonl"
     process = script(tmp_path, 2, *words)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900  # the machine may be busy with other things
     while not history.is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
