@@ -20,6 +20,7 @@ from dsg.parity.failures import file_errors, refused
 from dsg.parity.golden import Golden
 from dsg.parity.report import summary
 from dsg.parity.runs import iou_metric, layers
+from tests.crafted import CRAFTED
 from tests.golden import FOLDER, golden
 from tests.shared import ROOT
 
@@ -139,6 +140,17 @@ def test_an_unusable_file_ends_with_one_line(
     assert main([str(path)], SETTINGS) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {path}: {key} ") and says in line, line
+
+
+@pytest.mark.parametrize("kind", list(CRAFTED))
+def test_a_crafted_file_ends_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    path = save(tmp_path / "bad.npz", part("layers", "smooth_l1"))
+    CRAFTED[kind](path, "smooth_l1/1/dim.npy")
+    assert main([str(path)], SETTINGS) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}: the .npz file is damaged (") and "()" not in line, line
 
 
 def test_steps_of_a_large_tensor_are_at_least_one(tmp_path: Path) -> None:

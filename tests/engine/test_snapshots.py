@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import resource
 import shutil
 
@@ -10,6 +12,7 @@ import pytest
 
 from dsg.engine.snapshots import Meta, assign, check_vocabulary, load_meta, load_snapshot, save_snapshot
 from dsg.errors import UserError
+from tests.crafted import CRAFTED, NO_NUMBERS, npy, replace
 
 META = Meta(
     net="mini",
@@ -91,6 +94,64 @@ def test_other_files_are_no_snapshots(tmp_path):
         load_snapshot(tmp_path / "arrays.npz")
     with pytest.raises(UserError, match="no such snapshot"):
         load_snapshot(tmp_path / "absent.npz")
+
+
+def one_line_about(path, load=load_snapshot):
+    """What is said of a snapshot that cannot be read."""
+    with pytest.raises(UserError, match="run_iter_3.npz: damaged, cut short or no snapshot") as caught:
+        load(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["meta.npy", "variables/rpn/bias.npy", "slots/adam/steps.npy"])
+@pytest.mark.parametrize("kind", list(CRAFTED))
+def test_a_crafted_file_is_refused_before_it_takes_memory(path, kind, entry):
+    CRAFTED[kind](path, entry)
+    one_line_about(path)
+    if entry == "meta.npy":
+        one_line_about(path, load_meta)
+
+
+@pytest.mark.parametrize("kind", list(NO_NUMBERS))
+def test_variables_are_real_numbers(path, kind):
+    replace(path, "variables/rpn/bias.npy", NO_NUMBERS[kind])
+    assert "variables/rpn/bias.npy is of the type " in one_line_about(path)
+
+
+def test_numbers_of_the_other_byte_order(path):
+    replace(path, "variables/rpn/bias.npy", npy(np.array([0.5], ">f4")))
+    bias = load_snapshot(path).variables["rpn/bias"]
+    assert bias.tolist() == [0.5] and bias.dtype.isnative
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("net", 3),
+        ("epoch", "x"),
+        ("epoch", None),
+        ("step", 1.5),
+        ("epoch_state", []),
+        ("best_score", "high"),
+        ("history", {}),
+        ("history", [1]),
+        ("config", [1]),
+        ("objects", "cube"),
+        ("objects", ["cube", 1]),
+        ("predicates", None),
+    ],
+)
+def test_a_description_of_other_types_is_no_snapshot(path, name, value):
+    replace(path, "meta.npy", npy(json.dumps({**dataclasses.asdict(META), name: value})))
+    for load in load_snapshot, load_meta:
+        assert f"{name} is " in one_line_about(path, load)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "1", "{", '{"format": 1}'])
+def test_a_description_that_is_none(path, text):
+    replace(path, "meta.npy", npy(text))
+    one_line_about(path, load_meta)
 
 
 def test_a_full_disk_leaves_the_earlier_snapshot(path):

@@ -16,6 +16,7 @@ from dsg.errors import UserError
 from dsg.images import read_image, to_blob
 from dsg.nets.weights import RESNET18, load_initial_weights, resnet18_name
 from dsg.tf1.names import imagenet_name
+from tests.crafted import CRAFTED, NO_NUMBERS, replace
 from tests.nets.cases import TINY, close, golden_pass, tiny_config, tiny_model
 from tests.shared import needs_shared, shared_path
 from tests.tf1.test_checkpoint import save
@@ -221,6 +222,20 @@ def test_files_that_are_no_archive(model: Any, tmp_path: Path, content: bytes, m
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
         load_initial_weights(model, res18_config(tmp_path, "WEIGHTS", str(path)))
+
+
+@pytest.mark.parametrize("kind", [*CRAFTED, *NO_NUMBERS])
+def test_crafted_archives(tmp_path: Path, kind: str) -> None:
+    path, entry = tmp_path / "w.npz", "conv1.bias.npy"
+    np.savez(path, **{"conv1.weight": np.zeros(3), "conv1.bias": np.zeros(3)})
+    if kind in CRAFTED:
+        CRAFTED[kind](path, entry)
+    else:
+        replace(path, entry, NO_NUMBERS[kind])
+    with pytest.raises(
+        UserError, match=r"w\.npz: not a readable archive of weights \(\S.*\); fetch it again"
+    ):
+        load_initial_weights(None, res18_config(tmp_path, "WEIGHTS", str(path)))
 
 
 def test_an_archive_cut_short(model: Any, archive: Path, tmp_path: Path) -> None:

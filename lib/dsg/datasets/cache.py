@@ -16,7 +16,6 @@ import json
 import logging
 import os
 import re
-import struct
 import time
 import zipfile
 from collections.abc import Iterable
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from dsg.arrays import DAMAGE
 from dsg.datasets.annotations import annotation_file, metadata_file
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.soundness import is_sound
@@ -44,11 +44,6 @@ NEWEST = 8
 ABANDONED = 3600
 """Seconds after which a half-written file is nobody's."""
 TEXTS = ("names", "unsized", "unannotated", "reports", "faults")
-DAMAGE = (
-    *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError),
-    *(MemoryError, struct.error, zipfile.BadZipFile),
-)
-"""What reading a file can raise that only looks like a cache."""
 HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][iuf]\d)', 'fortran_order': False, "
     rb"'shape': \((\d+), ?(\d*)\), \} *\n",

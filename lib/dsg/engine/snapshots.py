@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,11 +19,21 @@ from typing import Any
 
 import numpy as np
 
+from dsg.arrays import DAMAGE, open_archive, read_array, reason_of
 from dsg.errors import UserError
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
 SHOWN = 3  # mismatches named in a message
+TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float | None": (float, int, type(None)),
+    "str": (str,),
+    "dict[str, Any]": (dict,),
+    "list[str]": (list,),
+    "list[dict[str, Any]]": (list,),
+}
+ITEMS: dict[str, type] = {"list[str]": str, "list[dict[str, Any]]": dict}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, quota used up, size limit of the shell
 
 
@@ -100,14 +109,18 @@ def load_snapshot(path: Path) -> Snapshot:
         for entry in archive.namelist():
             name = entry[: -len(".npy")]
             if name.startswith(VARIABLES):
-                variables[name[len(VARIABLES) :]] = _read_array(archive, entry)
+                variables[name[len(VARIABLES) :]] = read_array(archive, entry)
             elif name.startswith(SLOTS):
-                slots[name[len(SLOTS) :]] = _read_array(archive, entry)
+                slots[name[len(SLOTS) :]] = read_array(archive, entry)
     return Snapshot(path, variables, slots, meta)
 
 
 def load_meta(path: Path) -> Meta:
-    """Only the description of a snapshot, quickly: whether the arrays are whole is not checked."""
+    """Only the description of a snapshot, quickly: whether the arrays are whole is not checked.
+
+    Raises:
+        UserError: where the file is absent, or its description damaged or of other types than `Meta`.
+    """
     with _reading(path) as archive:
         return _read_meta(path, archive)
 
@@ -168,15 +181,14 @@ def check_vocabulary(path: Path, meta: Meta, objects: Sequence[str], predicates:
 def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive at `path`; whatever is wrong with its content becomes one line."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             yield archive
     except FileNotFoundError:
         raise UserError(f"{path}: no such snapshot") from None
-    except (
-        *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError),
-        *(zipfile.BadZipFile, zlib.error),
-    ) as error:
-        reason = "a Git LFS pointer, not the file: run `git lfs pull`" if _is_pointer(path) else str(error)
+    except DAMAGE as error:
+        reason = (
+            "a Git LFS pointer, not the file: run `git lfs pull`" if _is_pointer(path) else reason_of(error)
+        )
         raise UserError(
             f"{path}: damaged, cut short or no snapshot ({reason}); take another one, or delete it"
         ) from error
@@ -191,18 +203,21 @@ def _is_pointer(path: Path) -> bool:
 
 
 def _read_meta(path: Path, archive: zipfile.ZipFile) -> Meta:
-    given = json.loads(str(_read_array(archive, META + ".npy")))
+    given = json.loads(str(read_array(archive, META + ".npy", kinds="U")))
     if given.get("format") != FORMAT_VERSION:
         raise UserError(f"{path}: written by another version of this program (format {given.get('format')})")
-    known = {item.name for item in fields(Meta)}
-    return Meta(**{name: value for name, value in given.items() if name in known})
+    known = {item.name: str(item.type) for item in fields(Meta)}
+    values = {name: value for name, value in given.items() if name in known}
+    for name, value in values.items():
+        _check_type(name, known[name], value)
+    return Meta(**values)
 
 
-def _read_array(archive: zipfile.ZipFile, entry: str) -> np.ndarray:
-    with archive.open(entry) as stream:  # checks the sum of the entry when its end is reached
-        value = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)
-    return value
+def _check_type(name: str, kind: str, value: Any) -> None:
+    """Raise `ValueError` unless a value from the JSON text is of the type that `Meta` names."""
+    items = value if kind in ITEMS and isinstance(value, list) else ()
+    if type(value) not in TYPES[kind] or any(type(item) is not ITEMS[kind] for item in items):
+        raise ValueError(f"{name} is {json.dumps(value)[:40]}, not {kind}")
 
 
 def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:

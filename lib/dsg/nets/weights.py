@@ -8,13 +8,12 @@ and what does not fit is answered with one line.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dsg.arrays import DAMAGE, read_arrays, reason_of
 from dsg.config import Config
 from dsg.errors import UserError
 from dsg.fetch.hint import fetch_command
@@ -139,13 +138,10 @@ def _read_archive(path: Path) -> dict[str, np.ndarray]:
                 raise UserError(
                     f"{path}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
                 )
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UserError(f"{path}: not an .npz archive of ResNet-18 weights")
-        with archive:
-            return {key: archive[key] for key in archive.files}
+        return read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of weights") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: not a readable archive of weights ({reason}); fetch it again") from error
+    except DAMAGE as error:
+        raise UserError(
+            f"{path}: not a readable archive of weights ({reason_of(error)}); fetch it again"
+        ) from error

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dsg.parity.golden import NUMERIC, Golden
+from dsg.arrays import NUMBERS
+from dsg.parity.golden import Golden
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Checks:
         ours = wide.std() if name == "std" else wide.mean(axes[name])
         # The rounding of a mean goes with the size of what is averaged, and the mean itself may be near zero.
         spread = self.golden.get(f"{key}.std", np.zeros(()))
-        floor = float(spread.reshape(-1)[0]) if spread.size == 1 and spread.dtype.kind in NUMERIC else 0.0
+        floor = float(spread.reshape(-1)[0]) if spread.size == 1 and spread.dtype.kind in NUMBERS else 0.0
         allowed = tolerance if tolerance.kind == "absolute" else Tolerance("relative", STATISTICS)
         self._add(stored, f"{key}: mean, std ...", ours, self.golden[stored], allowed, floor)
 
@@ -200,7 +201,7 @@ def _unlike(ours: np.ndarray, reference: np.ndarray) -> str:
     if ours.shape != reference.shape:
         return f"shape {list(ours.shape)}, reference {list(reference.shape)}"
     kinds = [one.dtype.kind for one in (ours, reference)]
-    if all(kind in NUMERIC for kind in kinds) or kinds == ["U", "U"]:
+    if all(kind in NUMBERS for kind in kinds) or kinds == ["U", "U"]:
         return ""
     return f"type {ours.dtype}, reference {reference.dtype}"
 
@@ -216,7 +217,7 @@ def difference(
     differing = int(np.sum(ours != reference))
     if ours.size == 0:
         return 0.0, 0.0, differing
-    if ours.dtype.kind not in NUMERIC or reference.dtype.kind not in NUMERIC:
+    if ours.dtype.kind not in NUMBERS or reference.dtype.kind not in NUMBERS:
         return math.nan, math.nan, differing
     delta = np.abs(ours.astype(np.float64) - reference.astype(np.float64))
     absolute = float(delta.max())

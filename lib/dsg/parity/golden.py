@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dsg.arrays import DAMAGE, NUMBERS, read_arrays, reason_of
 from dsg.errors import UserError
 
 LAYER_GROUPS = (
@@ -34,7 +33,7 @@ LAYER_GROUPS = (
 )
 
 MAX_SEED = 2**32 - 1  # of the legacy generator
-NUMERIC = "biuf"  # NumPy's kinds of numbers: bool, whole, unsigned, floating point
+READABLE = NUMBERS + "cSU"  # NumPy's kinds, complex numbers and texts too: a result may be of any type
 
 Rule = Callable[[Mapping[str, np.ndarray]], bool]
 # The first rule that a file's keys satisfy names its kind.
@@ -88,7 +87,7 @@ class Golden(Mapping[str, np.ndarray]):
     def number(self, key: str, low: float = -math.inf, high: float = math.inf, whole: bool = False) -> float:
         """The one number stored under `key`, whatever its shape, from `low` to `high`."""
         value = self[key]
-        if value.size != 1 or value.dtype.kind not in NUMERIC:
+        if value.size != 1 or value.dtype.kind not in NUMBERS:
             raise UserError(f"{self.path}: {key} should be one number, not {value.dtype} {list(value.shape)}")
         self._check_range(key, value, low, high, whole)
         return float(value.reshape(-1)[0])
@@ -119,7 +118,7 @@ class Golden(Mapping[str, np.ndarray]):
         """
         value = self[key]
         fits = value.ndim == len(shape) and all(b in (None, a) for a, b in zip(value.shape, shape))
-        if not fits or value.dtype.kind not in NUMERIC:
+        if not fits or value.dtype.kind not in NUMBERS:
             wanted = ", ".join("*" if side is None else str(side) for side in shape)
             raise UserError(
                 f"{self.path}: {key} is {value.dtype} {list(value.shape)}, expected numbers [{wanted}]"
@@ -175,13 +174,11 @@ def open_golden(path: str | Path) -> Golden:
         with open(path, "rb") as file:
             if file.read(2) != b"PK":
                 raise UserError(f"{path}: not an .npz file (these are ZIP archives of arrays)")
-        with np.load(path, allow_pickle=False) as archive:
-            golden = Golden(path, {key: archive[key] for key in archive.files})
+        golden = Golden(path, read_arrays(path, READABLE))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{path}: the .npz file is damaged ({reason}); fetch it again") from error
+    except DAMAGE as error:
+        raise UserError(f"{path}: the .npz file is damaged ({reason_of(error)}); fetch it again") from error
     if golden.kind is None:
         raise UserError(f"{path}: not a golden file of the reference format; none of its kinds has such keys")
     return golden
