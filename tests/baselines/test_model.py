@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,12 +14,15 @@ from dsg.baselines.features import KERAS_LAYER, MOVING, PIXEL_MEANS, make_featur
 from dsg.baselines.heads import Attention
 from dsg.baselines.losses import cross_entropy
 from dsg.baselines.model import build_baseline, discounted
+from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 from dsg.nets import build_model
 from tests.baselines import oracle
 from tests.baselines.small import config, queries
+from tests.crafted import npy, replace
 from tests.shared import needs_shared, shared_path
 from tests.small_trained import write_snapshot
+from tests.tf1.test_checkpoint import save
 
 
 def build(net: str, *overrides: str):
@@ -158,6 +165,12 @@ def test_a_trunk_from_a_snapshot(tmp_path) -> None:
     other = write_snapshot(tmp_path / "other_iter_3.npz", "PIXEL_MEANS", "[1, 2, 3]")
     with pytest.raises(UserError, match="PIXEL_MEANS"):
         features.load(config("co", "WEIGHTS", str(other)))
+    about = dataclasses.asdict(load_meta(other))
+    for means in "x", [1, 2], {}:
+        about["config"]["PIXEL_MEANS"] = means
+        replace(other, "meta.npy", npy(json.dumps(about)))
+        with pytest.raises(UserError, match="PIXEL_MEANS"):
+            features.load(config("co", "WEIGHTS", str(other)))
     with pytest.raises(UserError, match="nowhere.npz"):
         features.load(config("co", "WEIGHTS", str(tmp_path / "nowhere.npz")))
     assert "random" in str(features.load(config("co")))
@@ -206,6 +219,15 @@ def test_resnet50_of_keras(tmp_path) -> None:
 
     assert "random" in features.load(config("co", "WEIGHTS", "none"))
     (tmp_path / "no.h5").write_bytes(b"no HDF5")
-    for name, word in (("no.h5", "notop.h5"), ("absent.h5", "no such file")):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["layer_names"] = ["conv1"]
+    slim = tmp_path / "res50.ckpt"  # the trunk's, of one file
+    save(slim, {"resnet_v1_50/conv1/weights": np.zeros((7, 7, 3, 64), np.float32)}, old=True)
+    for name, word in (
+        ("no.h5", "notop.h5"),
+        ("other.h5", "notop.h5"),
+        ("absent.h5", "no such file"),
+        ("res50.ckpt", r"res50.ckpt\): no \.h5 file; give WEIGHTS the file resnet50.*notop.h5"),
+    ):
         with pytest.raises(UserError, match=word):
             features.load(config("co", "WEIGHTS", str(tmp_path / name)))

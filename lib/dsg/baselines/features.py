@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dsg.arrays import DAMAGE, reason_of
 from dsg.baselines.samples import IMAGE_SIZE
-from dsg.config import Config
+from dsg.config import Config, from_values
 from dsg.engine.snapshots import assign, load_snapshot
 from dsg.errors import UserError
 from dsg.metrics.raster import MAP_SIZE
@@ -31,6 +32,7 @@ PIXEL_MEANS = {
     "res18": (103.53, 116.28, 123.675),
     "mini": (110.0, 110.0, 110.0),
 }
+HDF5 = (".h5", ".hdf5")
 MOVING = ("moving_mean", "moving_variance")
 
 
@@ -78,8 +80,9 @@ class TrunkFeatures(Features):
         """Take the trunk of a snapshot of the net whose trunk this is."""
         snapshot = load_snapshot(path)
         expected = PIXEL_MEANS[self._kind]
-        means = snapshot.meta.config.get("PIXEL_MEANS", expected)
-        if snapshot.meta.net != self._kind or not np.allclose(means, expected):
+        means = from_values({"PIXEL_MEANS": snapshot.meta.config.get("PIXEL_MEANS", expected)}).pixel_means
+        same = len(means) == len(expected) and np.allclose(means, expected)
+        if snapshot.meta.net != self._kind or not same:
             raise UserError(
                 f"{path}: a snapshot of {snapshot.meta.net}, PIXEL_MEANS {list(means)}; BASELINE.FEATURES "
                 f"{self._kind} takes one of {self._kind} with {list(expected)}"
@@ -117,13 +120,16 @@ class KerasFeatures(Features):
                 f"{weights}: no such file of weights; leave WEIGHTS out to fetch Keras' ImageNet weights"
             )
         # No HDF5 file, or one of another model; where Keras cannot fetch, it raises a bare Exception.
-        expected = (Exception,) if weights == "imagenet" else (OSError, ValueError)
+        expected = (Exception,) if weights == "imagenet" else DAMAGE
         try:
+            if (
+                weights != "imagenet" and Path(weights).suffix not in HDF5
+            ):  # to Keras, a TensorFlow checkpoint
+                raise ValueError("no .h5 file")
             given = _keras_variables(_keras_resnet(weights))
         except expected as error:
-            reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"weights of ResNet-50 ({weights}): {reason}; give WEIGHTS the file "
+                f"weights of ResNet-50 ({weights}): {reason_of(error)}; give WEIGHTS the file "
                 "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5 of Keras, or none"
             ) from error
         for name, variable in _keras_variables(self.cnn).items():
@@ -161,5 +167,5 @@ def _is_snapshot(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "meta.npy" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except DAMAGE:
         return False
