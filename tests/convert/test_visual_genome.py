@@ -190,6 +190,13 @@ def test_lists_in_zip(tmp_path, write):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=message):
             list(elements(path))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("relationships.json", "[1, 2]")
+    damaged = bytearray(path.read_bytes())
+    damaged[content + 4] = 255  # how it is packed
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="r.json.zip: cannot be read .*; fetch the file again"):
+        list(elements(path))
     with pytest.raises(UserError, match="cannot be read"):
         list(elements(write("no.zip", "no zip")))
     with pytest.raises(UserError, match="no such file"):

@@ -7,12 +7,12 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from dsg.errors import UserError
+from dsg.fetch.content import DAMAGED
 
 BLOCK = 1 << 20  # characters
 LARGEST = 1 << 28  # characters of one element
@@ -100,7 +100,7 @@ def _damaged(path: Path, count: int, reason: str) -> UserError:
 def _read(file: IO[str], path: Path, size: int = BLOCK) -> str:
     try:
         return file.read(size)
-    except (OSError, UnicodeDecodeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (*DAMAGED, OSError) as error:
         raise UserError(f"{path}: cannot be read ({error}); fetch the file again") from error
 
 
