@@ -75,6 +75,15 @@ def test_explicit_value_beats_the_variant():
         (["NET", "res50", "FEATURE_STRIDE", "8"], ["res18"]),
         (["TRAIN.SCALES", "4"], ["each value of TRAIN.SCALES must be at least 16"]),
         (["TRAIN.EPOCHS", "{"], ["cannot read"]),
+        (["TRAIN.EPOCHS", "0x_"], ["TRAIN.EPOCHS: cannot read the value '0x_'"]),
+        (["TRAIN.LEARNING_RATE", "2024-13-45"], ["TRAIN.LEARNING_RATE: cannot read the value '2024-13-45'"]),
+        (["TRAIN.LEARNING_RATE", "2024-12-24"], ["TRAIN.LEARNING_RATE takes a number"]),
+        (["TRAIN.LEARNING_RATE", "1" + "0" * 400], ["TRAIN.LEARNING_RATE takes a number"]),
+        (["TRAIN.STEPSIZE", "&a [*a]"], ["list", "whole number"]),
+        (["TRAIN.STEPSIZE", "[" * 10_000], ["TRAIN.STEPSIZE: cannot read the value '[[["]),
+        (["TRAIN.EPOCHS", "!!timestamp x"], ["cannot read"]),
+        (["TRAIN.EPOCHS", "!!bool x"], ["cannot read"]),
+        (["TRAIN", "3"], ["TRAIN is a group of options, such as TRAIN."]),
         (["BOX_SOURCE", "rpn", "RR_SOURCE", "feature"], ["LOSS.RR", "VARIANT no_dsg"]),
         (["VARIANT", "no_dsg", "LOSS.BOX", "0.5"], ["LOSS.BOX", "the graph"]),
         (["TEST.TWO_STEP_TOPK", "-1"], ["TEST.TWO_STEP_TOPK", "at least 0"]),
@@ -125,12 +134,35 @@ def test_paths_are_taken_as_they_are():
         assert load_config(overrides=["DATA.DIR", path]).data.dir == path
 
 
-@pytest.mark.parametrize("text", ["TRAIN: [", "- 1\n- 2\n", "TRAIN: {NO_SUCH: 1}"])
-def test_a_bad_file_is_named(tmp_path, text):
+def test_a_group_with_nothing_in_it(tmp_path):
+    path = tmp_path / "net.yml"
+    path.write_text("TRAIN:\n  # EPOCHS: 3\nNET: mini\n")
+    assert load_config([path]) == load_config(overrides=["NET", "mini"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("TRAIN: [", "not valid YAML"),
+        ("- 1\n- 2\n", "expected `KEY: value` lines"),
+        ("TRAIN: {NO_SUCH: 1}", "unknown option TRAIN.NO_SUCH"),
+        ("TRIAN: {EPOCHS: 1}", "unknown option TRIAN.EPOCHS; did you mean TRAIN.EPOCHS?"),
+        ("TRIAN:\n", "unknown option TRIAN"),
+        ("TRAIN: 3", "TRAIN is a group of options, such as TRAIN."),
+        ("TRAIN: {LEARNING_RATE: 2024-13-45}", "not valid YAML"),
+        ("TRAIN: {EPOCHS: 0x_}", "not valid YAML"),
+        ("TRAIN: {EPOCHS: !!bool x}", "not valid YAML"),
+        ("TRAIN: &a {EPOCHS: 3, SELF: *a}", "unknown option TRAIN.SELF"),
+        ("TRAIN: {EPOCHS: &a [*a]}", "TRAIN.EPOCHS takes a whole number"),
+        ("[" * 10_000, "not valid YAML"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, text, message):
     path = tmp_path / "bad.yml"
     path.write_text(text)
-    with pytest.raises(UserError, match="bad.yml"):
+    with pytest.raises(UserError, match="bad.yml: " + message) as caught:
         load_config([path])
+    assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="no such configuration"):
         load_config([tmp_path / "absent.yml"])
 

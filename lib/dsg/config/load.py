@@ -21,6 +21,9 @@ from dsg.config.schema import AUXILIARY, VARIANTS, Config, options
 from dsg.errors import UserError
 
 SIMILAR = 0.6  # likeness of two words from which one may be a slip of the other
+# PyYAML's own, and what comes out of it for '2024-13-45', '0x_', '!!bool x', '!!timestamp x', '[[[[...'.
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+SHOWN = 200  # characters of a wrong value
 KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a word"}
 
 
@@ -80,31 +83,26 @@ def dump_yaml(config: Config) -> str:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The values of a YAML file by upper-case name, unchecked."""
+    """The values of a YAML file by upper-case name, as they stand there.
+
+    Raises:
+        UserError: it cannot be read, is no YAML, or has an option or a value that there is not.
+    """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
+    except NOT_YAML as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not valid YAML ({reason})") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise UserError(f"{path}: expected `KEY: value` lines")
-    values: dict[str, Any] = {}
-
-    def walk(node: dict[Any, Any], prefix: str) -> None:
-        for key, value in node.items():
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{key}.")
-            else:
-                values[f"{prefix}{key}"] = value
-
-    walk(tree, "")
     known = options()
+    values = _flat(tree, known)
     for name, value in values.items():
         try:
             check(name, value, known)
@@ -113,9 +111,36 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
+def _flat(tree: Mapping[Any, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of nested groups by full name. A group with nothing in it, such as one whose lines are all
+    commented out, has none.
+    """
+    deepest = max(name.count(".") for name in known)
+    values: dict[str, Any] = {}
+
+    def walk(node: Mapping[Any, Any], prefix: str) -> None:
+        for key, value in node.items():
+            name = f"{prefix}{key}"
+            if isinstance(value, dict) and name.count(".") < deepest:  # a group may hold itself
+                walk(value, name + ".")
+            elif value is not None or not _members(name, known):
+                values[name] = value
+
+    walk(tree, "")
+    return values
+
+
+def _members(name: str, known: Mapping[str, Any]) -> list[str]:
+    """The options of a group; none where `name` is not one."""
+    return [other for other in known if other.startswith(f"{name}.")]
+
+
 def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
     """Values by name from KEY VALUE KEY VALUE ...; words are taken as they are (`res50`, a path with any
     signs in it), all else is read as YAML (`0.1`, `True`, `[1, 2]`).
+
+    Raises:
+        UserError: there is no such option, or its value is no YAML.
     """
     if len(pairs) % 2:
         raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
@@ -130,8 +155,8 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
             values[key] = yaml.safe_load(
                 text.replace("(", "[").replace(")", "]") if text.startswith("(") else text
             )
-        except yaml.YAMLError:
-            raise UserError(f"{key}: cannot read the value {text!r}") from None
+        except NOT_YAML:
+            raise UserError(f"{key}: cannot read the value {_short(text)}") from None
         if isinstance(values[key], str):
             values[key] = _number(values[key])
     return values
@@ -140,6 +165,9 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
 def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
     """`value` in the type of option `name`, or a `UserError` that says which name or type would be right."""
     if name not in known:
+        members = _members(name, known)
+        if members:
+            raise UserError(f"{name} is a group of options, such as {members[0]}: name the one that is meant")
         meant = _nearest(str(name).upper(), known)
         hint = f"did you mean {meant}?" if meant else "docs/configuration.md lists all options"
         raise UserError(f"unknown option {name}; {hint}")
@@ -147,7 +175,9 @@ def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
     kind = _kinds()[name]
     converted = _convert(kind, value)
     if converted is None:
-        raise UserError(f"{name} takes {_describe(kind)}, for example {_show(item.default)}, not {value!r}")
+        raise UserError(
+            f"{name} takes {_describe(kind)}, for example {_show(item.default)}, not {_short(value)}"
+        )
     choices = item.metadata["choices"]
     if choices and converted not in choices:
         near = difflib.get_close_matches(str(converted), [str(c) for c in choices], n=1)
@@ -243,7 +273,10 @@ def _convert(kind: Any, value: Any) -> Any:
         return value if kind is bool and isinstance(value, bool) else None
     if kind is float:
         value = _number(value) if isinstance(value, str) else value
-        return float(value) if isinstance(value, (int, float)) else None
+        try:
+            return float(value) if isinstance(value, (int, float)) else None
+        except OverflowError:  # a whole number of hundreds of digits
+            return None
     if kind is int:
         return (
             int(value)
@@ -259,6 +292,11 @@ def _number(text: str) -> Any:
         return float(text)
     except ValueError:
         return text
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _describe(kind: Any) -> str:
