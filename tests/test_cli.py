@@ -181,6 +181,29 @@ def test_help_and_wrong_options(tool):
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--imdb" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check_dataset.py", "~nosuchuser/data"],
+        ["check_dataset.py", "vrd", "--data", "~nosuchuser/data"],
+        ["convert.py", "coco", "boxes.json", "-", "~nosuchuser/data"],
+        ["convert.py", "coco", "boxes.json", "-", "new", "--images", "~nosuchuser/data"],
+        ["convert.py", "coco", "boxes.json", "-", "new", "--categories", "~nosuchuser/data"],
+        ["convert.py", "coco", "boxes.json", "-", "new", "--test-ids", "~nosuchuser/data"],
+        ["fetch.py", "vrd", "--data", "~nosuchuser/data"],
+        ["fetch.py", "vrd", "--from", "~nosuchuser/data"],
+        ["table.py", "--table", "2", "--imdb", "vrd", "--net", "mini", "--data", "~nosuchuser/data"],
+        ["trainval_net.py", "--imdb", "vrd", "--net", "mini", "--data", "~nosuchuser/data"],
+    ],
+)
+def test_the_home_folder_of_nobody(words, tmp_path):
+    path = str(ROOT / "tools" / words[0])
+    done = subprocess.run([sys.executable, path, *words[1:]], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ~nosuchuser/data: ") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("~*"))
+
+
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
 def test_tensorflow_takes_its_fast_kernels_unless_told_otherwise(before, after):
     environment = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}

@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from dsg.cli import Parser, main  # noqa: E402
+from dsg.paths import expanded  # noqa: E402
 
 NOT_USABLE_STATUS = 1
 
@@ -46,8 +47,8 @@ def run(arguments: Sequence[str]) -> None:
 
     from dsg.checks.command import check_dataset
 
-    data_dir = Path(options.data).expanduser()
-    dataset = str(Path(options.dataset).expanduser()) if options.dataset.startswith("~") else options.dataset
+    data_dir = expanded(options.data)
+    dataset = str(expanded(options.dataset)) if options.dataset.startswith("~") else options.dataset
     check = check_dataset(dataset, data_dir, images=not options.no_images, sample=options.sample)
     try:
         written = check.write(Path(options.output) / "check" / check.name)

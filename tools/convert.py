@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from dsg.cli import Parser, main  # noqa: E402
+from dsg.paths import expanded  # noqa: E402
 
 FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subject, predicate, object (ids of
 annotations, and a name between them), or a JSON list of such objects, or of triples [12, "on", 15]; `-`: the
@@ -84,10 +85,10 @@ def run(arguments: Sequence[str]) -> None:
         category_aliases=read_aliases(given.category_aliases) if given.category_aliases else {},
         predicate_aliases=read_aliases(given.predicate_aliases) if given.predicate_aliases else {},
         rule=make_rule(given.test_ids, given.validation_ids, given.train_ids, given.test_share, given.seed),
-        images=given.images.expanduser() if given.images else None,
+        images=expanded(given.images) if given.images else None,
         force=given.force,
     )
-    folder = given.folder.expanduser()
+    folder = expanded(given.folder)
     if given.format == "coco":
         relations = None if given.relations == "-" else Path(given.relations)
         account = convert_coco(

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from dsg.cli import Parser, main  # noqa: E402
+from dsg.paths import expanded  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGTERM, stop)  # what fetch.sh makes of Ctrl-C
     fetch(
         options.name,
-        Path(options.data).expanduser(),
+        expanded(options.data),
         source=options.source,
         only=options.only,
         keep=options.keep,

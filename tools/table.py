@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "lib"))
 
 from dsg.cli import Parser, main  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
+from dsg.paths import expanded  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ def run(arguments: Sequence[str]) -> None:
         net=options.net,
         output=Path(options.output).resolve(),
         cfgs=ROOT / "experiments" / "cfgs",
-        data=str(Path(options.data).expanduser().resolve()) if options.data else "",
+        data=str(expanded(options.data).resolve()) if options.data else "",
         tag=options.tag,
         rows=tuple(word for word in options.rows.split(",") if word),
         seeds=options.seeds,

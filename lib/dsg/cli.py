@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from dsg.config import NETS, Config, load_config
 from dsg.errors import UserError
+from dsg.paths import expanded
 
 USER_ERROR_STATUS = 2
 SPLITS = ("train", "val", "validation", "test", "trainval")
@@ -111,7 +112,7 @@ def config_of(options: argparse.Namespace, extra: Sequence[str] = ()) -> tuple[C
     """
     pairs = list(extra)
     if options.data:
-        pairs += ["DATA.DIR", str(Path(options.data).expanduser().resolve())]
+        pairs += ["DATA.DIR", str(expanded(options.data).resolve())]
     pairs += options.set
     config = load_config(options.cfg, pairs)
     if options.net in NETS and config.net != options.net:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def make_rule(
 
 def _read_ids(path: Path) -> frozenset[str]:
     try:
-        lines = path.expanduser().read_text(encoding="utf-8").splitlines()
+        lines = expanded(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot read the list of images ({error})") from error
     ids = frozenset(line.strip() for line in lines if line.strip())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.paths import expanded
 
 ALL = "all"
 
@@ -57,7 +58,7 @@ def read_choice(text: str, what: str) -> Choice:
         if int(text) == 0:
             raise UserError(f"--{what} 0: at least one")
         return Choice(most=int(text))
-    path = Path(text).expanduser()
+    path = expanded(text)
     names = [plain(name) for name in _read_names(path, what)]
     if not names:
         raise UserError(f"{path}: an empty list of {what}")

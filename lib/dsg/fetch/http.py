@@ -21,6 +21,7 @@ from dsg.errors import UserError
 from dsg.fetch.catalogue import Part
 from dsg.fetch.content import foreign_content
 from dsg.fetch.tools import USER_AGENT, RefusedRedirect, Tools, explained, need_space
+from dsg.paths import expanded
 
 WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_WAIT = 60.0  # seconds, whatever a server asks for
@@ -207,7 +208,7 @@ def local_path(source: str) -> Path | None:
     """
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+)://", source)
     if scheme is None:
-        return Path(source).expanduser()
+        return expanded(source)
     if scheme[1].lower() == "file":
         return Path(urllib.request.url2pathname(source[len("file://") :]))
     if scheme[1].lower() in ("http", "https"):
