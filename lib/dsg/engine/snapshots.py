@@ -210,6 +210,7 @@ def _read_meta(path: Path, archive: zipfile.ZipFile) -> Meta:
     values = {name: value for name, value in given.items() if name in known}
     for name, value in values.items():
         _check_type(name, known[name], value)
+    _check_state(values.get("epoch_state", {}))
     return Meta(**values)
 
 
@@ -218,6 +219,14 @@ def _check_type(name: str, kind: str, value: Any) -> None:
     items = value if kind in ITEMS and isinstance(value, list) else ()
     if type(value) not in TYPES[kind] or any(type(item) is not ITEMS[kind] for item in items):
         raise ValueError(f"{name} is {json.dumps(value)[:40]}, not {kind}")
+
+
+def _check_state(state: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless an unfinished epoch is numbers, and sums of them by name."""
+    sums = state.get("sums", {})
+    numbers = [value for name, value in state.items() if name != "sums"]
+    if not isinstance(sums, dict) or any(type(one) not in (int, float) for one in [*numbers, *sums.values()]):
+        raise ValueError(f"epoch_state is {json.dumps(state)[:40]}, not of numbers")
 
 
 def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:
