@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
 import pytest
@@ -12,6 +13,7 @@ from dsg.engine.runs import Run
 from dsg.engine.setup import load_split
 from dsg.engine.testing import evaluate_snapshot
 from dsg.engine.train import train
+from dsg.errors import UserError
 from dsg.metrics.iou_curves import TOLERANCE
 from dsg.visualize.curves import read_history
 from tests.baselines.small_runs import settings
@@ -93,3 +95,16 @@ def test_a_report_after_training_and_after_testing(run, tested):
     text = (run.folder / "report.txt").read_text(encoding="utf-8")
     assert "shapes train: 12 images" in text and f"tensorflow {tf.__version__}" in text
     assert text.count("went on") == 1 and "after epoch 1, step 11" in text and "TRAIN.PROFILE" not in text
+
+
+def test_a_test_that_fails_leaves_no_results_of_the_one_before(data, run, tmp_path):
+    """Else they would be shown beside its own pictures."""
+    config, *_ = settings("co", data, *STEPS, "TEST.PICTURES", "1")
+    test = load_split(config, "shapes", "test", 0)
+    evaluate_snapshot(run.snapshot(0), config, test, tmp_path)
+    assert (tmp_path / "results.json").is_file()
+    shutil.rmtree(tmp_path / "pictures")
+    (tmp_path / "pictures").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write the picture"):
+        evaluate_snapshot(run.snapshot(0), config, test, tmp_path)
+    assert not (tmp_path / "results.json").exists()

@@ -86,6 +86,16 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         Run.of(tmp_path / "file", "mini", "shapes", "try").make_folder()
 
 
+def test_a_best_snapshot_that_is_left_alone_is_not_replaced(run):
+    run.check_new(snapshot_iters=3)  # its epoch, 2, is before the first that can be gone on from
+    with pytest.raises(UserError, match="only the best snapshot is left, of epoch 2.*move try_iter_0.npz"):
+        run.check_new(snapshot_iters=1)
+    run.snapshot(0).write_bytes(b"damaged")
+    run.check_new(snapshot_iters=1)
+    run.snapshot(0).unlink()
+    run.check_new(snapshot_iters=1)
+
+
 def test_find_by_name_and_path(run, tmp_path, monkeypatch):
     find = lambda text: find_snapshot(text, tmp_path / "output", "mini", "shapes", tmp_path / "data")  # noqa: E731
     assert find("try_iter_0") == run.snapshot(0)

@@ -45,7 +45,7 @@ def plot_statistics(found: Mapping[str, Statistics], vocabulary: Vocabulary, out
     _histogram(axes[0][2], [(s, item.pixels) for s, item in splits], title, False)
     title = "Box size: root of its share of the image"
     _histogram(axes[1][2], [(s, item.sides) for s, item in splits], title, False)
-    temporary = out_png.with_name(f".{out_png.name}.part")
+    temporary = out_png.with_name(f".{out_png.name}.{os.getpid()}.part")
     try:
         with open(temporary, "wb") as file:
             canvas.print_png(file)

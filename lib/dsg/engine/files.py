@@ -26,7 +26,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: where it cannot be written; what was there before is untouched.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # others may write the same file
     try:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(temporary, path)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsg.engine.snapshots import Snapshot, load_meta, load_snapshot
+from dsg.engine.snapshots import Meta, Snapshot, load_meta, load_snapshot
 from dsg.errors import UserError
 from dsg.fetch.hint import fetch_command
 
@@ -68,7 +68,7 @@ class Run:
         Raises:
             UserError: where it cannot.
         """
-        probe = self.folder / ".writable"
+        probe = self.folder / f".writable.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             probe.write_text("", encoding="utf-8")
@@ -97,10 +97,38 @@ class Run:
                 LOG.warning("%s: this file system has no locks; train it only once at a time", self.folder)
             yield
 
+    def check_new(self, snapshot_iters: int) -> None:
+        """See, where there is nothing to go on from, that training anew replaces no best snapshot.
+
+        Args:
+            snapshot_iters: epochs between two snapshots; a best one from before the first of them is worth
+                no more than a run that was killed at its beginning.
+
+        Raises:
+            UserError: of an earlier run only the best snapshot is left.
+        """
+        best = self.best()
+        best, file = self.best(), self.snapshot(0).name
+        if best is not None and best.epoch >= snapshot_iters:
+            raise UserError(
+                f"{self.folder}: only the best snapshot is left, of epoch {best.epoch}, from which training "
+                f"cannot go on, and which it would replace: give another name, or move {file} away"
+            )
+
+    def best(self) -> Meta | None:
+        """What the best snapshot says of itself; None where there is none that can be read."""
+        if not self.snapshot(0).exists():
+            return None
+        try:
+            return load_meta(self.snapshot(0))
+        except UserError as error:
+            LOG.warning("%s", error)
+            return None
+
     def prune(self, kept: int) -> None:
         """Delete all but the newest `kept` snapshots, and never the best or the only one."""
         for epoch in self.epochs()[: -max(kept, 1)]:
-            self.snapshot(epoch).unlink()
+            self.snapshot(epoch).unlink(missing_ok=True)
 
     def resume(self) -> Snapshot | None:
         """The state to go on from: the furthest that is whole; a damaged one is passed over with a notice."""

@@ -48,6 +48,8 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         load = load_model if is_snapshot(path) else load_released
         model = load(path, task, data)
         LOG.info("testing %s", path)
+        # What an interrupted test leaves is not to be taken for the results of the one before.
+        (folder / RESULTS).unlink(missing_ok=True)
         _clear_pictures(folder / "pictures")
         results = task.test(model, data, folder)
         table = task.table(results)
@@ -68,7 +70,7 @@ def _clear_pictures(folder: Path) -> None:
     """Those of an earlier test, which may be of other images and would be shown beside the new ones."""
     for ending in PICTURES:
         for path in folder.glob(f"*{ending}"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def load_model(path: Path, task: Task, dataset: Dataset) -> Any:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,10 @@ def train(
         saved = run.resume()
         if saved is not None:
             check_same_run(saved, about)
+        else:
+            run.check_new(config.train.snapshot_iters)
         write_text(run.folder / "config.yml", dump_yaml(config))
-        state = TrainState() if saved is None else TrainState.from_meta(saved.meta)
+        state = TrainState() if saved is None else state_of(saved, run)
         if state.epoch < config.train.epochs:
             place = {"epoch": state.epoch, "step": state.step, "images_per_step": about["images_per_step"]}
             add_session(run.folder, {**this_session(command), **place, **data})
@@ -103,6 +105,23 @@ def train(
         best = task.score_text(state.best_score or 0.0)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
         report_finished(run.folder)
+    return state
+
+
+def state_of(saved: Snapshot, run: Run) -> TrainState:
+    """Where a saved run stands; what it has to beat is the score of the best snapshot that is there.
+
+    A run that was killed may have written that in an epoch which the saved state does not know yet.
+    """
+    state, best = TrainState.from_meta(saved.meta), run.best()
+    if best is not None and best.best_epoch != state.best_epoch:
+        LOG.warning(
+            "%s is of epoch %d instead of %d: what is better than that replaces it",
+            run.snapshot(0).name,
+            best.best_epoch,
+            state.best_epoch,
+        )
+        state.best_epoch, state.best_score = best.best_epoch, best.best_score
     return state
 
 
@@ -176,17 +195,24 @@ class Trainer:
             try:
                 while state.epoch < config.train.epochs:
                     self._train_epoch(progress, summaries, check, after_step)
-                    self._finish_epoch(summaries, check)
+                    with self._keeping_the_epoch():
+                        self._finish_epoch(summaries, check)
                     progress.restart()
             except Interrupted:
                 self._save(self._run.last)
                 LOG.info("interrupted; the same command goes on from %s", self._run.last)
                 raise
-            except Exception:
-                if state.current.position >= self._steps_per_epoch:  # validation failed, training did not
-                    self._save(self._run.last)
-                    LOG.info("validation failed; the epoch's training is kept in %s", self._run.last)
-                raise
+
+    @contextlib.contextmanager
+    def _keeping_the_epoch(self) -> Iterator[None]:
+        """A validation that fails costs no training."""
+        try:
+            yield
+        except Exception:
+            if self._state.current.position >= self._steps_per_epoch:  # it has not been counted yet
+                self._save(self._run.last)
+                LOG.info("validation failed; the epoch's training is kept in %s", self._run.last)
+            raise
 
     def _train_epoch(
         self, progress: Progress, summaries: Summaries, check: Callable[[], None], after_step: AfterStep
@@ -295,8 +321,9 @@ class Trainer:
         LOG.warning("step %d skipped, %s", self._state.step, message)
         if self._state.bad_in_row >= self._config.train.max_bad_steps:
             raise UserError(
-                f"{self._run.folder}: stopped after {self._state.bad_in_row} steps in a row {message}; lower "
-                "TRAIN.LEARNING_RATE or set TRAIN.CLIP_NORM; the snapshots are intact"
+                f"{self._run.folder}: stopped after {self._state.bad_in_row} steps in a row {message}; train "
+                "under another name with a lower TRAIN.LEARNING_RATE, or with TRAIN.CLIP_NORM; the snapshots "
+                "are intact"
             )
 
     def _validations_left(self) -> float:

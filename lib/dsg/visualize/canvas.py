@@ -252,7 +252,7 @@ def save_png(image: np.ndarray, path: str | Path) -> None:
         UserError: when it cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     encoded = cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1].tobytes()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -207,7 +207,7 @@ def save_figure(canvas: Any, path: Path) -> None:
     Raises:
         UserError: when it cannot be written.
     """
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
