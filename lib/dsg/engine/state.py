@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -61,13 +62,18 @@ class TrainState:
         self.current.add(report, images, position, seconds)
 
     def finish_epoch(self, entry: dict[str, Any], score: float) -> bool:
-        """Count an epoch, whose entry joins the history; whether its validation score is the best so far."""
+        """Count an epoch, whose entry joins the history; whether its validation score is the best so far.
+
+        A score that is nan, where validation had nothing to score, counts as none: any number is better, and
+        while there is no number the latest epoch is the best.
+        """
         self.epoch += 1
         self.current = EpochState()
         self.history.append(entry)
-        best = self.best_score is None or score > self.best_score
+        known = _number(score)
+        best = self.best_score is None or (known is not None and known > self.best_score)
         if best:
-            self.best_score, self.best_epoch = score, self.epoch
+            self.best_score, self.best_epoch = known, self.epoch
         return best
 
     def to_meta(self, about: dict[str, Any]) -> Meta:
@@ -92,8 +98,12 @@ class TrainState:
             epoch=meta.epoch,
             step=meta.step,
             bad_in_row=saved.get("bad_in_row", 0),
-            best_score=meta.best_score,
+            best_score=_number(meta.best_score),  # nan in older snapshots
             best_epoch=meta.best_epoch,
             history=list(meta.history),
             current=EpochState(**{name: value for name, value in saved.items() if name in known}),
         )
+
+
+def _number(score: float | None) -> float | None:
+    return None if score is None or math.isnan(score) else score

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -102,7 +103,7 @@ def train(
         else:
             LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
             write_history(run.folder, state.history)  # killed behind its last snapshot, a run has not done so
-        best = task.score_text(state.best_score or 0.0)
+        best = task.score_text(math.nan if state.best_score is None else state.best_score)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
         report_finished(run.folder)
     return state

@@ -1,0 +1,38 @@
+"""What a snapshot keeps of a run besides arrays."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dsg.engine.snapshots import Meta
+from dsg.engine.state import TrainState
+
+
+def finished(*scores: float) -> TrainState:
+    state = TrainState()
+    for score in scores:
+        state.finish_epoch({}, score)
+    return state
+
+
+@pytest.mark.parametrize(
+    "scores, best",
+    [
+        ((-0.3, -0.2, -0.4), 2),
+        ((math.nan, -0.3), 2),
+        ((math.nan, -0.3, math.nan, -0.4), 2),
+        ((math.nan, math.nan), 2),  # no epoch is known to be better: the one that learned most
+    ],
+)
+def test_a_score_that_is_no_number_is_never_the_best_of_numbers(scores: tuple[float, ...], best: int) -> None:
+    state = finished(*scores)
+    numbers = [score for score in scores if not math.isnan(score)]
+    assert state.best_epoch == best and state.best_score == (max(numbers) if numbers else None)
+
+
+def test_an_older_snapshot_may_have_no_number_for_its_best_score() -> None:
+    state = TrainState.from_meta(Meta(net="co", epoch=1, step=5, best_score=math.nan, best_epoch=1))
+    assert state.best_score is None and state.best_epoch == 1
+    assert state.finish_epoch({}, -0.3) and state.best_epoch == 2
