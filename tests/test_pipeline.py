@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from dsg.pipeline import (
     evaluation_batches,
     example_to_batch,
     inference_batch,
+    ordered_batches,
     steps_in_epoch,
     training_batches,
 )
@@ -238,6 +241,42 @@ def test_real_images() -> None:
     assert batch["image"].shape == (2, 600, 900, 3)
     assert (batch["rpn_labels"] == 1).sum(axis=(1, 2, 3)).min() > 0
     assert (batch["gt_boxes"][..., 2:] <= 900).all() and batch["gt_valid"].any(axis=1).all()
+
+
+class Numbers:
+    """Examples that are but their index; the list stands for all that a data set keeps in memory."""
+
+    def __init__(self, count: int) -> None:
+        self.order = np.arange(count)
+
+    def make(self, index: int) -> Fields:
+        return {"index": np.array(index, np.int32)}
+
+    def batches(self, start_step: int = 0) -> tf.data.Dataset:
+        spec = {"index": tf.TensorSpec([None], tf.int32, "index")}
+        return ordered_batches(self.order, 4, self.make, str, spec, 2, start_step)
+
+
+@pytest.mark.parametrize("steps", [0, 2, 100])
+def test_what_batches_are_made_of_goes_with_them(steps: int) -> None:
+    """TensorFlow keeps what it calls for the life of the process, an epoch's order should not be among it."""
+    numbers = Numbers(40)
+    order, batches = weakref.ref(numbers.order), numbers.batches()
+    for step, batch in enumerate(batches, 1):
+        assert len(batch["index"])
+        if step >= steps:
+            break
+    assert order() is not None
+    del numbers, batches, batch
+    gc.collect()
+    assert order() is None
+
+
+def test_an_iterator_goes_on_without_the_name_of_its_batches() -> None:
+    plain, derived = iter(Numbers(4000).batches()), iter(Numbers(4000).batches().map(lambda one: one).skip(3))
+    gc.collect()
+    assert sum(len(batch["index"]) for batch in plain) == 4000
+    assert sum(len(batch["index"]) for batch in derived) == 4000 - 12
 
 
 DETERMINISTIC_WORKERS = """

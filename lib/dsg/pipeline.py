@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -277,10 +278,18 @@ def ordered_batches(
         batch: Any = to_batch(examples) if examples else _empty(spec, stop=account.fatal is not None)
         return [batch[key] for key in spec]
 
+    # TensorFlow keeps what it calls for the life of the process; what an epoch needs is to go with it.
+    work = [make_batch]
+
+    def call(step: int) -> list[np.ndarray]:
+        held = work[:]
+        # Without: a worker was still at it when the batches went, and nobody reads this.
+        return held[0](step) if held else list(_empty(spec, stop=True).values())
+
     def as_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:
         # A batch depends on its step alone. Said so, TRAIN.DETERMINISTIC leaves the workers at work.
         types = [one.dtype for one in spec.values()]
-        values = tf.numpy_function(make_batch, [step], types, stateful=False)
+        values = tf.numpy_function(call, [step], types, stateful=False)
         return {key: tf.ensure_shape(value, spec[key].shape) for key, value in zip(spec, values)}
 
     options = tf.data.Options()
@@ -290,7 +299,9 @@ def ordered_batches(
     batches = steps.map(as_batch, num_parallel_calls=threads, deterministic=True)
     batches = batches.take_while(lambda batch: tf.reduce_all(batch["index"] != STOP))
     batches = batches.filter(lambda batch: tf.size(batch["index"]) > 0)
-    return batches.prefetch(2).with_options(options)
+    batches = batches.prefetch(2).with_options(options)
+    weakref.finalize(batches, work.clear)  # iterators, and what is derived, hold the data set
+    return batches
 
 
 def _empty(spec: dict[str, tf.TensorSpec], *, stop: bool) -> dict[str, np.ndarray]:
