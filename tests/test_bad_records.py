@@ -17,7 +17,16 @@ from dsg.errors import UserError
 from dsg.pipeline import evaluation_batches, iterate, next_step, training_batches
 from tests.datasets.files import GOOD, write_dataset
 from tests.shared import needs_shared, shared_path
-from tests.small_dataset import assert_same, config, make_dataset, read, small_dataset, spoil
+from tests.small_dataset import (
+    assert_same,
+    config,
+    make_dataset,
+    make_record,
+    png,
+    read,
+    small_dataset,
+    spoil,
+)
 
 
 @pytest.fixture
@@ -69,11 +78,9 @@ def test_names_that_no_file_can_have_are_skipped(tmp_path: Path) -> None:
 
 def test_the_log_names_a_few_only(caplog: pytest.LogCaptureFixture) -> None:
     bad = BadRecords(shown=2)
-    for _ in range(30):
-        bad.good()
     with caplog.at_level(logging.WARNING):
         for number in range(5):
-            bad.add(str(number), UserError(f"{number}: broken"))
+            bad.add(str(number), UserError(f"{number}: broken"), lambda: 30)
     assert caplog.messages == [
         "skipped: 0: broken",
         "skipped: 1: broken",
@@ -108,9 +115,34 @@ def test_mostly_bad_images_stop_the_run(dataset: Dataset) -> None:
     for index in range(5):
         spoil(dataset, index, b"")
     bad = BadRecords()
-    with pytest.raises(UserError, match=r"of the first \d+ images cannot be used, the run stops; .*empty"):
+    with pytest.raises(UserError, match=r"4 of 7 images cannot be used, the run stops; .*empty"):
         list(iterate(training_batches(dataset, config(), epoch=0, bad=bad), bad))
     assert bad.fatal is not None
+
+
+@pytest.mark.parametrize("spoilt", [20, 21])
+def test_the_share_of_all_images_counts_wherever_bad_ones_lie(tmp_path: Path, spoilt: int) -> None:
+    """A test in the order of the data set ends as a training in any order, and as the rest of one."""
+    dataset = make_dataset(tmp_path, [make_record(tmp_path, number, (32, 40)) for number in range(40)])
+    for index in range(spoilt):
+        spoil(dataset, index, b"no image")
+    assert check_images(dataset) == 0
+    passes = [
+        lambda bad: evaluation_batches(dataset, config(), bad=bad),
+        lambda bad: training_batches(dataset, config(), epoch=0, bad=bad),
+    ]
+    for batches in passes:
+        bad = BadRecords()
+        if spoilt == 20:
+            assert len(list(iterate(batches(bad), bad))) == 20 == len(bad)
+        else:
+            with pytest.raises(
+                UserError, match=r"^21 of 40 images cannot be used, the run stops; .*not an image"
+            ):
+                list(iterate(batches(bad), bad))
+    bad = BadRecords()
+    rest = training_batches(dataset, config(), epoch=0, start_step=15, bad=bad)
+    assert 0 < len(list(iterate(rest, bad, whole=False))) < 25
 
 
 def test_a_bug_is_no_bad_record(dataset: Dataset) -> None:
@@ -132,6 +164,12 @@ def test_check_images(dataset: Dataset) -> None:
         spoil(dataset, index, None)
     with pytest.raises(UserError, match=r"/.*: 7 of 7 images of test train are missing, such as 000\.png"):
         check_images(dataset)
+    for index in range(7):
+        dataset.records[index].path.write_bytes(b"<html>sign in</html>")
+    with pytest.raises(UserError, match=r"none of 7 images of test train can be used; .*\.png: not an image"):
+        check_images(dataset)
+    dataset.records[3].path.write_bytes(png(np.zeros((32, 32, 3), np.uint8)))
+    assert check_images(dataset) == 0
     with pytest.raises(UserError, match="no image with a relationship"):
         check_images(make_dataset(dataset.folder, []))
 

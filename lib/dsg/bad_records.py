@@ -1,26 +1,30 @@
-"""Examples that cannot be used: a long run skips, counts and names them, and stops only where most images
-turn out to be missing.
+"""Examples that cannot be used: a long run skips, counts and names them, and stops only where that is more
+than half of its images.
 
-`check_images` looks before a run whether the images are there at all; `BadRecords` keeps the account during
-the run, and `iterate` reads batches with an eye on it.
+`check_images` looks before a run whether the images are there at all, and whether any can be read;
+`BadRecords` keeps the account during the run, and `iterate` reads batches with an eye on it. What counts is
+the share of the whole split, so that neither the order of the images nor the place where a run goes on makes
+a difference: training, validation, tests and the features that a baseline keeps judge a split alike.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from dsg.datasets import Dataset
+from dsg.datasets import Dataset, ImageRecord
 from dsg.datasets.catalogue import CATALOGUE, advice
 from dsg.errors import UserError
+from dsg.examples import load_image
 
 log = logging.getLogger(__name__)
 
-PROBE = 20
-"""A run goes on only if at least half of so many first examples are good."""
+READ = 20
+"""A run begins unless so many images, drawn from the split, are all unusable."""
 
 
 class BadRecords:
@@ -34,31 +38,23 @@ class BadRecords:
         self.reasons: dict[str, str] = {}
         """Skipped images: name -> why. A mirror image has the name of its original."""
         self.fatal: UserError | None = None
-        """Set once most of the first examples were bad."""
+        """Set once more than half of all images were bad."""
         self._shown = shown
-        self._seen = 0
-        self._failed = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.reasons)
 
-    def good(self) -> None:
-        """Count an example that could be used."""
+    def add(self, name: str, error: UserError, images: Callable[[], int]) -> None:
+        """Count and name an image that could not be used; more than half of all `images` are `fatal`."""
         with self._lock:
-            self._seen += 1
-
-    def add(self, name: str, error: UserError, probe: int = PROBE) -> None:
-        """Count and name an example that could not; more than half of the first `probe` are `fatal`."""
-        with self._lock:
-            self._seen += 1
-            self._failed += 1
-            if name not in self.reasons:
-                self.reasons[name] = str(error)
-                self._report(str(error))
-            if self.fatal is None and self._seen <= probe and 2 * self._failed > probe:
+            if name in self.reasons:
+                return
+            self.reasons[name] = str(error)
+            self._report(str(error))
+            if self.fatal is None and 2 * len(self.reasons) > images():
                 self.fatal = UserError(
-                    f"{self._failed} of the first {self._seen} images cannot be used, the run stops; {error}"
+                    f"{len(self.reasons)} of {images()} images cannot be used, the run stops; {error}"
                 )
 
     def summary(self) -> str:
@@ -84,7 +80,7 @@ def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> I
         whole: False where these are the rest of an epoch, which may well be one image that cannot be read.
 
     Raises:
-        UserError: more than half of the first records cannot be used, or none of all.
+        UserError: more than half of all images cannot be used, or no record of these batches.
     """
     empty = True
     for batch in batches:
@@ -97,25 +93,28 @@ def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> I
 
 
 def check_images(dataset: Dataset, samples: int = 200) -> int:
-    """Looks, before a run, whether the images of a data set are where they should be.
+    """Looks, before a run, whether the images of a data set are where they should be, and are images.
 
     Args:
         dataset: a loaded split.
-        samples: images looked for, spread evenly over the split.
+        samples: images looked for, spread evenly over the split; of those that are there a few are read,
+            until one can be used.
 
     Returns:
         How many of the samples are missing (half of them at most: the run will skip and name those).
 
     Raises:
-        UserError: more than half are missing, or the data set has no image at all.
+        UserError: more than half are missing, none of those read can be used, or the data set has no image
+            at all.
     """
     records = [record for record in dataset.records if not record.flipped]
     if not records:
         raise UserError(f"{dataset.folder}: {dataset.name} {dataset.split} has no image with a relationship")
     sample = records[:: max(1, len(records) // samples)]
-    missing = sum(not os.path.isfile(record.path) for record in sample)
-    if 2 * missing <= len(sample):
-        return missing
+    there = [record for record in sample if os.path.isfile(record.path)]
+    if 2 * len(there) >= len(sample):
+        _check_any_usable(dataset, there)
+        return len(sample) - len(there)
     lost = [record.path for record in records if not os.path.isfile(record.path)]
     todo = "put them there, or into images/ of the data set's folder"
     if dataset.name in CATALOGUE:
@@ -124,3 +123,17 @@ def check_images(dataset: Dataset, samples: int = 200) -> int:
         f"{lost[0].parent}: {len(lost)} of {len(records)} images of {dataset.name} {dataset.split}"
         f" are missing, such as {lost[0].name}: {todo} (data/README.md)"
     )
+
+
+def _check_any_usable(dataset: Dataset, records: Sequence[ImageRecord]) -> None:
+    """Raises UserError where none of a few images, drawn alike in every run, can be used."""
+    drawn, faults = random.Random(0).sample(records, min(READ, len(records))), []
+    for record in drawn:
+        try:
+            load_image(record.path, (record.width, record.height))
+        except UserError as error:
+            faults.append(str(error))
+        else:
+            return
+    split = f"{dataset.name} {dataset.split}"
+    raise UserError(f"none of {len(drawn)} images of {split} can be used; {faults[0]} (data/README.md)")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dsg.bad_records import PROBE, BadRecords, check_images, iterate
+from dsg.bad_records import BadRecords, check_images, iterate
 from dsg.batch import Batch
 from dsg.config import Config
 from dsg.datasets import Dataset, ImageRecord
@@ -261,16 +261,17 @@ def ordered_batches(
         bad: takes note of examples that are skipped.
     """
     account = BadRecords() if bad is None else bad
-    probe = min(PROBE, len(order))
+
+    @functools.cache
+    def images() -> int:
+        return len({name(index) for index in order.tolist()})
 
     def usable(index: int) -> Arrays | None:
         try:
-            example = make(index)
+            return make(index)
         except UserError as error:
-            account.add(name(index), error, probe)
+            account.add(name(index), error, images)
             return None
-        account.good()
-        return example
 
     def make_batch(step: int) -> list[np.ndarray]:
         indices = order[step * size : (step + 1) * size].tolist() if account.fatal is None else []

@@ -126,6 +126,17 @@ def test_an_unreadable_image_is_named_and_left_out(tmp_path, keep) -> None:
     assert len(bad) == 1
 
 
+def test_features_are_kept_where_the_first_images_are_bad(tmp_path) -> None:
+    records = [make_record(tmp_path, number, (32, 40)) for number in range(30)]
+    for record in records[:13]:
+        record.path.unlink()
+    made = source(make_dataset(tmp_path, records))
+    made.keep_features(lambda images: images[:, ::16, ::16], 3)
+    for batches in (made.test_batches, lambda size, bad: made.training_batches(size, 0, 0, bad)):
+        bad = BadRecords()
+        assert list(iterate(batches(4, bad), bad)) and len(bad) == 13
+
+
 def test_no_readable_image_ends_the_run(tmp_path) -> None:
     record = make_record(tmp_path, 0, SIZES[0])
     record.path.unlink()
