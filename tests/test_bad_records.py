@@ -89,6 +89,14 @@ def test_the_log_names_a_few_only(caplog: pytest.LogCaptureFixture) -> None:
     assert len(bad) == 5
 
 
+def test_an_account_goes_on_without_stopping_for_what_may_be_there_by_now() -> None:
+    bad = BadRecords(reasons={"a": "a: earlier", "b": "b: earlier"})
+    bad.add("a", UserError("a: broken"), lambda: 3)
+    assert bad.reasons == {"a": "a: broken", "b": "b: earlier"} and bad.fatal is None
+    bad.add("b", UserError("b: broken"), lambda: 3)
+    assert str(bad.fatal) == "2 of 3 images cannot be used, the run stops; b: broken"
+
+
 def test_resume_after_a_batch_that_disappeared(dataset: Dataset) -> None:
     dataset = make_dataset(dataset.folder, dataset.records[:7])
     order = [int(batch["index"][0]) for batch in training_batches(dataset, config(), epoch=0)]

@@ -32,14 +32,17 @@ class BadRecords:
 
     Args:
         shown: skipped images named in the log, each once; later ones are counted only.
+        reasons: of an earlier account, which this one goes on with. They are no ground to stop: whoever goes
+            on with a run may have fetched the images.
     """
 
-    def __init__(self, shown: int = 10) -> None:
-        self.reasons: dict[str, str] = {}
+    def __init__(self, shown: int = 10, reasons: dict[str, str] | None = None) -> None:
+        self.reasons: dict[str, str] = {} if reasons is None else reasons
         """Skipped images: name -> why. A mirror image has the name of its original."""
         self.fatal: UserError | None = None
         """Set once more than half of all images were bad."""
         self._shown = shown
+        self._met: set[str] = set()  # without those of the earlier account
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -48,13 +51,14 @@ class BadRecords:
     def add(self, name: str, error: UserError, images: Callable[[], int]) -> None:
         """Count and name an image that could not be used; more than half of all `images` are `fatal`."""
         with self._lock:
-            if name in self.reasons:
+            if name in self._met:
                 return
+            self._met.add(name)
             self.reasons[name] = str(error)
             self._report(str(error))
-            if self.fatal is None and 2 * len(self.reasons) > images():
+            if self.fatal is None and 2 * len(self._met) > images():
                 self.fatal = UserError(
-                    f"{len(self.reasons)} of {images()} images cannot be used, the run stops; {error}"
+                    f"{len(self._met)} of {images()} images cannot be used, the run stops; {error}"
                 )
 
     def summary(self) -> str:
@@ -65,9 +69,9 @@ class BadRecords:
         return f"images skipped: {len(self.reasons)}, the first: {first}"
 
     def _report(self, message: str) -> None:
-        if len(self.reasons) <= self._shown:
+        if len(self._met) <= self._shown:
             log.warning("skipped: %s", message)
-        if len(self.reasons) == self._shown + 1:
+        if len(self._met) == self._shown + 1:
             log.warning("skipped images are only counted from here on")
 
 

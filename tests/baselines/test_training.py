@@ -13,7 +13,9 @@ import pytest
 import tensorflow as tf
 
 from dsg.baselines.model import build_baseline
+from dsg.baselines.source import Memory, Source
 from dsg.baselines.statistic import shift_filters
+from dsg.engine.interrupt import Interrupted
 from dsg.engine.optimizers import build_optimizer
 from dsg.engine.runs import Run
 from dsg.engine.schedule import plateau
@@ -69,6 +71,30 @@ def test_resumed_training_ends_as_the_uninterrupted_one(data, tmp_path) -> None:
     losses = [entry["validation"]["loss"] for entry in first.meta.history]
     rates = [entry["learning_rate"] for entry in first.meta.history]
     assert rates == pytest.approx([0.3 * plateau(losses[:epoch], 0, 0.8) for epoch in range(3)])
+
+
+def test_an_image_skipped_before_an_interruption_is_still_counted(tmp_path) -> None:
+    data = make_tiny_shapes(tmp_path, train=14, test=3)
+    config, training, validation = settings(
+        "co", data, "TRAIN.IMS_PER_BATCH", "4", "TRAIN.EPOCHS", "1", "BASELINE.CACHE_GB", "0"
+    )
+    source = Source(training, config, Memory(0))
+    paths = [training.records[image].path for image in source.samples.image[source.order(0)]]
+    last = {path: place for place, path in enumerate(paths)}  # of each image's samples
+    bad = min(last, key=last.__getitem__)
+    bad.write_bytes(b"no image")
+    behind = 1 + last[bad] // 4
+    assert 4 * behind + 8 < len(paths)
+
+    def after_step(step: int) -> None:
+        if step == behind:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = Run.of(tmp_path / "output", "co", "shapes", "run")
+    with pytest.raises(Interrupted):
+        train(config, training, validation, run, after_step=after_step)
+    state = train(config, training, validation, run)
+    assert [entry["unreadable_images"] for entry in state.history] == [1]
 
 
 def test_ss_keeps_its_statistic(data, tmp_path) -> None:

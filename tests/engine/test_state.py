@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -36,3 +37,13 @@ def test_an_older_snapshot_may_have_no_number_for_its_best_score() -> None:
     state = TrainState.from_meta(Meta(net="co", epoch=1, step=5, best_score=math.nan, best_epoch=1))
     assert state.best_score is None and state.best_epoch == 1
     assert state.finish_epoch({}, -0.3) and state.best_epoch == 2
+
+
+def test_a_snapshot_names_the_images_that_were_skipped() -> None:
+    state = TrainState(
+        unreadable={"a.png": "/home/me/a.png: no such image", "b.png": "b.png: empty"}
+    )
+    again = TrainState.from_meta(state.to_meta({"net": "co"}))
+    assert list(again.unreadable) == ["a.png", "b.png"]
+    assert "/home/me" not in json.dumps(state.to_meta({"net": "co"}).epoch_state)
+    assert TrainState.from_meta(Meta(net="co", epoch=1, step=5)).unreadable == {}

@@ -53,6 +53,7 @@ class TrainState:
     best_score: float | None = None
     best_epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)  # images skipped so far: name -> why
     current: EpochState = field(default_factory=EpochState)
 
     def add(self, report: StepReport, images: int, position: int, seconds: float | None) -> None:
@@ -82,7 +83,11 @@ class TrainState:
             epoch=self.epoch,
             step=self.step,
             epoch_step=self.current.position,
-            epoch_state={**asdict(self.current), "bad_in_row": self.bad_in_row},
+            epoch_state={
+                **asdict(self.current),
+                "bad_in_row": self.bad_in_row,
+                "unreadable": list(self.unreadable),  # no reasons: paths are of this machine
+            },
             best_score=self.best_score,
             best_epoch=self.best_epoch,
             history=self.history,
@@ -93,6 +98,7 @@ class TrainState:
     def from_meta(meta: Meta) -> TrainState:
         """What `to_meta` wrote."""
         saved = meta.epoch_state
+        unreadable = saved.get("unreadable", [])  # not in older snapshots
         known = {item.name for item in fields(EpochState)}
         return TrainState(
             epoch=meta.epoch,
@@ -101,6 +107,7 @@ class TrainState:
             best_score=_number(meta.best_score),  # nan in older snapshots
             best_epoch=meta.best_epoch,
             history=list(meta.history),
+            unreadable={name: f"{name}: not usable before the run went on" for name in unreadable},
             current=EpochState(**{name: value for name, value in saved.items() if name in known}),
         )
 

@@ -178,7 +178,7 @@ class Trainer:
         if config.train.steps_per_epoch:
             self._steps_per_epoch = min(self._steps_per_epoch, config.train.steps_per_epoch)
         self._profile = StepProfile(run.folder / "tensorboard", config.train.profile)
-        self._unreadable = BadRecords()
+        self._unreadable = BadRecords(reasons=state.unreadable)
         self._validation_seconds = 0.0
         self._graph_built = False
         self._saved_at = time.monotonic()
