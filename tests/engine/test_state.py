@@ -40,9 +40,7 @@ def test_an_older_snapshot_may_have_no_number_for_its_best_score() -> None:
 
 
 def test_a_snapshot_names_the_images_that_were_skipped() -> None:
-    state = TrainState(
-        unreadable={"a.png": "/home/me/a.png: no such image", "b.png": "b.png: empty"}
-    )
+    state = TrainState(unreadable={"a.png": "/home/me/a.png: no such image", "b.png": "b.png: empty"})
     again = TrainState.from_meta(state.to_meta({"net": "co"}))
     assert list(again.unreadable) == ["a.png", "b.png"]
     assert "/home/me" not in json.dumps(state.to_meta({"net": "co"}).epoch_state)
