@@ -135,6 +135,7 @@ def test_numbers_of_the_other_byte_order(path):
         ("epoch_state", []),
         ("epoch_state", {"position": "x"}),
         ("epoch_state", {"sums": 3}),
+        ("epoch_state", {"unreadable": [3]}),
         ("epoch_state", {"sums": {"total": None}}),
         ("best_score", "high"),
         ("history", {}),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
-from dsg.engine.snapshots import Meta
+from dsg.engine.snapshots import Meta, load_snapshot, save_snapshot
 from dsg.engine.state import TrainState
+from dsg.engine.step import StepReport
 
 
 def finished(*scores: float) -> TrainState:
@@ -37,6 +39,17 @@ def test_an_older_snapshot_may_have_no_number_for_its_best_score() -> None:
     state = TrainState.from_meta(Meta(net="co", epoch=1, step=5, best_score=math.nan, best_epoch=1))
     assert state.best_score is None and state.best_epoch == 1
     assert state.finish_epoch({}, -0.3) and state.best_epoch == 2
+
+
+def test_an_unfinished_epoch_comes_back_from_a_file(tmp_path: Path) -> None:
+    state = finished(0.1)
+    state.unreadable["a.png"] = "no such image"
+    state.add(StepReport({"total": 0.5}, 1.0, True), 4, 1, None)
+    state.add(StepReport({"total": math.nan}, math.nan, False), 4, 2, 0.25)
+    save_snapshot(tmp_path / "a.npz", {}, {}, state.to_meta({"net": "co"}))
+    again = TrainState.from_meta(load_snapshot(tmp_path / "a.npz").meta)
+    assert again.current == state.current and again.bad_in_row == 1 and list(again.unreadable) == ["a.png"]
+    assert (again.epoch, again.step, again.best_score) == (1, 2, 0.1)
 
 
 def test_a_snapshot_names_the_images_that_were_skipped() -> None:

@@ -222,11 +222,13 @@ def _check_type(name: str, kind: str, value: Any) -> None:
 
 
 def _check_state(state: Mapping[str, Any]) -> None:
-    """Raise `ValueError` unless an unfinished epoch is numbers, and sums of them by name."""
-    sums = state.get("sums", {})
-    numbers = [value for name, value in state.items() if name != "sums"]
+    """Raise `ValueError` unless an unfinished epoch is numbers, sums of them by name, and names of images."""
+    sums, names = state.get("sums", {}), state.get("unreadable", [])
+    numbers = [value for name, value in state.items() if name not in ("sums", "unreadable")]
     if not isinstance(sums, dict) or any(type(one) not in (int, float) for one in [*numbers, *sums.values()]):
         raise ValueError(f"epoch_state is {json.dumps(state)[:40]}, not of numbers")
+    if not isinstance(names, list) or any(type(one) is not str for one in names):
+        raise ValueError(f"epoch_state is {json.dumps(state)[:40]}, its unreadable no names")
 
 
 def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:

@@ -114,8 +114,9 @@ def state_of(saved: Snapshot, run: Run) -> TrainState:
 
     A run that was killed may have written that in an epoch which the saved state does not know yet.
     """
-    state, best = TrainState.from_meta(saved.meta), run.best()
-    if best is not None and best.best_epoch != state.best_epoch:
+    state, there = TrainState.from_meta(saved.meta), run.best()
+    best = state if there is None else TrainState.from_meta(there)
+    if best.best_epoch != state.best_epoch:
         LOG.warning(
             "%s is of epoch %d instead of %d: what is better than that replaces it",
             run.snapshot(0).name,
