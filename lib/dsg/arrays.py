@@ -4,6 +4,7 @@ its size accounts for, whatever it says of itself.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 import zipfile
@@ -41,17 +42,15 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         DAMAGE: one of these, where it is none that NumPy writes, or claims to hold more than one of its size
             does.
     """
-    archive = zipfile.ZipFile(path)
-    try:
+    with contextlib.ExitStack() as closing:
+        archive = closing.enter_context(zipfile.ZipFile(path))
         members = archive.infolist()
         if any(member.compress_type not in PACKED for member in members):
             raise ValueError("packed in a way that NumPy does not pack")
         held, size = sum(member.file_size for member in members), path.stat().st_size
         if held > Limits().unpacked(size):
             raise ValueError(f"{size:,} bytes that claim to hold {held:,}")
-    except BaseException:
-        archive.close()
-        raise
+        closing.pop_all()  # whoever asked closes it
     return archive
 
 

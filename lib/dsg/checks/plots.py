@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import numpy as np
 
 from dsg.checks.statistics import Statistics
 from dsg.datasets import Vocabulary
-from dsg.errors import UserError
 from dsg.visualize.canvas import BLUE, GREEN, ORANGE, SKY, Colour
-from dsg.visualize.curves import plain_text
+from dsg.visualize.curves import plain_text, save_figure
 
 SHOWN = 25  # names in a bar chart
 COLOURS = {"train": BLUE, "validation": GREEN, "test": ORANGE}
@@ -45,13 +43,7 @@ def plot_statistics(found: Mapping[str, Statistics], vocabulary: Vocabulary, out
     _histogram(axes[0][2], [(s, item.pixels) for s, item in splits], title, False)
     title = "Box size: root of its share of the image"
     _histogram(axes[1][2], [(s, item.sides) for s, item in splits], title, False)
-    temporary = out_png.with_name(f".{out_png.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            canvas.print_png(file)
-        os.replace(temporary, out_png)
-    except OSError as error:
-        raise UserError(f"{out_png}: cannot write the picture ({error.strerror or error})") from error
+    save_figure(canvas, out_png)
 
 
 def _bars(axes: Any, found: Mapping[str, Statistics], kind: str, names: Sequence[str], title: str) -> None:
