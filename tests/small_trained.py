@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsg.config import Config, flatten, load_config
-from dsg.datasets.shapes_scene import OBJECTS, PREDICATES
+from dsg.datasets.shapes.scene import OBJECTS, PREDICATES
 from dsg.engine.snapshots import Meta, save_snapshot
-from dsg.nets import build_model
+from dsg.models.dsg.build import build_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = (

@@ -13,11 +13,11 @@ import pytest
 
 import dsg
 from dsg.api import Grounding, Model
-from dsg.ask import answer
-from dsg.datasets.shapes import make_picture
+from dsg.datasets.shapes.generator import make_picture
 from dsg.errors import UserError
-from dsg.images import read_image
-from dsg.pipeline import inference_batch
+from dsg.models.dsg.answers import answer
+from dsg.pipeline.batches import inference_batch
+from dsg.pipeline.images import read_image
 from tests.small_trained import ROOT, write_snapshot
 
 QUERY = ("red metal cube", "left", "blue rubber sphere")
@@ -107,8 +107,8 @@ def test_files_are_read_when_it_is_their_turn(
         read.clear()
         return inference_batch(pixels, asked, config)
 
-    monkeypatch.setattr("dsg.ask.read_image", reading)
-    monkeypatch.setattr("dsg.pipeline.inference_batch", answering)
+    monkeypatch.setattr("dsg.models.dsg.answers.read_image", reading)
+    monkeypatch.setattr("dsg.pipeline.batches.inference_batch", answering)
     assert len(model.ask_many([path] * (2 * together + 1), [QUERY])) == 2 * together + 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dsg.datasets.shapes import generate_shapes
+from dsg.datasets.shapes.generator import generate_shapes
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = [ROOT / "experiments" / "cfgs" / name for name in ("shapes.yml", "mini.yml")]

@@ -27,13 +27,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsg.bench.report import format_report
-from dsg.bench.run import DEFAULT_SECTIONS, QUICK_SECTIONS, SECTIONS, benchmark
-from dsg.bench.settings import QUICK, Settings
-from dsg.cli import Parser, main
-from dsg.engine.files import refuse_folder, write_text
+from benchmarks.report import format_report
+from benchmarks.run import DEFAULT_SECTIONS, QUICK_SECTIONS, SECTIONS, benchmark
+from benchmarks.settings import QUICK, Settings
+from dsg.apps.cli import Parser, main
 from dsg.errors import UserError
-from dsg.machine import imitates
+from dsg.runtime.files import refuse_folder, write_text
+from dsg.runtime.machine import imitates
 
 MINI = Path(__file__).resolve().parents[1] / "experiments" / "cfgs" / "mini.yml"
 
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def write_scaling(cases: Mapping[str, Any], settings: Settings, path: Path) -> None:
     """Tables of how cost grows go to the screen and to `path`, their picture beside it."""
-    from dsg.bench.scaling_report import draw_scaling, format_scaling
+    from benchmarks.scaling_report import draw_scaling, format_scaling
 
     tables = format_scaling(cases, settings)
     write_text(path, tables + "\n")

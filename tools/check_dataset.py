@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
-from dsg.paths import expanded  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
+from dsg.runtime.paths import expanded  # noqa: E402
 
 NOT_USABLE_STATUS = 1
 
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> None:
     if options.sample < 0:
         parser.error("--sample needs a positive number")
 
-    from dsg.checks.command import check_dataset
+    from dsg.apps.checks.command import check_dataset
 
     data_dir = expanded(options.data)
     dataset = str(expanded(options.dataset)) if options.dataset.startswith("~") else options.dataset

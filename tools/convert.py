@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
-from dsg.paths import expanded  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
+from dsg.runtime.paths import expanded  # noqa: E402
 
 FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subject, predicate, object (ids of
 annotations, and a name between them), or a JSON list of such objects, or of triples [12, "on", 15]; `-`: the
@@ -74,10 +74,10 @@ def run(arguments: Sequence[str]) -> None:
     """Parse the options, convert, tell what came out."""
     given = _parse(arguments)
 
-    from dsg.convert.command import Options, convert_coco, convert_visual_genome
-    from dsg.convert.splits import make_rule
-    from dsg.convert.visual_genome import VisualGenomeSource
-    from dsg.convert.vocabulary import read_aliases, read_choice
+    from dsg.apps.convert.command import Options, convert_coco, convert_visual_genome
+    from dsg.apps.convert.splits import make_rule
+    from dsg.apps.convert.visual_genome import VisualGenomeSource
+    from dsg.apps.convert.vocabulary import read_aliases, read_choice
 
     options = Options(
         categories=read_choice(given.categories, "categories"),

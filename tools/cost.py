@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.bench.settings import CostSettings  # noqa: E402
-from dsg.cli import config_of, main, run_parser  # noqa: E402
+from dsg.apps.cli import config_of, main, run_parser  # noqa: E402
+from dsg.apps.cost.settings import CostSettings  # noqa: E402
 from dsg.config import Config  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
 
@@ -28,9 +28,9 @@ LEAST = {"width": 16, "height": 16, "objects": 2}  # 1 of everything else
 def run(arguments: Sequence[str]) -> None:
     """Parse the options, count, measure, print, and write."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
-    from dsg.engine.devices import parse_gpus, select_devices
-    from dsg.engine.files import write_text
     from dsg.engine.runs import Run
+    from dsg.runtime.devices import parse_gpus, select_devices
+    from dsg.runtime.files import write_text
 
     options = _parser().parse_args(arguments)
     if len(parse_gpus(options.gpu)) > 1:
@@ -45,8 +45,8 @@ def run(arguments: Sequence[str]) -> None:
     Run(folder, "cost").make_folder()
     select_devices(options.gpu)
 
-    from dsg.bench.cost import build_pair, measure_cost
-    from dsg.bench.cost_report import draw_cost, format_cost
+    from dsg.apps.cost.measurement import build_pair, measure_cost
+    from dsg.apps.cost.report import draw_cost, format_cost
 
     report = measure_cost(build_pair(config, settings), settings)
     text = format_cost(report, " ".join([net, *options.set]))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "demo"
 
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--gpu", default="cpu", help="0, or cpu (default)")
     options = parser.parse_args(arguments)
 
-    from dsg.demo import demo
+    from dsg.apps.demo.command import demo
 
     demo(DATA, options.snapshot, options.output, options.image, options.query, options.gpu)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 
 PRECISIONS = ("float32", "rounded", "float16")
 
@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> None:
     # processors gain by. TensorFlow asks when it is loaded, which weights alone do not need.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-    from dsg.export.command import export
+    from dsg.apps.export.command import export
 
     export(
         options.snapshot,

@@ -15,16 +15,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import main  # noqa: E402
+from dsg.apps.cli import main  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and report."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
-    from dsg.engine.devices import parse_gpus, select_devices
-    from dsg.engine.snapshot_choice import result_folder
-    from dsg.engine.trained import find_trained, load_network, make_folder, trained_parser
+    from dsg.apps.snapshot_choice import result_folder
+    from dsg.apps.trained import find_trained, load_network, make_folder, trained_parser
+    from dsg.runtime.devices import parse_gpus, select_devices
 
     assert __doc__
     parser = trained_parser("failures.py", __doc__)
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> None:
     select_devices(options.gpu)
     model = load_network(trained)
 
-    from dsg.failures.command import find_failures, write_report
+    from dsg.apps.failures.command import find_failures, write_report
 
     about = f"{trained.path.stem} on {trained.data.name} {trained.data.split}"
     write_report(find_failures(model, trained.config, trained.data, about=about, below=options.below), folder)

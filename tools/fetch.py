@@ -19,13 +19,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
-from dsg.paths import expanded  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
+from dsg.runtime.paths import expanded  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and fetch."""
-    from dsg.fetch.catalogue import catalogue
+    from dsg.apps.fetch.catalogue import catalogue
 
     assert __doc__
     parts = "\n".join(f"  {name}: {', '.join(items)}" for name, items in catalogue().items())
@@ -55,8 +55,8 @@ def run(arguments: Sequence[str]) -> None:
 
     import signal
 
-    from dsg.engine.interrupt import Interrupted
-    from dsg.fetch.command import fetch
+    from dsg.apps.fetch.command import fetch
+    from dsg.runtime.interrupt import Interrupted
 
     def stop(number: int, _: object) -> None:
         raise Interrupted(number)

@@ -27,7 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import main  # noqa: E402
+from dsg.apps.cli import main  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
 
 SHIFTS = ("shifts", "iterations", "saccades")
@@ -37,9 +37,9 @@ KINDS = ("answers", "boxes", "attention", "variants", *SHIFTS)
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and draw."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
-    from dsg.engine.devices import parse_gpus, select_devices
-    from dsg.engine.snapshot_choice import result_folder
-    from dsg.engine.trained import find_trained, load_network, make_folder, trained_parser
+    from dsg.apps.snapshot_choice import result_folder
+    from dsg.apps.trained import find_trained, load_network, make_folder, trained_parser
+    from dsg.runtime.devices import parse_gpus, select_devices
 
     assert __doc__
     parser = trained_parser("figures.py", __doc__, several=True)
@@ -71,8 +71,8 @@ def run(arguments: Sequence[str]) -> None:
     folder = make_folder(Path(options.to) if options.to else folder)
     select_devices(options.gpu)
 
-    from dsg.figures.command import answers_figure, image_figures, shift_figures, variants_figure
-    from dsg.figures.variants import Network
+    from dsg.apps.figures.command import answers_figure, image_figures, shift_figures, variants_figure
+    from dsg.apps.figures.variants import Network
 
     labels = [label or trained.path.stem for (label, _), trained in zip(named, several)]
     twice = [label for place, label in enumerate(labels) if label in labels[:place]]

@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
 
-    from dsg.datasets.shapes import generate_shapes
-    from dsg.engine.interrupt import Interrupted
+    from dsg.datasets.shapes.generator import generate_shapes
     from dsg.errors import UserError
+    from dsg.runtime.interrupt import Interrupted
 
     def stop(number: int, _: object) -> None:
         # Impatience would leave the folder that is being removed.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 from dsg.config.reference import reference  # noqa: E402
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA, PICTURES = ROOT / "data" / "demo", ROOT / "docs" / "images"
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> None:
     if not options.images and options.snapshot is None:
         parser.error("nothing to do: give --images or --snapshot FILE")
 
-    from dsg.demo_data import ship_images, ship_pictures, ship_snapshot
+    from dsg.apps.demo.data import ship_images, ship_pictures, ship_snapshot
 
     if options.images:
         ship_images(DATA)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -21,7 +21,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a run")
     options = parser.parse_args(arguments)
 
-    from dsg.report.write import make_report
+    from dsg.apps.report.write import make_report
 
     for folder in options.runs:
         print(make_report(Path(folder)))

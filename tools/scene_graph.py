@@ -19,16 +19,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and decode."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
-    from dsg.engine.devices import parse_gpus, select_devices
-    from dsg.engine.snapshot_choice import result_folder
-    from dsg.engine.trained import find_trained, load_network, make_folder, trained_parser
+    from dsg.apps.snapshot_choice import result_folder
+    from dsg.apps.trained import find_trained, load_network, make_folder, trained_parser
+    from dsg.runtime.devices import parse_gpus, select_devices
 
     assert __doc__
     parser = trained_parser("scene_graph.py", __doc__, needs_data=False)
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> None:
     select_devices(options.gpu)
     model = load_network(trained)
 
-    from dsg.scene_graphs.command import graphs_of_split
+    from dsg.apps.scene_graphs.command import graphs_of_split
 
     graphs_of_split(
         model,
@@ -66,8 +66,8 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def _of_images(options: argparse.Namespace) -> None:
-    from dsg.engine.devices import select_devices
-    from dsg.engine.trained import make_folder
+    from dsg.apps.trained import make_folder
+    from dsg.runtime.devices import select_devices
 
     if options.net or options.cfg or options.set:
         raise UserError("--net, --cfg and --set are for --imdb: image files are asked as the snapshot says")
@@ -78,7 +78,7 @@ def _of_images(options: argparse.Namespace) -> None:
     folder = make_folder(Path(options.to or "output/scene_graphs"))
     select_devices(options.gpu)
 
-    from dsg.scene_graphs.command import graphs_of_images
+    from dsg.apps.scene_graphs.command import graphs_of_images
 
     graphs_of_images(snapshot, options.images, folder, nodes=options.nodes, edges=options.edges)
 

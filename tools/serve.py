@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "demo"
 
@@ -50,8 +50,8 @@ def run(arguments: Sequence[str]) -> None:
     if not (0 < options.max_mb < math.inf and 0 < options.max_megapixels < math.inf):
         parser.error("limits of uploads are numbers above 0")
 
-    from dsg.serve.command import serve
-    from dsg.serve.upload import Limits
+    from dsg.apps.serve.command import serve
+    from dsg.apps.serve.upload import Limits
 
     serve(
         options.snapshot,

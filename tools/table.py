@@ -19,16 +19,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from dsg.cli import Parser, main  # noqa: E402
+from dsg.apps.cli import Parser, main  # noqa: E402
 from dsg.errors import UserError  # noqa: E402
-from dsg.paths import expanded  # noqa: E402
+from dsg.runtime.paths import expanded  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and make the table."""
-    from dsg.engine.devices import parse_gpus
-    from dsg.tables.command import make_table
-    from dsg.tables.plan import Request
+    from dsg.apps.tables.command import make_table
+    from dsg.apps.tables.plan import Request
+    from dsg.runtime.devices import parse_gpus
 
     assert __doc__
     parser = Parser("table.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -15,16 +15,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import config_of, dataset_and_split, main, run_parser  # noqa: E402
+from dsg.apps.cli import config_of, dataset_and_split, main, run_parser  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and test."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.apps.snapshot_choice import earlier_table, is_snapshot, result_folder, stored_config
     from dsg.datasets.catalogue import find_dataset
     from dsg.engine.runs import find_snapshot
     from dsg.engine.setup import load_examined
-    from dsg.engine.snapshot_choice import earlier_table, is_snapshot, result_folder, stored_config
 
     assert __doc__
     parser = run_parser("test_net.py", __doc__)
@@ -50,11 +50,11 @@ def run(arguments: Sequence[str]) -> None:
         print(f"{path.stem} is tested already; results and pictures: {folder}\n\n{table}")
         return
 
-    from dsg.engine.devices import select_devices
+    from dsg.runtime.devices import select_devices
 
     select_devices(options.gpu)
 
-    from dsg.engine.testing import evaluate_snapshot
+    from dsg.apps.testing import evaluate_snapshot
 
     evaluate_snapshot(path, config, data, folder)
 

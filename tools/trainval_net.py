@@ -16,15 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.cli import config_of, dataset_and_split, main, run_parser, split_at_end  # noqa: E402
+from dsg.apps.cli import config_of, dataset_and_split, main, run_parser, split_at_end  # noqa: E402
 
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and train."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
-    from dsg.engine.devices import parse_gpus
     from dsg.engine.runs import Run
     from dsg.engine.setup import load_splits
+    from dsg.runtime.devices import parse_gpus
 
     assert __doc__
     parser = run_parser("trainval_net.py", __doc__)
@@ -47,14 +47,25 @@ def run(arguments: Sequence[str]) -> None:
     training_run = Run.of(Path(options.output), net, training.name, options.tag or "default")
     training_run.make_folder()
 
-    from dsg.engine.devices import select_devices
+    from dsg.runtime.devices import select_devices
 
     strategy = select_devices(options.gpu)
 
+    from dsg.apps.report.write import report_finished
     from dsg.engine.train import train
+    from dsg.models.registry import task_of
 
     command = shlex.join(["tools/trainval_net.py", *arguments])
-    train(config, training, validation, training_run, strategy=strategy, command=command)
+    train(
+        task_of(config),
+        config,
+        training,
+        validation,
+        training_run,
+        strategy=strategy,
+        finished=report_finished,
+        command=command,
+    )
 
 
 if __name__ == "__main__":

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from dsg.version import __version__
+
 # Left alone, TensorFlow takes its oneDNN kernels only where a processor has instructions made for neural
 # networks. With AVX2 alone they are faster, too: up to twenty times for gradients of many small maps. It asks
 # when it is loaded.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-# For files that do not state their size where `dsg.images` looks, before it decodes them (MAX_PIXELS there).
-# OpenCV asks when it is loaded.
+# For files that do not state their size where `dsg.pipeline.images` looks, before it decodes them (MAX_PIXELS
+# there). OpenCV asks when it is loaded.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "200000000")
 
 # What only asks a model on a GPU leaves its memory to what trains there: taken as it is needed, not all at
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from dsg.api import Model
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
@@ -44,7 +45,7 @@ def load(path: str | Path) -> Model:
         >>> found[0].subject.rounded(), found[0].subject.score > 0.5
         ((104, 69, 139, 111), True)
     """
-    from dsg.missing import missing_packages_named
+    from dsg.runtime.missing import missing_packages_named
 
     with missing_packages_named():
         from dsg.api import Model

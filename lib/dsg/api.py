@@ -44,12 +44,12 @@ from typing import Any, Union
 
 import numpy as np
 
-from dsg.ask import Answers, Trained, answer, load_trained
 from dsg.config import Config
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 from dsg.metrics.role_iou import OBJECT, SUBJECT
-from dsg.query_words import Query, parse_query, query_ids, spoken
+from dsg.models.dsg.answers import Answers, Trained, answer, load_trained
+from dsg.models.dsg.query_words import Query, parse_query, query_ids, spoken
 from dsg.visualize.scene_graph import SceneGraph
 
 Image = Union[str, Path, np.ndarray]
@@ -161,7 +161,9 @@ class Model:
         return graph
 
     def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Answers]:
-        """All that the network says: every box, every probability, attention (`dsg.ask.Answers`)."""
+        """All that the network says: every box, every probability, attention
+        (`dsg.models.dsg.answers.Answers`).
+        """
         # Files are read when it is their turn.
         given = [image if isinstance(image, (str, Path)) else _pixels(image) for image in images]
         return answer(self._trained.model, given, [list(queries)] * len(given), self.config)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsg.bench.annotations import RELEASES, write_release
+from benchmarks.annotations import RELEASES, write_release
 from dsg.datasets import Dataset, ImageRecord, load_dataset
 from dsg.datasets.cache import LEAST, NEWEST
 from dsg.errors import UserError

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from dsg.datasets import ambiguous, load_dataset
-from dsg.datasets.shapes import generate_shapes, make_picture
-from dsg.datasets.shapes_render import draw, look, visible_boxes
-from dsg.datasets.shapes_scene import (
+from dsg.datasets.shapes.generator import generate_shapes, make_picture
+from dsg.datasets.shapes.render import draw, look, visible_boxes
+from dsg.datasets.shapes.scene import (
     COLOURS,
     OBJECTS,
     PREDICATES,

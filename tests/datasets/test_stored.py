@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsg.bench.annotations import RELEASES, write_release
+from benchmarks.annotations import RELEASES, write_release
 from dsg.datasets import ImageRecord, load_dataset, mirror_map, mirrored
 from dsg.datasets.counting import count_draws, count_queries
 from dsg.datasets.records import Vocabulary

@@ -9,7 +9,8 @@ from dsg.engine.runs import Run
 from dsg.engine.snapshots import Meta, save_snapshot
 from dsg.engine.train import Trainer, state_of, train
 from dsg.errors import UserError
-from tests.baselines.small_runs import settings
+from dsg.models.registry import task_of
+from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
 
@@ -25,10 +26,10 @@ def test_the_epoch_is_kept(tmp_path, monkeypatch):
 
         patched.setattr(Trainer, "_history_entry", fail)
         with pytest.raises(MemoryError):
-            train(config, *splits, run, after_step=steps.append)
+            train(task_of(config), config, *splits, run, after_step=steps.append)
     trained = list(steps)
     assert trained and run.last.is_file() and not run.epochs()
-    train(config, *splits, run, after_step=steps.append)
+    train(task_of(config), config, *splits, run, after_step=steps.append)
     assert steps == trained and run.epochs() == [1] and not run.last.exists()
 
 
@@ -40,7 +41,7 @@ def test_bad_steps_up_to_the_last_of_an_epoch_are_no_failed_validation(tmp_path)
     config, *splits = settings("co", data, "TRAIN.IMS_PER_BATCH", "8", *options)
     steps: list[int] = []
     with pytest.raises(UserError, match="stopped after 2 steps in a row .*under another name"):
-        train(config, *splits, run, after_step=steps.append)
+        train(task_of(config), config, *splits, run, after_step=steps.append)
     assert steps == [1, 2] and not run.last.exists()
 
 

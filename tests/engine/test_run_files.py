@@ -9,14 +9,15 @@ import cv2
 import pytest
 import tensorflow as tf
 
+from dsg.apps.testing import evaluate_snapshot
 from dsg.engine.runs import Run
 from dsg.engine.setup import load_split
-from dsg.engine.testing import evaluate_snapshot
 from dsg.engine.train import train
 from dsg.errors import UserError
 from dsg.metrics.iou_curves import TOLERANCE
+from dsg.models.registry import task_of
 from dsg.visualize.curves import read_history
-from tests.baselines.small_runs import settings
+from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
 STEPS = ("TRAIN.IMS_PER_BATCH", "8")  # samples: an epoch has a few steps
@@ -33,7 +34,7 @@ def run(data, tmp_path_factory):
     made = Run.of(tmp_path_factory.mktemp("output"), "co", "shapes", "run")
     for epochs, profiled in (("1", "2"), ("2", "0")):
         config, *splits = settings("co", data, *STEPS, "TRAIN.EPOCHS", epochs, "TRAIN.PROFILE", profiled)
-        train(config, *splits, made)
+        train(task_of(config), config, *splits, made)
     return made
 
 
@@ -85,7 +86,7 @@ def test_a_run_killed_behind_its_last_snapshot_gets_its_history(data, run):
     history.write_text(whole.partition("\n")[0] + "\n")
     (run.folder / "curves.png").unlink()
     config, *splits = settings("co", data, *STEPS, "TRAIN.EPOCHS", "2")
-    train(config, *splits, run)
+    train(task_of(config), config, *splits, run)
     assert history.read_text() == whole and (run.folder / "curves.png").is_file()
 
 

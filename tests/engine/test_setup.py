@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from dsg.apps.snapshot_choice import stored_config
 from dsg.config import load_config
 from dsg.engine.setup import check_same_run, describe, flip_of, load_examined, load_split, load_splits
-from dsg.engine.snapshot_choice import stored_config
 from dsg.engine.snapshots import Meta, Snapshot
 from dsg.errors import UserError
 from tests.datasets.files import write_dataset

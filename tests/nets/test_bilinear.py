@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets.bilinear import sample
-from tests.nets.cases import close
+from dsg.nets.kernels.bilinear import sample
+from tests.models.dsg.cases import close
 
 SHAPE = (2, 7, 9, 3)
 

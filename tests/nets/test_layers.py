@@ -16,7 +16,7 @@ from dsg.nets.layers import (
     StandardisedConv,
     convolve,
 )
-from tests.nets.cases import close, noise
+from tests.models.dsg.cases import close, noise
 
 
 def shake(block: Block) -> Block:

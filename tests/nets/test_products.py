@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets import products
+from dsg.nets.kernels import products
+from dsg.nets.kernels.products import product
 from dsg.nets.layers import convolve
-from dsg.nets.products import product
-from tests.nets.cases import noise
+from tests.models.dsg.cases import noise
 
 # Half the distance between neighbouring numbers, relative to their size.
 ROUNDING = {"bfloat16": 2.0**-8, "float16": 2.0**-11}

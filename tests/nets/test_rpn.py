@@ -16,7 +16,7 @@ from dsg.nets.rpn import RegionProposalNetwork, ground_truth_proposals, propose
 from dsg.parity.golden import open_golden
 from dsg.parity.runs.proposal_layers import rpn_outputs
 from tests.golden import FOLDER, golden
-from tests.nets.cases import close
+from tests.models.dsg.cases import close
 
 RELEASE = {"iou": 0.5, "post_nms": 32, "pre_nms": 12000, "min_score": 0.8}
 

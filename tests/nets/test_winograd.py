@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets import products, winograd
+from dsg.nets.kernels import products, winograd
 from dsg.nets.layers import Conv, FrozenNormConv, convolve
 
 

@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from dsg.arrays import DAMAGE
 from dsg.datasets.annotations import annotation_file, metadata_file
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.soundness import is_sound
 from dsg.datasets.stream import unreadable
 from dsg.datasets.table import Table, read_table
+from dsg.runtime.arrays import DAMAGE
 
 log = logging.getLogger(__name__)
 

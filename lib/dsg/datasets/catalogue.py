@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.datasets.annotations import annotation_file
+from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
-from dsg.fetch.hint import fetch_command
 
 FILES = (
     "annotations_train.json",

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dsg.engine.progress import duration
 from dsg.engine.state import TrainState
 from dsg.engine.step import StepReport
+from dsg.runtime.progress import duration
 
 IMAGES_NAMED = 4
 SCORES = (  # label and key of `EvaluationResults.summary`

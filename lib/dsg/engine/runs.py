@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.datasets.remedies import fetch_command
 from dsg.engine.snapshots import Meta, Snapshot, load_meta, load_snapshot
 from dsg.errors import UserError
-from dsg.fetch.hint import fetch_command
 
 LOG = logging.getLogger("dsg")
 PRETRAINED = "dsg_pretrained"

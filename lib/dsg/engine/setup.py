@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dsg import __version__
-from dsg.bad_records import check_images
 from dsg.config import BASELINES, Config, flatten
 from dsg.datasets import Dataset, load_dataset
 from dsg.engine.snapshots import SHOWN, Snapshot, assign, check_vocabulary
 from dsg.errors import UserError
+from dsg.pipeline.bad_records import check_images
+from dsg.version import __version__
 
 # Options that may change when a run goes on: they say how long, where and how loudly, not what is computed.
 FREE_OPTIONS = {

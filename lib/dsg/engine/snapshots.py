@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from dsg.arrays import DAMAGE, open_archive, read_array, reason_of
 from dsg.errors import UserError
+from dsg.runtime.arrays import DAMAGE, open_archive, read_array, reason_of
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"

@@ -6,7 +6,6 @@ images, so that a step means what it means on one device.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dsg.batch import Batch
 from dsg.config import Config
 from dsg.engine.optimizers import Optimizer, clip_by_norm, double_bias
-from dsg.losses import training_losses
-from dsg.pipeline import batch_spec
+from dsg.pipeline.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,8 @@ def build_train_step(
     config: Config,
     strategy: Any,
     *,
-    losses_of: Losses | None = None,
-    spec: dict[str, tf.TensorSpec] | None = None,
+    losses_of: Losses,
+    spec: dict[str, tf.TensorSpec],
 ) -> Callable[[Batch, float], StepReport]:
     """A function that takes a batch and a learning rate, updates what is trainable, and reports.
 
@@ -50,13 +47,10 @@ def build_train_step(
         optimizer: of the variables that are to be trained.
         config: the losses and what is done to gradients.
         strategy: `tf.distribute` strategy; its replicas divide the batch.
-        losses_of: the losses of another model than a `DSG`.
-        spec: what batches of such a model look like.
+        losses_of: the model's losses.
+        spec: what its batches look like.
     """
     replicas = strategy.num_replicas_in_sync
-    spec = batch_spec(config) if spec is None else spec
-    if losses_of is None:
-        losses_of = functools.partial(_losses, config)
     if config.train.ims_per_batch * replicas == 1:
         # Known when the graph is built, so that the model leaves out all that is for padded batches.
         spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype, key) for key, one in spec.items()}
@@ -104,10 +98,6 @@ def build_train_step(
         return StepReport(losses, float(report[-2]), bool(report[-1]))
 
     return train_step
-
-
-def _losses(config: Config, model: Any, batch: Batch) -> dict[str, tf.Tensor]:
-    return training_losses(model, model(batch, training=True), batch, config)
 
 
 def replica_part(batch: Batch, replica: Any, replicas: int) -> tuple[Batch, Any]:

@@ -20,27 +20,26 @@ import tensorflow as tf
 from dsg.config import Config, dump_yaml
 from dsg.datasets import Dataset
 from dsg.engine.average import WeightAverage
-from dsg.engine.devices import warn_of_slow_precision
-from dsg.engine.files import write_text
-from dsg.engine.interrupt import Interrupted, interruptible
-from dsg.engine.logs import log_file
 from dsg.engine.messages import bad_step_line, epoch_line, progress_brief, progress_line
 from dsg.engine.optimizers import build_optimizer
 from dsg.engine.profile import StepProfile
-from dsg.engine.progress import Progress
 from dsg.engine.runs import Run
 from dsg.engine.schedule import learning_rate
+from dsg.engine.session import add_session, this_session
 from dsg.engine.setup import check_same_run, describe, restore
 from dsg.engine.snapshots import Snapshot, save_snapshot
 from dsg.engine.state import TrainState
 from dsg.engine.step import StepReport
 from dsg.engine.summaries import Summaries
-from dsg.engine.tasks import Task, task_of
+from dsg.engine.task import Task
 from dsg.errors import UserError
 from dsg.metrics.results import EvaluationResults
-from dsg.pipeline import BadRecords, iterate
-from dsg.report.session import add_session, this_session
-from dsg.report.write import report_finished
+from dsg.pipeline.batches import BadRecords, iterate
+from dsg.runtime.devices import warn_of_slow_precision
+from dsg.runtime.files import write_text
+from dsg.runtime.interrupt import Interrupted, interruptible
+from dsg.runtime.logs import log_file
+from dsg.runtime.progress import Progress
 from dsg.visualize.curves import training_curves
 from dsg.visualize.iou_curves import draw_iou_curves
 
@@ -50,6 +49,7 @@ AfterStep = Callable[[int], None]
 
 
 def train(
+    task: Task,
     config: Config,
     training: Dataset,
     validation: Dataset,
@@ -57,17 +57,20 @@ def train(
     *,
     strategy: Any = None,
     after_step: AfterStep = lambda step: None,
+    finished: Callable[[Path], None] = lambda folder: None,
     command: str = "",
 ) -> TrainState:
     """Train, or go on training, a run; afterwards its `snapshot(0)` is the best on validation.
 
     Args:
+        task: the kind of network, from `dsg.models.registry.task_of`.
         config: the whole configuration.
         training: what to learn from, see `load_splits`.
         validation: what the best snapshot is chosen by.
         run: where all files go.
         strategy: devices, from `select_devices`; default the one that TensorFlow takes.
         after_step: called with the number of steps made.
+        finished: called with the run's folder when all is written, such as for a report.
         command: what started this, for the report.
 
     Raises:
@@ -77,7 +80,8 @@ def train(
     Example:
 
         training, validation = load_splits(config, "shapes")
-        train(config, training, validation, Run.of(Path("output"), "mini", "shapes", "default"))
+        run = Run.of(Path("output"), "mini", "shapes", "default")
+        train(task_of(config), config, training, validation, run)
     """
     run.make_folder()
     with run.lock(), log_file(run.folder / "logs", "train"), interruptible() as check:
@@ -85,7 +89,6 @@ def train(
         LOG.info("%s\n%s", *data.values())
         strategy = strategy or tf.distribute.get_strategy()
         warn_of_slow_precision("TRAIN.PRECISION", config.train.precision)
-        task = task_of(config)
         about = describe(config, training, config.train.ims_per_batch * strategy.num_replicas_in_sync)
         saved = run.resume()
         if saved is not None:
@@ -105,7 +108,7 @@ def train(
             write_history(run.folder, state.history)  # killed behind its last snapshot, a run has not done so
         best = task.score_text(math.nan if state.best_score is None else state.best_score)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
-        report_finished(run.folder)
+        finished(run.folder)
     return state
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from dsg.nets import winograd
-from dsg.nets.products import product
+from dsg.nets.kernels import winograd
+from dsg.nets.kernels.products import product
 
 Initializer = Any
 HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dsg.arrays import NUMBERS
 from dsg.parity.golden import Golden
+from dsg.runtime.arrays import NUMBERS
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dsg.arrays import DAMAGE, NUMBERS, read_arrays, reason_of
 from dsg.errors import UserError
+from dsg.runtime.arrays import DAMAGE, NUMBERS, read_arrays, reason_of
 
 LAYER_GROUPS = (
     "anchors",

@@ -8,12 +8,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from dsg.checkpoints.tf1 import load_release_checkpoint
+from dsg.checkpoints.tf1_names import release_name
 from dsg.config import Config
 from dsg.errors import UserError
-from dsg.nets import build_model
+from dsg.models.dsg.build import build_model
 from dsg.parity.recipe import recipe_value
-from dsg.tf1.checkpoint import load_release_checkpoint
-from dsg.tf1.names import release_name
 
 
 class RecipeModels:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from dsg.batch import Batch
 from dsg.config import Config, load_config
 from dsg.datasets.records import OBJECT, OTHER, SUBJECT, ImageRecord
 from dsg.errors import UserError
-from dsg.examples import Arrays, Example, preprocess, rpn_targets, to_batch
 from dsg.parity.golden import MAX_SEED, Golden
+from dsg.pipeline.batch import Batch
+from dsg.pipeline.examples import Arrays, Example, preprocess, rpn_targets, to_batch
 
 DEPTHS = (50, 101, 152)
 SIDES = (16, 10_000)  # pixels that an image is scaled to

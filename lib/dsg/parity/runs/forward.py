@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dsg.losses import training_losses
+from dsg.models.dsg.losses import training_losses
 from dsg.parity.checks import EXACT, INPUT, Checks, Tolerance
 from dsg.parity.golden import Golden
 from dsg.parity.models import RecipeModels

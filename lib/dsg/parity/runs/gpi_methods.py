@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from dsg.checkpoints.tf1_names import release_name
 from dsg.errors import UserError
-from dsg.nets.classifiers import GraphLabels, GroundTruthLabels
-from dsg.nets.gpi import GraphLayer
+from dsg.models.dsg.classifiers import GraphLabels, GroundTruthLabels
+from dsg.models.dsg.gpi import GraphLayer
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
 from dsg.parity.recipe import recipe_value
-from dsg.tf1.names import release_name
 
 METHODS = {
     "FeatureAttention": "feature_attention",

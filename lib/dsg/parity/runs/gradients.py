@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from dsg.checkpoints.tf1_names import release_name
 from dsg.engine.optimizers import Momentum
 from dsg.errors import UserError
-from dsg.losses import training_losses
+from dsg.models.dsg.losses import training_losses
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden, open_golden
 from dsg.parity.models import RecipeModels
 from dsg.parity.runs.case import INPUTS, Case, read_case
-from dsg.tf1.names import release_name
 
 TRUNK = re.compile(r"resnet_v1_\d+/block[123]/")
 # A bias before the softmax over nodes has gradient zero; what is stored is rounding.

@@ -16,8 +16,8 @@ from dsg.boxes.transform import clip, decode, encode, union_boxes
 from dsg.boxes.transform_np import clip_np, decode_np
 from dsg.config import Config, load_config
 from dsg.errors import UserError
-from dsg.losses import smooth_l1
-from dsg.nets.regions import crop, normalise
+from dsg.models.dsg.losses import smooth_l1
+from dsg.models.dsg.regions import crop, normalise
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
 from dsg.parity.runs.proposal_layers import check_anchor_target, check_proposal_layer, check_proposal_target

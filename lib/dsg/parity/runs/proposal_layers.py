@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dsg.anchor_targets import anchor_targets
 from dsg.boxes.anchors import anchor_grid
 from dsg.boxes.anchors_tf import anchor_grid_tf
 from dsg.boxes.transform import clip, decode
 from dsg.config import Config
 from dsg.datasets.records import OTHER
 from dsg.errors import UserError
+from dsg.models.dsg.targets import proposal_targets
 from dsg.nets.outputs import RpnOutputs
 from dsg.nets.rpn import propose
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import MAX_SEED, Golden
 from dsg.parity.runs.reading import CLOSE, HUGE, STRIDE, image_size, matching, rois_of, sides
 from dsg.parity.runs.suppression import kept_by_nms, passing
-from dsg.targets import proposal_targets
+from dsg.pipeline.anchor_targets import anchor_targets
 
 # the release's option -> our argument
 ANCHOR_OPTIONS = {

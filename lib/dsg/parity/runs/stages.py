@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.config import Config
-from dsg.losses import targets_of
 from dsg.metrics.evaluation import Evaluator
-from dsg.nets.outputs import GraphFeatures, Outputs, Predictions, RegionFeatures
+from dsg.models.dsg.losses import targets_of
+from dsg.models.dsg.outputs import GraphFeatures, Outputs, Predictions, RegionFeatures
 from dsg.parity.runs.case import Case
 from dsg.parity.runs.suppression import kept_by_nms, passing
 

@@ -1,0 +1,110 @@
+"""From files of another format to a data set's folder: `convert_coco` and `convert_visual_genome`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dsg.apps.convert.coco import CocoSource
+from dsg.apps.convert.records import Account, Picture
+from dsg.apps.convert.splits import SplitRule
+from dsg.apps.convert.visual_genome import VisualGenomeSource
+from dsg.apps.convert.vocabulary import Choice
+from dsg.apps.convert.writer import check_link, link_images, write_dataset
+from dsg.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all converters share."""
+
+    categories: Choice = Choice()
+    predicates: Choice = Choice()
+    category_aliases: Mapping[str, str] = field(default_factory=dict)
+    predicate_aliases: Mapping[str, str] = field(default_factory=dict)
+    rule: SplitRule = SplitRule(test_share=0.1)
+    images: Path | None = None
+    force: bool = False
+
+
+def convert_coco(
+    boxes: Path,
+    relations: Path | None,
+    folder: Path,
+    options: Options,
+    test_boxes: Path | None = None,
+    test_relations: Path | None = None,
+) -> Account:
+    """A data set from COCO-style boxes and relations between them.
+
+    Args:
+        boxes, relations: see `dsg.apps.convert.coco`; the images are split by `options.rule`.
+        test_boxes, test_relations: where given, their images are for testing, those of `boxes` for training.
+
+    Raises:
+        UserError: a file is not of its format, or nothing remains.
+    """
+    if options.images is not None:
+        check_link(folder, options.images, "images")
+    account = Account()
+    aliases = options.category_aliases, options.predicate_aliases
+    source, rule, testing = CocoSource(boxes, relations, account, *aliases), options.rule, None
+    if test_boxes is not None:
+        if rule.test:
+            raise UserError("either a list of images for testing, or a file of boxes for testing, not both")
+        testing = CocoSource(test_boxes, test_relations, account, *aliases)
+        rule = replace(rule, test_share=0.0)
+        names = {file for file, _, _ in source.images.values()}
+        shared = [file for file, _, _ in testing.images.values() if file in names]
+        if shared:
+            account.notes.append(
+                f"{len(shared):,} names of images are in both files, such as {shared[0]}: unless they lie in "
+                "images/train and images/test, the same images are for training and for testing"
+            )
+    elif test_relations is not None:
+        raise UserError(f"{test_relations}: relations for testing need boxes for testing (--test-boxes)")
+    # Names are chosen by what is there to learn from.
+    categories = options.categories.vocabulary(source.categories(), "categories")
+    predicates = options.predicates.vocabulary(source.predicates(), "predicates")
+
+    def pictures() -> Iterator[Picture]:
+        yield from source.pictures()
+        if testing is not None:
+            yield from testing.pictures("test")
+
+    write_dataset(folder, pictures(), categories, predicates, rule, account, force=options.force)
+    if options.images is not None:
+        link_images(folder, options.images, "images")
+    return account
+
+
+def convert_visual_genome(source: VisualGenomeSource, folder: Path, options: Options) -> Account:
+    """A data set from Visual Genome's own files.
+
+    Raises:
+        UserError: a file is not of its format, or nothing remains.
+    """
+    if options.images is not None:
+        check_link(folder, options.images, _image_folder(options.images))
+    account = Account()
+    source = replace(
+        source,
+        category_aliases=options.category_aliases,
+        predicate_aliases=options.predicate_aliases,
+    )
+    sizes = source.sizes()
+    counted = source.counts(len(sizes))
+    categories = options.categories.vocabulary(counted[0], "categories")
+    predicates = options.predicates.vocabulary(counted[1], "predicates")
+    pictures = source.pictures(sizes, account)
+    write_dataset(folder, pictures, categories, predicates, options.rule, account, force=options.force)
+    if options.images is not None:
+        link_images(folder, options.images, _image_folder(options.images))
+    return account
+
+
+def _image_folder(images: Path) -> str:
+    """What the loader calls a folder with Visual Genome's images: two folders of them, or the images."""
+    halves = any((images / half).is_dir() for half in ("VG_100K", "VG_100K_2"))
+    return "JPEGImages" if halves else "images"

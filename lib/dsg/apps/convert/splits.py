@@ -1,0 +1,86 @@
+"""Which image goes into which file: by lists of ids, or a share drawn by a hash of the id.
+
+The hash makes the choice the same on every machine and whatever other images there are. Only where it would
+leave nothing for testing, or nothing for training, the image that is next in the order of the hash moves
+there (`writer`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dsg.errors import UserError
+from dsg.runtime.paths import expanded
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """Where images go; what is in no list and not drawn is for training."""
+
+    test: frozenset[str] = frozenset()
+    validation: frozenset[str] = frozenset()
+    train: frozenset[str] | None = None  # only these for training; None: all others
+    test_share: float = 0.0
+    seed: int = 0
+    names: tuple[str, ...] = field(default=("train", "test"))
+
+    def of(self, key: str, file: str) -> str | None:
+        """train, validation or test, for an image's id or file name; None where it is in no list."""
+        for split, ids in (("test", self.test), ("validation", self.validation)):
+            if key in ids or file in ids:
+                return split
+        if self.train is not None:
+            return "train" if key in self.train or file in self.train else None
+        return "test" if self.place(key) < self.test_share else "train"
+
+    @property
+    def draws(self) -> bool:
+        """Whether a share decides which images are for testing."""
+        return self.train is None and self.test_share > 0
+
+    def place(self, key: str) -> float:
+        """Where an image stands in the order of the draw, in 0..1: with a larger share it is for testing."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}:{key}".encode()).digest()[:8], "big") / 2.0**64
+
+
+def make_rule(
+    test_ids: Path | None,
+    validation_ids: Path | None,
+    train_ids: Path | None,
+    test_share: float,
+    seed: int,
+) -> SplitRule:
+    """The rule of a program's options.
+
+    Raises:
+        UserError: a list cannot be read, is empty, or shares an id with another; the share is not in 0..1.
+    """
+    lists = {
+        split: _read_ids(path) if path is not None else frozenset()
+        for split, path in (("test", test_ids), ("validation", validation_ids), ("train", train_ids))
+    }
+    pairs = (("test", "validation"), ("test", "train"), ("validation", "train"))
+    for first, second in pairs:
+        common = sorted(lists[first] & lists[second])
+        if common:
+            raise UserError(f"image {common[0]!r} is listed for {first} and for {second}")
+    if not 0 <= test_share < 1:
+        raise UserError(f"--test-share {test_share}: a number from 0 to below 1")
+    names = ("train", "validation", "test") if validation_ids else ("train", "test")
+    share = 0.0 if test_ids else test_share
+    return SplitRule(
+        lists["test"], lists["validation"], lists["train"] if train_ids else None, share, seed, names
+    )
+
+
+def _read_ids(path: Path) -> frozenset[str]:
+    try:
+        lines = expanded(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read the list of images ({error})") from error
+    ids = frozenset(line.strip() for line in lines if line.strip())
+    if not ids:
+        raise UserError(f"{path}: an empty list of images; a line for each id or file name")
+    return ids

@@ -1,0 +1,39 @@
+"""What is timed: an answer and a training step of a model, each as a function without arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from dsg.engine.optimizers import Optimizer, build_optimizer
+from dsg.models.dsg.evaluate import INPUTS, prediction_function
+from dsg.models.dsg.model import DSG
+from dsg.models.dsg.task import train_step
+from dsg.pipeline.batch import Batch
+
+LEARNING_RATE = 0.0  # a step does all its work, and the next one finds the same weights
+
+
+def answering(model: DSG) -> Callable[[Batch], object]:
+    """`model.predict_roles` as testing runs it."""
+    predict = prediction_function(model, model.config)
+    return lambda batch: predict({key: batch[key] for key in INPUTS})  # type: ignore[literal-required]
+
+
+def fetching(function: Callable[[Batch], Any], batch: Batch) -> Callable[[], Any]:
+    """The function applied to the batch; its result is fetched, so the work is done when it returns."""
+    return lambda: [None if part is None else part.numpy() for part in tf.nest.flatten(function(batch))]
+
+
+def optimizer_of(model: DSG) -> Optimizer:
+    """The optimiser that the model's configuration names, of what it trains."""
+    variables = model.named_variables()
+    return build_optimizer(model.config, {name: variables[name] for name in model.trainable_names()})
+
+
+def stepping(model: Any, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
+    """A training step as training runs it, on `batch`; returns its report."""
+    step = train_step(model, optimizer, model.config, tf.distribute.get_strategy())
+    return lambda: step(batch, LEARNING_RATE)

@@ -1,0 +1,96 @@
+"""Is a file what it should be? Web pages and Git LFS pointers in its place, size, checksum, structure."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from dsg.apps.fetch.catalogue import Part
+from dsg.runtime.limits import Limits, size_text
+
+LFS_HEADER = b"version https://git-lfs"
+PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    UnicodeDecodeError,  # a name
+)
+BLOCK = 1 << 20
+
+
+def foreign_content(head: bytes) -> str:
+    """What the first bytes are instead of the file; empty where nothing speaks against them."""
+    if head.startswith(LFS_HEADER):
+        return (
+            "it is a Git LFS pointer, a small text that stands for the file (`git lfs pull` in the clone "
+            "replaces it)"
+        )
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGE_STARTS):
+        return "it is a web page, not the file"
+    return ""
+
+
+def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
+    """Why a file cannot be `part`; empty where it can. Reads it all if there is a checksum, or if it is a
+    tar.gz; of what that unpacks to, no more than an archive may hold.
+
+    Args:
+        limits: replaced in tests.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        reason = foreign_content(file.read(512))
+    if reason:
+        return reason
+    size = path.stat().st_size
+    if part.bytes and size != part.bytes:
+        return f"it has {size:,} bytes where {part.bytes:,} are expected"
+    if part.digest:
+        algorithm, expected = part.digest
+        found = digest(path, algorithm)
+        if found != expected:
+            return f"its {algorithm} is {found} where {expected} is expected"
+    return _structure_problem(path, part, limits or Limits())
+
+
+def digest(path: Path, algorithm: str) -> str:
+    """The checksum of a file in hexadecimal."""
+    state = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            state.update(block)
+    return state.hexdigest()
+
+
+def _structure_problem(path: Path, part: Part, limits: Limits) -> str:
+    """Zip: a look at the frame, for unpacking compares the checksum of every file. Tar: all of it."""
+    try:
+        if part.file.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                return "" if archive.namelist() else "it is an empty archive"
+        if part.is_archive:
+            # First: tarfile would take a name of gigabytes into memory.
+            allowed, unpacked = limits.unpacked(path.stat().st_size), 0
+            with gzip.open(path) as stream:  # its checksum stands at the very end
+                while block := stream.read(BLOCK):
+                    unpacked += len(block)
+                    if unpacked > allowed:
+                        return f"it would unpack to more than {size_text(allowed)}"
+            with tarfile.open(path, "r:gz") as packed:
+                if packed.next() is None:
+                    return "it is an empty archive"
+    except (*DAMAGED, NotImplementedError, OSError) as error:
+        reason = str(error) or type(error).__name__
+        return f"it is no complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
+    return ""

@@ -1,0 +1,170 @@
+"""From what was asked for to a list of runs: names, options and places. Nothing is run here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsg.apps.tables.rows import BASELINE, GRAPH, TABLES, Row
+from dsg.config import BASELINES, Config, flatten, load_config
+from dsg.datasets.catalogue import CATALOGUE
+from dsg.engine.runs import Run
+from dsg.errors import UserError
+
+SEED = "RNG_SEED"
+SMALL_TRUNKS = ("res18", "mini")  # the baselines see through these where the table's net does
+# Paper-or-release choices that concern baselines, too: taken from the table's net, so that rows compare.
+SHARED_CHOICES = ("TEST.ROLE_CONFLICT", "BASELINE.INTERNAL")
+KEYED = re.compile(r"(?P<rows>[a-z_]+):(?P<key>.+)")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training with its test."""
+
+    row: Row
+    seed: int  # 1 for the first
+    net: str  # as train.sh takes it
+    name: str
+    pairs: tuple[str, ...]  # KEY VALUE ...
+    config: Config
+    folder: Path  # of the run
+    results: Path  # of its test
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line says."""
+
+    table: int
+    dataset: str  # a name or an absolute folder
+    net: str
+    output: Path
+    cfgs: Path  # experiments/cfgs
+    data: str = ""
+    tag: str = "table"
+    rows: tuple[str, ...] = ()  # empty: all
+    seeds: str = "1"
+    split: str = "test"
+    pairs: tuple[str, ...] = ()
+
+    @property
+    def dataset_name(self) -> str:
+        """As in names of folders."""
+        plain = self.dataset.lower().replace("_", "").replace("-", "")
+        return plain if plain in CATALOGUE else Path(self.dataset).resolve().name
+
+    @property
+    def folder(self) -> Path:
+        """Where the tables go, and the account of the runs."""
+        return self.output / self.net / f"{self.dataset_name}_tables" / self.tag
+
+
+def plan_runs(request: Request) -> list[PlannedRun]:
+    """The runs of a table, all rows with the first seed before any with the second.
+
+    Raises:
+        UserError: an option is unknown, or does not fit a row.
+    """
+    rows = chosen_rows(request.table, request.rows)
+    seeds = parse_seeds(request.seeds, rows)
+    by_rows = split_pairs(request.pairs, TABLES[request.table])
+    return [
+        _plan(request, row, seed, by_rows)
+        for seed in range(1, max(seeds.values()) + 1)
+        for row in rows
+        if seed <= seeds[row.key]
+    ]
+
+
+def chosen_rows(table: int, keys: Sequence[str]) -> list[Row]:
+    """Rows by key, in the table's order; all where none are named."""
+    rows = TABLES[table]
+    known = [row.key for row in rows]
+    for key in keys:
+        if key not in known:
+            raise UserError(f"table {table} has no row {key!r}: its rows are {', '.join(known)}")
+    return [row for row in rows if row.key in keys or not keys]
+
+
+def parse_seeds(text: str, rows: Sequence[Row]) -> dict[str, int]:
+    """Seeds of each row: `3` for all, or `1,dsg=3,no_dsg=3`.
+
+    Example:
+        >>> parse_seeds("1,dsg=3", TABLES[2])["dsg"]
+        3
+    """
+    counts = {row.key: 1 for row in rows}
+    for part in text.split(","):
+        key, _, number = part.rpartition("=")
+        if not number.isdecimal() or int(number) < 1 or (key and key not in counts):
+            raise UserError(
+                f"--seeds {text}: give a number, or some like 1,{rows[-1].key}=3 with keys of rows"
+            )
+        counts.update({key: int(number)} if key else dict.fromkeys(counts, int(number)))
+    return counts
+
+
+def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str]]:
+    """KEY VALUE pairs by whom they are for: `""` everyone, a kind, or a row (`ssas:TRAIN.EPOCHS 3`)."""
+    if len(pairs) % 2:
+        raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
+    known = ["", BASELINE, GRAPH, *(row.key for row in rows)]
+    found: dict[str, list[str]] = {name: [] for name in known}
+    for key, value in zip(pairs[::2], pairs[1::2]):
+        match = KEYED.fullmatch(key)
+        name, key = (match["rows"], match["key"]) if match else ("", key)
+        if name not in found:
+            raise UserError(f"{name}:{key}: options are for everyone, or for one of {', '.join(known[1:])}")
+        found[name] += [key, value]
+    return found
+
+
+def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
+    """The configurations that train.sh reads for a net on a data set, in its order."""
+    own = cfgs / (f"{net}_net.yml" if net in CATALOGUE else f"{net}.yml")
+    found = (cfgs / f"{dataset.lower()}.yml", own, cfgs / f"{net}_{dataset.lower()}.yml")
+    return [path for path in found if path.is_file() and (path == own or not _of_a_net(path))]
+
+
+def _of_a_net(path: Path) -> bool:
+    """Whether a file configures a net rather than a data set, whose folder may have the same name."""
+    return any(line.startswith("NET:") for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
+    dataset, net = request.dataset_name, request.net
+    own = load_config(config_files(request.cfgs, dataset, net))
+    if own.net in BASELINES:
+        raise UserError(
+            f"{net} is a baseline, and a table's net is that of its rows with a scene graph, such as res101; "
+            "table 1 has the baselines as rows"
+        )
+    name = f"{request.tag}_{row.key}"
+    pairs = ["VARIANT", row.variant, *row.pairs]
+    if row.kind == BASELINE:
+        net, name = row.key, f"{request.tag}_{request.net}"
+        pairs = ["BASELINE.FEATURES", own.net if own.net in SMALL_TRUNKS else "resnet50"]
+        chosen, default = flatten(own), flatten(Config())
+        pairs += [
+            word for key in SHARED_CHOICES if chosen[key] != default[key] for word in (key, chosen[key])
+        ]
+    pairs += [*by_rows[""], *by_rows[row.kind], *by_rows[row.key]]
+    files = config_files(request.cfgs, dataset, net)
+    named = ["NET", net] if row.kind == BASELINE else []
+    named += ["DATA.DIR", request.data] if request.data else []
+    try:
+        config = load_config(files, [*named, *pairs])
+        if seed > 1:
+            name += f"_seed{seed}"
+            pairs += [SEED, str(config.rng_seed + seed - 1)]
+            config = load_config(files, [*named, *pairs])
+    except UserError as error:
+        keys = f"{row.key}:KEY VALUE or {row.kind}:KEY VALUE"
+        raise UserError(f"row {row.title}: {error} (an option for some rows only: {keys})") from None
+    run = Run.of(request.output, net, dataset, name)
+    results = run.folder / "test" / f"{name}_iter_0"
+    results = results if request.split == "test" else results / request.split
+    return PlannedRun(row, seed, net, name, tuple(pairs), config, run.folder, results / "results.json")

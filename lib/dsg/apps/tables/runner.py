@@ -1,0 +1,147 @@
+"""Running what a table lacks, one run after the other; each is what train.sh would do with the same words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from dsg.apps.tables.account import Account, epochs_done, time_left
+from dsg.apps.tables.plan import PlannedRun, Request, config_files
+from dsg.errors import UserError
+from dsg.runtime.interrupt import Interrupted
+from dsg.runtime.progress import duration
+
+LOG = logging.getLogger("dsg")
+LOOK = 1.0  # seconds between two looks at a run
+
+
+def run_all(
+    runs: Sequence[PlannedRun],
+    request: Request,
+    account: Account,
+    gpu: str,
+    scripts: Path,
+    after: Callable[[], None],
+) -> list[PlannedRun]:
+    """Run what is not finished; a run that fails does not keep the others from running.
+
+    Args:
+        runs: of the table.
+        request: dataset and places.
+        account: of what is finished; kept up to date.
+        gpu: as train.sh takes it.
+        scripts: experiments/scripts.
+        after: called when a run has ended.
+
+    Returns:
+        The runs that failed.
+
+    Raises:
+        Interrupted: on SIGINT and SIGTERM, when the run has saved what it has.
+    """
+    failed: list[PlannedRun] = []
+    finished = {place: account.seconds(run) for place, run in enumerate(runs) if account.finished(run)}
+    for place, run in enumerate(runs):
+        if place in finished:
+            LOG.info("%s: finished before", _title(run))
+            continue
+        LOG.info("%s", _headline(runs, place, finished, None))
+        before = epochs_done(run)
+        started = time.monotonic()
+
+        def progress(elapsed: float, place: int = place, before: int = before) -> None:
+            done = epochs_done(runs[place]) - before
+            LOG.info("%s", _headline(runs, place, finished, (place, elapsed, done, before)))
+
+        done = False
+        try:
+            done = all(_run(words, run, progress) == 0 for words in commands(run, request, gpu, scripts))
+        finally:
+            account.add(run, time.monotonic() - started, done and run.results.is_file())
+        if account.finished(run):
+            finished[place] = account.seconds(run)
+        else:
+            LOG.warning("%s failed; its message is above", _title(run))
+            failed.append(run)
+        after()
+    return failed
+
+
+def commands(run: PlannedRun, request: Request, gpu: str, scripts: Path) -> list[list[str]]:
+    """What trains and tests a run, as words of a command line."""
+    where = ["--output", str(request.output), *(["--data", request.data] if request.data else [])]
+    train = [str(scripts / "train.sh"), gpu, request.dataset, run.net, run.name, *run.pairs, *where]
+    if request.split == "test":
+        return [train]
+    files = config_files(request.cfgs, request.dataset_name, run.net)
+    cfgs = [word for path in files for word in ("--cfg", str(path))]
+    test = [
+        sys.executable,
+        str(scripts.parents[1] / "tools" / "test_net.py"),
+        "--imdb",
+        f"{request.dataset}_{request.split}",
+    ]
+    test += ["--net", run.net, *cfgs, "--gpu", gpu, *where, "--model", f"{run.name}_iter_0", "--reuse"]
+    return [train, [*test, "--set", *run.pairs]]
+
+
+def _run(words: Sequence[str], run: PlannedRun, progress: Callable[[float], None]) -> int:
+    """The status of a command; `progress` is called whenever an epoch has ended.
+
+    A signal to stop is handed on, and what was begun may save itself.
+    """
+    caught: list[int] = []
+    environment = {**os.environ, "DSG_PYTHON": os.environ.get("DSG_PYTHON") or sys.executable}
+    started, epochs = time.monotonic(), epochs_done(run)
+    try:
+        process = subprocess.Popen(words, env=environment)
+    except OSError as error:
+        raise UserError(f"{words[0]}: cannot be run ({error.strerror or error})") from error
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        process.terminate()
+
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while True:
+            try:
+                status = process.wait(LOOK)
+                break
+            except subprocess.TimeoutExpired:
+                if epochs_done(run) != epochs:
+                    epochs = epochs_done(run)
+                    progress(time.monotonic() - started)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        raise Interrupted(caught[0])
+    return status
+
+
+def _headline(
+    runs: Sequence[PlannedRun],
+    place: int,
+    finished: dict[int, float],
+    current: tuple[int, float, int, int] | None,
+) -> str:
+    """How far the table is."""
+    run = runs[place]
+    text = f"table: run {place + 1} of {len(runs)}, {_title(run)}"
+    if current is not None:
+        text += f", epoch {current[2] + current[3]} of {run.config.train.epochs}"
+    left = time_left(runs, finished, current)
+    rest = "time left unknown yet" if left is None else f"about {duration(left)} left for the table"
+    return f"{text}; {len(finished)} finished, {rest}"
+
+
+def _title(run: PlannedRun) -> str:
+    return run.row.title + (f" (seed {run.seed})" if run.seed > 1 else "")

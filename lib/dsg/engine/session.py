@@ -1,0 +1,59 @@
+"""What started a training: command, data, versions and machine; a line of `sessions.jsonl` for each start.
+
+It is written when training begins or goes on, since nothing else in the folder tells it afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from dsg.runtime.files import write_text
+from dsg.runtime.machine import machine
+from dsg.version import __version__
+
+SESSIONS = "sessions.jsonl"
+
+
+def add_session(folder: Path, session: dict[str, Any]) -> None:
+    """Add a line to the run's sessions.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    earlier = "".join(json.dumps(one) + "\n" for one in read_sessions(folder))
+    write_text(folder / SESSIONS, earlier + json.dumps(session) + "\n")
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """The sessions of a run, those that cannot be read left out."""
+    try:
+        lines = (folder / SESSIONS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            session = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(session, dict):
+            found.append(session)
+    return found
+
+
+def this_session(command: str) -> dict[str, Any]:
+    """Of the process that asks, started by `command`: when, versions, machine."""
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return {
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": command,
+        "dsg": __version__,
+        **machine(),
+        "gpus": names,
+    }

@@ -1,0 +1,39 @@
+"""`build_model` makes the whole model from a configuration and the size of a vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsg.errors import UserError
+
+if TYPE_CHECKING:
+    from dsg.config import Config
+    from dsg.models.dsg.model import DSG
+
+
+def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
+    """The model that `config` describes, with all its variables at their initial values (drawn from
+    RNG_SEED).
+
+    Args:
+        config: the configuration.
+        num_entities: E, entity categories of the vocabulary.
+        num_predicates: R, predicates of the vocabulary.
+
+    Raises:
+        UserError: NET is a baseline, which `dsg.models.baselines` builds.
+    """
+    from dsg.config import BASELINES
+
+    if config.net in BASELINES:
+        raise UserError(
+            f"NET {config.net} is a baseline, which answers with maps; needed here is one "
+            "that answers with boxes, such as res101"
+        )
+    import tensorflow as tf
+
+    from dsg.models.dsg.model import DSG
+    from dsg.models.dsg.parts import make_parts
+
+    tf.keras.utils.set_random_seed(config.rng_seed)
+    return DSG(config, make_parts(config, num_entities, num_predicates))

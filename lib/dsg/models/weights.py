@@ -1,0 +1,147 @@
+"""Where a new training run takes its trunk from: ImageNet weights by the place they are kept in, or by name.
+
+res50, res101 and res152 read slim's TensorFlow 1 checkpoints, res18 an archive of folded kernels; mini learns
+from random weights. Files come from outside: archives are read without pickle, names and shapes are checked,
+and what does not fit is answered with one line.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsg.checkpoints.tf1 import LFS_HEADER, LoadReport, load_imagenet_checkpoint
+from dsg.config import Config
+from dsg.datasets.remedies import fetch_command
+from dsg.errors import UserError
+from dsg.runtime.arrays import DAMAGE, read_arrays, reason_of
+
+NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
+RESNET18 = "resnet18_trunk_imagenet.npz"
+# The archive's kernels expect R, G, B in 0..1, normalised by these standard deviations (and by means, which
+# PIXEL_MEANS subtracts).
+RGB_STDS = (0.229, 0.224, 0.225)
+
+
+def load_initial_weights(model: Any, config: Config, folder: str | Path = "data") -> LoadReport:
+    """Fills the trunk of a new model with the weights that `config.weights` names, or with those kept for
+    `config.net`.
+
+    Args:
+        model: a `DSG` of `config`.
+        config: NET, WEIGHTS, DATA.DIR and the RESNET.* options about ImageNet weights.
+        folder: holds `imagenet_weights/`, searched before DATA.DIR.
+
+    Returns:
+        What was filled; a report without names where weights stay random (mini, or WEIGHTS none).
+
+    Raises:
+        UserError: the weights are not there, or not those of this net.
+    """
+    if config.weights.lower() == NO_WEIGHTS or (config.net == "mini" and not config.weights):
+        return LoadReport(f"{config.net} starts from random weights")
+    path = Path(config.weights) if config.weights else _kept_weights(config, Path(folder))
+    if config.net == "mini":
+        raise UserError(f"WEIGHTS {path}: mini has no weights to start from; leave WEIGHTS out")
+    if config.net == "res18":
+        if path.suffix != ".npz":
+            raise UserError(f"{path}: res18 starts from {RESNET18}, not from a TensorFlow checkpoint")
+        return _load_resnet18(model, path)
+    if path.suffix == ".npz":
+        raise UserError(
+            f"{path}: {config.net} starts from a TensorFlow checkpoint, {config.net}.ckpt, not an archive"
+        )
+    return load_imagenet_checkpoint(model, path)
+
+
+def resnet18_name(name: str) -> str | None:
+    """The name of our variable in the archive, or None for one that it does not have.
+
+    Example:
+        >>> resnet18_name("trunk/block2/0/shortcut/kernel")
+        'layer2.0.downsample.0.weight'
+    """
+    leaf = {"kernel": "weight", "bias": "bias"}.get(name.rsplit("/", 1)[-1])
+    if leaf and name.startswith("trunk/conv1/"):
+        return f"conv1.{leaf}"
+    unit = re.match(r"trunk/block(\d)/(\d+)/(conv\d|shortcut)/", name)
+    if not leaf or unit is None:
+        return None
+    layer = "downsample.0" if unit[3] == "shortcut" else unit[3]
+    return f"layer{unit[1]}.{unit[2]}.{layer}.{leaf}"
+
+
+def _kept_weights(config: Config, folder: Path) -> Path:
+    """The first place that has weights for the net: `imagenet_weights/` below `folder` or DATA.DIR."""
+    data = Path(config.data.dir)
+    # DATA.DIR may be one data set's own folder: what lies beside the data sets is then one level up.
+    roots = list(dict.fromkeys([folder, data, data.parent]))
+    if config.net == "res18":
+        names = [f"imagenet_weights/{RESNET18}", f"weights/{RESNET18}"]
+    else:
+        # as the release's instructions name it, and as slim's archive does
+        names = [f"imagenet_weights/{config.net}.ckpt", f"imagenet_weights/resnet_v1_{config.net[3:]}.ckpt"]
+    for path in (root / name for root in roots for name in names):
+        if path.is_file() or Path(f"{path}.index").is_file():
+            return path
+    todo = "put the file there (data/README.md)"
+    if config.net != "res18":
+        todo = f"`{fetch_command('imagenet_weights', folder, config.net)}` fetches them (data/README.md)"
+    raise UserError(
+        f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; {todo}, "
+        "or name them with WEIGHTS FILE"
+        f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
+    )
+
+
+def _load_resnet18(model: Any, path: Path) -> LoadReport:
+    """Fills conv1 and blocks 1 to 3 from an archive of folded kernels [kh, kw, in, out] and biases."""
+    arrays = _read_archive(path)
+    report = LoadReport(str(path))
+    values = []
+    for name, variable in model.named_variables().items():
+        theirs = resnet18_name(name)
+        if theirs is None:
+            continue
+        if theirs not in arrays:
+            raise UserError(f"{path}: lacks {theirs}; it is not a ResNet-18 trunk ({RESNET18})")
+        value = arrays.pop(theirs)
+        if value.shape != tuple(variable.shape) or value.dtype != np.float32:
+            raise UserError(
+                f"{path}: {theirs} is {value.dtype} {list(value.shape)}, "
+                f"the model's {name} float32 {list(variable.shape)}"
+            )
+        values.append((variable, _from_rgb(value) if theirs == "conv1.weight" else value))
+        report.matched.append(name)
+    for variable, value in values:  # all or nothing
+        variable.assign(value)
+    report.unused = sorted(arrays)
+    return report
+
+
+def _from_rgb(kernel: np.ndarray) -> np.ndarray:
+    """conv1's kernel for pixels 0..255 in B, G, R order, from one for normalised R, G, B; the sums stay what
+    they were.
+    """
+    scaled = kernel / (255.0 * np.array(RGB_STDS)[:, None])
+    return scaled[:, :, ::-1].astype(np.float32)
+
+
+def _read_archive(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, or a `UserError` that says why there are none."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(LFS_HEADER)) == LFS_HEADER:
+                raise UserError(
+                    f"{path}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
+                )
+        return read_arrays(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file of weights") from None
+    except DAMAGE as error:
+        raise UserError(
+            f"{path}: not a readable archive of weights ({reason_of(error)}); fetch it again"
+        ) from error

@@ -1,0 +1,232 @@
+"""Visual Genome's own files: streamed, names chosen, boxes from `objects.json` where it is given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dsg.apps.convert import streaming
+from dsg.apps.convert.command import Options, convert_visual_genome
+from dsg.apps.convert.splits import SplitRule
+from dsg.apps.convert.streaming import elements
+from dsg.apps.convert.visual_genome import VisualGenomeSource
+from dsg.apps.convert.vocabulary import Choice
+from dsg.datasets import load_dataset
+from dsg.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[3]
+RULE = SplitRule(test=frozenset({"2", "5"}))
+
+
+def thing(number, name, x, synset="", plural=False):
+    key = {"names": [name, "thing"]} if plural else {"name": name}
+    synsets = [synset] if synset else []
+    return {"object_id": number, **key, "synsets": synsets, "x": x, "y": 10, "w": 20, "h": 30}
+
+
+def genome(images=6):
+    """relationships.json, image_data.json, objects.json."""
+    relationships, sizes, objects = [], [], []
+    for image in range(1, images + 1):
+        man, horse = thing(image * 10, "Man", 5, "man.n.01"), thing(image * 10 + 1, "horse", 40, "", True)
+        hat = thing(image * 10 + 2, "hat", 8)
+        found = [
+            {"predicate": "RIDING", "subject": man, "object": horse, "relationship_id": 1, "synsets": []},
+            {"predicate": "wears", "subject": man, "object": hat, "relationship_id": 2, "synsets": []},
+        ]
+        relationships.append({"image_id": image, "relationships": found[: 1 + image % 2]})
+        sizes.append({"image_id": image, "width": 100, "height": 80, "url": "https://x/VG_100K/1.jpg"})
+        listed = [thing(image * 10, "person", 6, "", True), thing(image * 10 + 3, "horse", 41, "", True)]
+        listed[1]["merged_object_ids"] = [image * 10 + 1]
+        objects.append({"image_id": image, "objects": listed, "image_url": "x"})
+    return relationships, sizes, objects
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def source(write):
+    relationships, sizes, _ = genome()
+    return VisualGenomeSource(write("relationships.json", relationships), write("image_data.json", sizes))
+
+
+def load(folder, name):
+    return json.loads((folder / name).read_text())
+
+
+def test_the_files(source, tmp_path):
+    out = tmp_path / "out"
+    account = convert_visual_genome(source, out, Options(rule=RULE))
+    assert load(out, "objects.json") == ["man", "horse", "hat"]
+    assert load(out, "predicates.json") == ["riding", "wears"]
+    assert account.images == {"train": 4, "test": 2} and account.relationships == {"train": 6, "test": 3}
+    assert load(out, "annotations_test.json")["2.jpg"] == [
+        {
+            "predicate": 0,
+            "subject": {"category": 0, "bbox": [10, 40, 5, 25]},
+            "object": {"category": 1, "bbox": [10, 40, 40, 60]},
+        }
+    ]
+    assert len(load_dataset(str(out), "trainval")) == 4
+
+
+def test_objects_and_what_was_merged_into_them(source, write, tmp_path):
+    objects = write("objects.json", genome()[2])
+    full = VisualGenomeSource(source.relationships, source.image_data, objects)
+    convert_visual_genome(full, tmp_path / "out", Options(rule=RULE))
+    assert load(tmp_path / "out", "objects.json") == ["horse", "person"]
+    first = load(tmp_path / "out", "annotations_test.json")["2.jpg"][0]
+    assert first["subject"] == {"category": 1, "bbox": [10, 40, 6, 26]}
+    assert first["object"] == {"category": 0, "bbox": [10, 40, 41, 61]}
+
+
+def test_objects_in_another_order(source, write, tmp_path):
+    objects = write("objects.json", genome()[2][::-1])
+    full = VisualGenomeSource(source.relationships, source.image_data, objects)
+    account = convert_visual_genome(full, tmp_path / "out", Options(rule=RULE))
+    assert account.images == {"train": 4, "test": 2}
+
+
+def test_names(source, tmp_path):
+    synsets = VisualGenomeSource(source.relationships, source.image_data, names="synset")
+    options = Options(
+        categories=Choice(most=2),
+        category_aliases={"horse": "animal"},
+        predicate_aliases={"wears": "on"},
+        rule=RULE,
+    )
+    account = convert_visual_genome(synsets, tmp_path / "out", options)
+    assert load(tmp_path / "out", "objects.json") == ["man.n.01", "animal"]
+    assert load(tmp_path / "out", "predicates.json") == ["riding", "on"]
+    assert account.left_out == {"category not in the vocabulary": 3}
+
+
+def test_odd_records(write, tmp_path):
+    relationships, sizes, _ = genome()
+    man = relationships[0]["relationships"][0]["subject"]
+    nameless = {key: value for key, value in man.items() if key != "name"}
+    relationships[0]["relationships"] += [
+        {"predicate": "on", "subject": man, "object": nameless},
+        {"predicate": "", "subject": man, "object": man},
+        {"predicate": "on", "subject": man, "object": None},
+    ]
+    relationships.append({"image_id": 99, "relationships": []})
+    source = VisualGenomeSource(write("r.json", relationships), write("i.json", sizes))
+    account = convert_visual_genome(source, tmp_path / "out", Options(rule=RULE))
+    assert account.left_out == {"relationship without names or boxes": 3, "image not in image_data.json": 1}
+
+
+def test_wrong_files(source, write, tmp_path):
+    swapped = VisualGenomeSource(source.image_data, source.image_data)
+    with pytest.raises(UserError, match="element 0: has no list 'relationships'"):
+        convert_visual_genome(swapped, tmp_path / "out", Options(rule=RULE))
+    swapped = VisualGenomeSource(source.relationships, source.relationships)
+    with pytest.raises(UserError, match="is this image_data.json"):
+        convert_visual_genome(swapped, tmp_path / "out", Options(rule=RULE))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("block", [1, 7, 64, 1 << 20])
+def test_elements_whatever_the_block(write, monkeypatch, block, indent):
+    monkeypatch.setattr(streaming, "BLOCK", block)
+    content = [1, 2.5, "a]b", [], {"x": [1, {"y": "ü\n"}]}, None, True, [[["deep"]]] * 20, -3]
+    for number in range(len(content)):
+        path = write("list.json", " \n" + json.dumps(content[:number], indent=indent) + "\n")
+        assert list(elements(path)) == content[:number]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no JSON list"),
+        ('{"a": 1}', "holds no JSON list"),
+        ('[{"a": 1}, {"b"', "after element 1: not valid JSON"),
+        ('[{"a": 1}', "after element 1: .*cut off"),
+        ("[1, 2", "after element 1: .*cut off"),
+        ('[{"a": 1} {"b": 2}]', "after element 1: .*a comma is missing"),
+        ("[1, oops]", "after element 1: not valid JSON"),
+        ("[1, " + "[" * 200_000, "after element 1: .*nested too deeply"),
+        ("[1, " + "1" * 5000 + "]", "after element 1: not valid JSON"),
+    ],
+)
+def test_broken_lists(write, text, message):
+    with pytest.raises(UserError, match=message):
+        list(elements(write("list.json", text)))
+
+
+def test_lists_in_zip(tmp_path, write):
+    path = tmp_path / "r.json.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("relationships.json", "[1, 2]")
+    assert list(elements(path)) == [1, 2]
+    packed = path.read_bytes()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("b.json", "[]")
+    with pytest.raises(UserError, match="holds 2 JSON files"):
+        list(elements(path))
+    content, directory = 30 + len("relationships.json"), packed.rindex(b"PK\x01\x02")
+    # What is packed; which version of zip can read it; whether it is encrypted.
+    for at, bits, message in (
+        (content, 7, "invalid block"),
+        (directory + 6, 255, "version"),
+        (directory + 8, 1, "password"),
+    ):
+        damaged = bytearray(packed)
+        damaged[at] |= bits
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=message):
+            list(elements(path))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("relationships.json", "[1, 2]")
+    damaged = bytearray(path.read_bytes())
+    damaged[content + 4] = 255  # how it is packed
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="r.json.zip: cannot be read .*; fetch the file again"):
+        list(elements(path))
+    with pytest.raises(UserError, match="cannot be read"):
+        list(elements(write("no.zip", "no zip")))
+    with pytest.raises(UserError, match="no such file"):
+        list(elements(tmp_path / "nowhere.json"))
+
+
+def test_a_large_file_is_not_held(write):
+    element = json.dumps({"image_id": 1, "relationships": ["x" * 50] * 40})
+    path = write("large.json", "[" + ", ".join([element] * 12_000) + "]")  # 26 MB
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in elements(path)) == 12_000
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_program(source, tmp_path):
+    (tmp_path / "pictures/VG_100K").mkdir(parents=True)
+    words = ["visualgenome", "relationships.json", "image_data.json", "out", "--predicates", "1"]
+    command = [
+        sys.executable,
+        str(ROOT / "tools/convert.py"),
+        *words,
+        "--images",
+        "pictures",
+        "--test-share",
+        "0.5",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert load(tmp_path / "out", "predicates.json") == ["riding"]
+    assert (tmp_path / "out/JPEGImages/VG_100K").is_dir()

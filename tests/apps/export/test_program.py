@@ -1,0 +1,97 @@
+"""`tools/export.py`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import dsg
+from tests.small_trained import ROOT, write_snapshot
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_snapshot(tmp_path_factory.mktemp("program") / "run_iter_0.npz")
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "export.py"), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
+    weights, folder = tmp_path / "new" / "shared.npz", tmp_path / "model"
+    given = ("--snapshot", snapshot, "--weights", weights, "--precision", "float16", "--saved-model", folder)
+    done = run(*given, "--for-gpu")
+    assert done.returncode == 0, done.stderr
+    assert str(weights) in done.stdout and str(folder) in done.stdout
+    assert repr(dsg.load(weights)) == "<dsg model mini: 48 categories, 4 predicates>"
+    assert (folder / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to do: give --weights FILE, --saved-model DIR or --onnx FILE"),
+        (["--weights", "{snapshot}"], "is the snapshot itself; give another file"),
+        (["--weights", "{snapshot}/a.npz"], "cannot make it"),
+        (["--weights", "a.npz", "--precision", "int8"], "invalid choice: 'int8'"),
+        (["--weights", "a.npz", "--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
+        (["--onnx", "{snapshot}"], "is the snapshot itself; give another file"),
+        (["--onnx", "{folder}/a/../run_iter_0.npz"], "is the snapshot itself; give another file"),
+        (["--weights", "a.npz", "--onnx", "b/../a.npz"], "a.npz: would be written twice; give another file"),
+        (["--weights", "."], ".: is a folder; name a file"),
+        (["--weights", "/"], "/: is a folder; name a file"),
+        (["--weights", ""], ".: is a folder; name a file"),
+        (["--onnx", "."], ".: is a folder; name a file"),
+        (["--onnx", "{folder}"], "is a folder; name a file"),
+        (["--weights", "new/a.npz", "--saved-model", "new"], "new/a.npz: lies in new, which is written anew"),
+        (
+            ["--onnx", "new/b/c.onnx", "--saved-model", "new"],
+            "new/b/c.onnx: lies in new, which is written anew",
+        ),
+        (["--saved-model", "{folder}"], "lies in"),
+        (["--weights", "a.npz", "--saved-model", "/etc"], "/etc: holds something else than a SavedModel"),
+        (["--weights", "a.npz", "--saved-model", "{snapshot}"], "lies in"),
+    ],
+)
+def test_mistakes_are_one_line(snapshot: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    before = snapshot.read_bytes()
+    words = [word.format(snapshot=snapshot, folder=snapshot.parent) for word in arguments]
+    done = run("--snapshot", snapshot, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert snapshot.read_bytes() == before and not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_weights_need_no_tensorflow(snapshot: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from dsg.apps.export.command import export\n"
+        f"export(Path({str(snapshot)!r}), weights=Path({str(tmp_path / 'a.npz')!r}))\n"
+        "sys.exit('tensorflow' in sys.modules)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
+
+
+def test_help_answers_at_once() -> None:
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        assert "--saved-model" in run("--help").stdout
+        times.append(time.perf_counter() - started)
+    assert min(times) < 1.5  # a third of that on an idle machine

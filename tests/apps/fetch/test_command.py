@@ -1,0 +1,513 @@
+"""`fetch` as a whole: what lands where, what is not fetched twice, folders in place of mirrors, messages."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsg.apps.fetch.catalogue import Part, catalogue
+from dsg.apps.fetch.command import fetch
+from dsg.apps.fetch.space import Demand, demand, most_at_once
+from dsg.apps.fetch.tools import Tools
+from dsg.datasets import load_dataset
+from dsg.datasets.catalogue import CATALOGUE, advice
+from dsg.datasets.remedies import fetch_command
+from dsg.errors import UserError
+from tests.apps.fetch.files import tar_of, zip_of
+from tests.apps.fetch.server import POINTER, running
+from tests.datasets.files import write_dataset
+
+ROOT = Path(__file__).resolve().parents[3]
+INDEX, DATA = b"index" * 100, b"weights" * 5000
+IMAGES = {"x/sg_train_images/a.jpg": b"a" * 900, "x/sg_test_images/b.jpg": b"b", "x/readme": b"-"}
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """The files of a small release, by name."""
+    folder = write_dataset(tmp_path_factory.mktemp("source") / "VRD")
+    objects = json.loads((folder / "objects.json").read_text())
+    predicates = json.loads((folder / "predicates.json").read_text())
+    (folder / "objects.json").write_text(json.dumps(objects + [f"o{n}" for n in range(100 - len(objects))]))
+    more = [f"p{n}" for n in range(70 - len(predicates))]
+    (folder / "predicates.json").write_text(json.dumps(predicates + more))
+    return {
+        "vrd.zip": zip_of({f"VRD/{path.name}": path.read_bytes() for path in folder.iterdir()}),
+        "sg_dataset.zip": zip_of(IMAGES),
+        "resnet.tar.gz": tar_of({"./resnet_v1_50.ckpt": DATA}),
+        "m.ckpt.index": INDEX,
+        "m.ckpt.data": DATA,
+    }
+
+
+@pytest.fixture(scope="module")
+def server(archives):
+    with running(archives) as site:
+        yield site
+
+
+@pytest.fixture
+def site(server):
+    server.requests.clear()
+    return server
+
+
+def listing(site, behaviour="good"):
+    """A catalogue like the real one."""
+
+    def part(file: str, into: str, **fields) -> Part:
+        return Part(file, (site.url(behaviour, file),), into, **fields)
+
+    real = catalogue()["vrd"]
+    six, two = real["annotations"], real["images"]
+    return {
+        "vrd": {
+            "annotations": part("vrd.zip", six.into, anchor=six.anchor, there=six.there),
+            "images": part(
+                "sg_dataset.zip", two.into, anchor=two.anchor, only=two.only, there={"sg_train_images/*": 1}
+            ),
+        },
+        "imagenet_weights": {
+            "res50": part(
+                "resnet.tar.gz",
+                "imagenet_weights",
+                anchor="resnet_v1_50.ckpt",
+                there={"resnet_v1_50.ckpt": 1},
+                instead=("res50.ckpt",),
+            )
+        },
+        "dsg_pretrained": {
+            "index": part("m.ckpt.index", "pretrained", bytes=len(INDEX), sha256=sha(INDEX)),
+            "data": part("m.ckpt.data", "pretrained", bytes=len(DATA), sha256=sha(DATA)),
+        },
+    }
+
+
+class Fetcher:
+    def __init__(self, site, data, caplog):
+        self.site, self.data, self.caplog = site, data, caplog
+        self.tools = Tools(sleep=lambda _: None, free=lambda _: 10**12, attempts=2, timeout=10)
+
+    def __call__(self, name, behaviour="good", **options):
+        """The lines that were logged."""
+        self.caplog.clear()
+        tools = options.pop("tools", self.tools)
+        fetch(name, self.data, tools=tools, listed=listing(self.site, behaviour), **options)
+        return [record.getMessage() for record in self.caplog.records]
+
+    def files(self):
+        found = (path for path in self.data.rglob("*") if path.is_file() and ".fetch" not in path.parts)
+        return {str(path.relative_to(self.data)) for path in found}
+
+    def left_over(self):
+        """What is on its way: neither receipts nor the lock."""
+        found = (self.data / ".fetch").rglob("*")
+        return [
+            path.name for path in found if path.is_file() and path.suffix != ".txt" and path.name != "lock"
+        ]
+
+
+@pytest.fixture
+def get(site, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("dsg"), "propagate", True)
+    caplog.set_level(logging.INFO, logger="dsg")
+    return Fetcher(site, tmp_path / "data", caplog)
+
+
+def test_a_data_set_lands_where_the_loader_looks(get):
+    get("vrd")
+    images = {"VRD/sg_dataset/sg_train_images/a.jpg", "VRD/sg_dataset/sg_test_images/b.jpg"}
+    assert images < get.files() and len(get.files()) == 8
+    assert len(load_dataset("vrd", "train", data_dir=get.data)) == 18
+    assert get.left_over() == []
+
+
+@pytest.mark.parametrize("behaviour", ["cut", "norange", "redirect", "unsized"])
+def test_in_spite_of_the_network(get, behaviour):
+    get("VRD", behaviour, only=["annotations"])
+    assert "VRD/annotations_train.json" in get.files()
+
+
+def test_what_is_there_is_not_fetched_again(get):
+    for name in ("vrd", "imagenet_weights", "dsg_pretrained"):
+        get(name)
+        get.site.requests.clear()
+        lines = get(name)
+        assert get.site.requests == []
+        assert all("there already" in line for line in lines), lines
+    assert "sha256 as expected" in lines[0]
+    assert "sizes as unpacked" in get("VRD")[0]
+
+
+def test_what_is_damaged_is_fetched_again(get):
+    get("vrd")
+    image = get.data / "VRD/sg_dataset/sg_train_images/a.jpg"
+    image.write_bytes(b"short")
+    lines = get("vrd")
+    assert image.read_bytes() == b"a" * 900 and "annotations: there already" in lines[0]
+    image.write_bytes(b"c" * 900)  # only a checksum tells
+    assert "there already" in get("vrd")[1]
+    get("vrd", thorough=True)
+    assert image.read_bytes() == b"a" * 900
+    get("dsg_pretrained")
+    (get.data / "pretrained/m.ckpt.data").write_bytes(POINTER)
+    get("dsg_pretrained")
+    assert (get.data / "pretrained/m.ckpt.data").read_bytes() == DATA
+
+
+def test_files_put_there_by_hand_are_found(get):
+    (get.data / "imagenet_weights").mkdir(parents=True)
+    (get.data / "imagenet_weights/res50.ckpt").write_bytes(DATA)
+    assert "there already" in get("imagenet_weights")[0]
+    images = get.data / "vrd/sg_dataset/sg_train_images"  # the folder in lower case
+    images.mkdir(parents=True)
+    (images / "a.jpg").write_bytes(b"a")
+    assert "counted, not compared" in get("vrd", only=["images"])[0]
+    assert get.site.requests == []
+
+
+def test_an_interrupted_unpacking_is_not_taken_for_files_put_there_by_hand(tmp_path):
+    """Enough files to be counted as all, and the archive has more: the program waits at a pipe in the place
+    of one of them until it is told to stop.
+    """
+    train, last = "d/VRD/sg_dataset/sg_train_images", bytes(1 << 20)
+    needed = catalogue()["vrd"]["images"].there
+    files = {f"x/{pattern[:-1]}{n}.jpg": b"-" for pattern, number in needed.items() for n in range(number)}
+    (tmp_path / "sg_dataset.zip").write_bytes(zip_of({**files, "x/sg_train_images/last.jpg": last}))
+    (tmp_path / train).mkdir(parents=True)
+    pipe = tmp_path / train / ".last.jpg.part"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    words = [sys.executable, str(ROOT / "tools/fetch.py"), "vrd", "--only=images", "--from=.", "--data=d"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        assert select.select([reader], [], [], 60)[0]
+        first.terminate()
+        assert first.communicate(timeout=60)[1] == b"interrupted by SIGTERM\n"
+    os.close(reader)
+    assert len(list((tmp_path / train).iterdir())) == needed["sg_train_images/*"]
+    second = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert second.returncode == 0 and "there already" not in second.stdout, second.stderr
+    assert (tmp_path / train / "last.jpg").read_bytes() == last
+    third = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert "there already" in third.stdout and "5,001 files, sizes as unpacked" in third.stdout
+
+
+def test_what_another_program_unpacked_counts(get, archives):
+    """As the message says that is shown where Python cannot unpack."""
+    content = bytearray(archives["sg_dataset.zip"])
+    content[8], content[content.index(b"PK\x01\x02") + 10] = 9, 9  # Deflate64
+    get.site.files["deflate64.zip"] = bytes(content)
+    part = replace(listing(get.site)["vrd"]["images"], urls=(get.site.url("good", "deflate64.zip"),))
+    listed = {"vrd": {"images": part}}
+    with pytest.raises(UserError, match="unpack it with another program"):
+        fetch("vrd", get.data, tools=get.tools, listed=listed)
+    images = get.data / "VRD/sg_dataset/sg_train_images"
+    images.mkdir(exist_ok=True)
+    (images / "a.jpg").write_bytes(b"a")
+    fetch("vrd", get.data, tools=get.tools, listed=listed)
+    assert "counted, not compared" in get.caplog.text
+
+
+def test_the_data_folder_may_be_the_data_sets_own(get):
+    get("vrd", only=["annotations"])
+    get.data = get.data / "VRD"
+    get("vrd")
+    assert "sg_dataset/sg_train_images/a.jpg" in get.files()
+
+
+def test_from_a_folder(get, tmp_path, archives):
+    source = tmp_path / "Downloads"
+    source.mkdir()
+    for name, content in archives.items():
+        (source / name).write_bytes(content)
+    for name in ("vrd", "imagenet_weights", "dsg_pretrained"):
+        get(name, "missing", source=str(source))
+    assert get.site.requests == [] and len(get.files()) == 11
+    assert {path.name for path in source.iterdir()} == set(archives)  # the user's files stay
+
+
+def test_from_a_folder_without_it(get, tmp_path, archives):
+    (tmp_path / "m.ckpt.index").write_bytes(POINTER)
+    with pytest.raises(UserError, match="m.ckpt.index: it is a Git LFS pointer.*git lfs pull"):
+        get("dsg_pretrained", source=str(tmp_path))
+    with pytest.raises(UserError, match="has no vrd.zip"):
+        get("vrd", source=str(tmp_path))
+    with pytest.raises(UserError, match="no such folder"):
+        get("vrd", source=str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="ftp://host/x: a folder, or an address"):
+        get("vrd", source="ftp://host/x")
+    write_dataset(tmp_path / "VRD")
+    with pytest.raises(UserError, match="what it unpacks to: .*--data DIR"):
+        get("vrd", source=str(tmp_path))
+
+
+def test_from_an_address(get):
+    get("vrd", "missing", source=get.site.address + "/good/")
+    get("imagenet_weights", "missing", source=get.site.url("good", "resnet.tar.gz"))
+    assert len(get.files()) == 9
+
+
+def test_archives_can_be_kept(get):
+    get("vrd", keep=True)
+    assert sorted(get.left_over()) == ["sg_dataset.zip", "vrd.zip"]
+
+
+def test_no_room_is_said_before_anything_is_fetched(get):
+    with pytest.raises(
+        UserError, match="m.ckpt.data needs 35 kB, and 20 kB of the disk are free.*--data DIR"
+    ):
+        get("dsg_pretrained", only=["data"], tools=Tools(free=lambda _: 20_000, spare=100))
+    assert get.site.requests == []
+
+
+def zeros(site, **fields):
+    """A part that unpacks to a hundred times its size, and one that comes after it."""
+    packed = zip_of({"a/zeros": bytes(1_000_000)})
+    site.files |= {"zeros.zip": packed, "later.bin": b"later" * 1000}
+    fields = {"about_mb": 1, "expands": 5, "anchor": "zeros", "there": {"zeros": 1}} | fields
+    return {
+        "vrd": {
+            "zeros": Part("zeros.zip", (site.url("good", "zeros.zip"),), "VRD", **fields),
+            "later": Part("later.bin", (site.url("good", "later.bin"),), "VRD", bytes=5000),
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("free", "enough"),
+    [
+        (6_000_100, True),  # the archive of 1 MB and its 5 MB; when the last file comes the archive is gone
+        (5_999_999, False),
+        (1_500_000, False),  # enough for the archive alone
+    ],
+)
+def test_room_for_what_an_archive_unpacks_to(get, free, enough):
+    def run():
+        tools = Tools(free=lambda _: free, spare=100)
+        fetch("vrd", get.data, tools=tools, listed=zeros(get.site))
+
+    if enough:
+        run()
+        assert get.files() == {"VRD/zeros", "VRD/later.bin"}
+        return
+    with pytest.raises(UserError, match="zeros.zip, later.bin, unpacked, needs 6 MB, and .* of the disk"):
+        run()
+    assert get.site.requests == []
+
+
+def test_room_for_all_parts_is_looked_at_before_the_first(get):
+    with pytest.raises(UserError, match="m.ckpt.index, m.ckpt.data needs 35.5 kB"):
+        # Enough for either file, not for both.
+        get("dsg_pretrained", tools=Tools(free=lambda _: len(DATA) + 150, spare=100))
+    assert get.site.requests == [] and get.files() == set()
+
+
+def test_kept_archives_count_to_the_end(tmp_path):
+    archives = [
+        Part("a.zip", (), "a", about_mb=2, expands=3.0),
+        Part("b.zip", (), "b", about_mb=1, expands=3.0),
+    ]
+
+    def needed(**options):
+        found = [demand(part, tmp_path / part.into, tmp_path / part.file, **options) for part in archives]
+        return most_at_once(found)
+
+    assert needed() == 10_000_000  # 6 MB, and then 3 MB with their archive
+    assert needed(keep=True) == 12_000_000
+    (tmp_path / "a.zip.part").write_bytes(bytes(500_000))
+    assert needed() == 9_500_000  # what has arrived needs no room, and gives it back later
+    given = tmp_path / "b.zip"
+    given.write_bytes(bytes(100))
+    assert demand(archives[1], tmp_path / "b", tmp_path / "x", given=given) == Demand(300, 300)
+
+
+def test_what_is_unpacked_already_needs_no_room(tmp_path):
+    part = Part("a.zip", (), "a", about_mb=2, expands=3.0, there={"*.jpg": 1})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.jpg").write_bytes(bytes(1_000_000))
+    (tmp_path / "a.zip").write_bytes(bytes(2_000_000))
+    assert demand(part, tmp_path / "a", tmp_path / "a.zip") == Demand(5_000_000, 3_000_000)
+
+
+def test_a_damaged_archive_is_removed(get, archives):
+    content = bytearray(archives["vrd.zip"])
+    content[200] ^= 255
+    get.site.files["broken.zip"] = bytes(content)
+    parts = {"annotations": Part("broken.zip", (get.site.url("good", "broken.zip"),), "VRD")}
+    with pytest.raises(UserError, match="broken.zip: damaged .*it was removed"):
+        fetch("vrd", get.data, tools=get.tools, listed={"vrd": parts})
+    assert get.left_over() == []
+
+
+def test_two_at_once(get, tmp_path):
+    import fcntl
+
+    get("vrd")
+    with open(get.data / ".fetch/vrd/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another fetch of the same is running"):
+            get("vrd")
+
+
+def test_where_files_cannot_be_locked(get, monkeypatch, caplog):
+    """As on some network file systems."""
+    import errno
+    import fcntl
+
+    def refuse(file, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    get("vrd")
+    assert "cannot be locked (Function not implemented)" in caplog.text
+
+
+def test_unknown_names(get):
+    with pytest.raises(UserError, match="nothing is known of 'coco'.*visualgenome"):
+        fetch("coco", get.data)
+    with pytest.raises(UserError, match="generate_shapes.py"):
+        fetch("shapes", get.data)
+    with pytest.raises(UserError, match="vrd has no part 'picture': there are annotations, images"):
+        get("vrd", only=["picture"])
+
+
+def test_the_catalogue_makes_sense():
+    assert set(catalogue()) == {"visualgenome", "vrd", "clevr", "imagenet_weights", "dsg_pretrained"}
+    for name, parts in catalogue().items():
+        if name in CATALOGUE:
+            assert {part.into.split("/")[0] for part in parts.values()} == {CATALOGUE[name].folder}
+            folders = [f"{part.into}/{top}" for part in parts.values() for top in part.only]
+            entry = CATALOGUE[name]
+            for image_folder in entry.train_images + entry.test_images:
+                assert f"{entry.folder}/{image_folder}/" in folders
+        for part in parts.values():
+            assert (
+                part.urls and part.page and all(url.startswith(("https://", "http://")) for url in part.urls)
+            )
+            assert not part.is_archive or (part.anchor and part.there)
+            assert part.size_guess > 0  # the free disk is looked at before a server tells the size
+            assert part.sha256 is None or len(part.sha256) == 64
+            assert part.md5 is None or len(part.md5) == 32
+            assert not (part.digest or part.bytes) or part.checked
+
+
+def test_the_command_in_messages(tmp_path):
+    assert fetch_command("vrd") == "./experiments/scripts/fetch.sh vrd"
+    assert advice("clevr", Path("data")) == "`./experiments/scripts/fetch.sh clevr` fetches it"
+    with pytest.raises(UserError, match=f"`./experiments/scripts/fetch.sh vrd --data {tmp_path}` fetches it"):
+        load_dataset("vrd", "train", data_dir=tmp_path)
+    own = write_dataset(tmp_path / "VRD")
+    assert f"--data {tmp_path}`" in advice("vrd", own, images=True)
+
+
+def test_the_command_can_be_typed_where_the_user_is(tmp_path, monkeypatch):
+    script = ROOT / "experiments/scripts/fetch.sh"
+    monkeypatch.chdir(ROOT)
+    assert fetch_command("vrd", "d", "images") == "./experiments/scripts/fetch.sh vrd --only images --data d"
+    assert fetch_command("vrd", ROOT / "data") == "./experiments/scripts/fetch.sh vrd"
+    monkeypatch.setenv("DSG_START", str(tmp_path))  # a script was called there and went to the root
+    assert fetch_command("vrd") == f"{script} vrd"
+    assert fetch_command("vrd", "d") == f"{script} vrd --data {ROOT / 'd'}"
+    monkeypatch.chdir(tmp_path)  # no script: the data folder, too, is looked for here
+    monkeypatch.delenv("DSG_START")
+    assert fetch_command("vrd") == f"{script} vrd --data data"
+    monkeypatch.setattr("dsg.datasets.remedies.ROOT", tmp_path / "site-packages")
+    assert fetch_command("vrd") == "./experiments/scripts/fetch.sh vrd"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_train_tells_a_command_that_works(tmp_path, inside):
+    script = "./experiments/scripts/fetch.sh" if inside else ROOT / "experiments/scripts/fetch.sh"
+    done = subprocess.run(
+        [
+            ROOT / "experiments/scripts/train.sh",
+            "cpu",
+            "vrd",
+            "mini",
+            f"--data={tmp_path}",
+            f"--output={tmp_path}",
+        ],
+        cwd=ROOT if inside else tmp_path,
+        env={**os.environ, "DSG_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and f"`{script} vrd --data {tmp_path}` fetches it" in done.stderr
+
+
+def test_the_script(tmp_path, site):
+    """Through the shell, without TensorFlow: a relative folder, an address, a mistake."""
+    environment = {**os.environ, "DSG_PYTHON": sys.executable, "PYTHONPATH": ""}
+    script = str(ROOT / "experiments/scripts/fetch.sh")
+    (tmp_path / "resnet_v1_50_2016_08_28.tar.gz").write_bytes(site.files["resnet.tar.gz"])
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([script, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    words = ["imagenet_weights", "--only", "res50", "--from", ".", "--data", "d"]
+    done = call(*words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "d/imagenet_weights/resnet_v1_50.ckpt").read_bytes() == DATA
+    assert "there already" in call(*words).stdout
+    wrong = call("vrd", f"--from={site.address}/missing", "--data=d")
+    assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and "HTTP 404" in wrong.stderr
+    assert call().returncode == call("vrd", "--bogus").returncode == call("vrd", "--from").returncode == 2
+    assert call("--help").stdout.startswith("usage: fetch.sh visualgenome|vrd|clevr")
+    loaded = "import sys; sys.argv[1:] = ['vrd', '--from', '/nowhere', '--data', 'd']; import runpy, atexit; "
+    loaded += "atexit.register(lambda: print('tensorflow' in sys.modules)); "
+    loaded += f"runpy.run_path({str(ROOT / 'tools/fetch.py')!r}, run_name='__main__')"
+    seen = subprocess.run([sys.executable, "-c", loaded], cwd=tmp_path, capture_output=True, text=True)
+    assert seen.stdout.split() == ["False"] and seen.returncode == 2
+
+
+def test_ctrl_c(tmp_path, archives):
+    """The script stops at once, says so, and goes on with the next."""
+    folder = zip_of({f"VRD/{name}": b"{}" for name in catalogue()["vrd"]["annotations"].there})
+    noise = np.random.default_rng(0).bytes(3_000_000)
+    large = io.BytesIO(folder)
+    with zipfile.ZipFile(large, "a") as archive:
+        archive.writestr("VRD/noise", noise)
+    words = [str(ROOT / "experiments/scripts/fetch.sh"), "vrd", "--only=annotations", "--data=d"]
+    environment = {**os.environ, "DSG_PYTHON": sys.executable}
+    with running({"vrd.zip": large.getvalue()}) as site:
+        words.append(f"--from={site.address}/stalled")
+        first = subprocess.Popen(
+            words,
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # A shell's background job, which these tests may be, ignores the signal, and so would this one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        assert site.halfway.wait(60)
+        arrived = tmp_path / "d/.fetch/vrd/vrd.zip.part"
+        while first.poll() is None and not (arrived.exists() and arrived.stat().st_size):
+            site.go_on.wait(0.01)  # until some of it is on the disk
+        os.killpg(first.pid, signal.SIGINT)
+        message = first.communicate(timeout=60)[1]
+        site.go_on.set()
+        assert first.returncode == 130 and message == "interrupted by SIGTERM\n"
+        second = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert second.returncode == 0, second.stderr
+        assert (tmp_path / "d/VRD/noise").read_bytes() == noise
+        begun, resumed = site.asked("stalled")
+        assert begun is None and resumed is not None and resumed != "bytes=0-"

@@ -1,0 +1,197 @@
+"""The documentation says only what is so: paths, options, names, links exist; generated text is current."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from dsg.config import options
+from dsg.config.reference import reference
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTING = ROOT / "docs" / "porting.md"
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("*.md")])
+IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+
+OPTION = re.compile(r"\b(?:DATA|TRAIN|TEST|RESNET|HEAD|GPI|RR|LOSS|BASELINE)\.[A-Z][A-Z0-9_]*\b")
+# Made where they are needed, and not part of the repository.
+MADE = ("output/", "data/shapes", "data/imagenet_weights", "data/pretrained", ".venv", "tools/mcg_munge.py")
+
+
+def text_of(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def anchors(document: Path) -> set[str]:
+    """Where links into a document may lead, as GitHub names its headings."""
+    headings = re.findall(r"^#+ (.*)$", text_of(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def our_side(document: Path) -> str:
+    """A document without what it says of the TensorFlow 1 code: the left column of the tables of files."""
+    text = text_of(document)
+    if document != PORTING:
+        return text
+    files, surprises, rest = text.partition("\n## Surprises")
+    lines = [line for line in files.splitlines() if not line.startswith("#")]
+    return (
+        "\n".join(_without_first_cell(line) for line in lines) + surprises + rest.partition("\n## Options")[0]
+    )
+
+
+def _without_first_cell(line: str) -> str:
+    return line.split(" | ", 1)[-1] if line.startswith("|") else line
+
+
+def defined_names(module: Path) -> set[str]:
+    """Functions, classes, methods (Class.method), variables at the top of a module, and what it imports."""
+    names: set[str] = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{item.name}" for item in node.body if isinstance(item, ast.FunctionDef)}
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def is_there(dotted: str) -> bool:
+    """Whether `dsg.a.b.name` is a module, or a name in one."""
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT.joinpath("lib", *parts[:count])
+        module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if module.is_file():
+            rest = ".".join(parts[count:])
+            return not rest or rest in defined_names(module)
+    return False
+
+
+def test_configuration_is_current() -> None:
+    written = text_of(ROOT / "docs" / "configuration.md")
+    assert written == reference(), "run: python tools/list_options.py --write"
+    assert all(f"| `{name}` |" in written for name in options())
+
+
+@documents
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        place = document.parent / path if path else document
+        assert place.exists(), target
+        if anchor:
+            assert anchor in anchors(place), target
+
+
+@documents
+def test_paths_exist(document: Path) -> None:
+    folders = "lib|tools|tests|data|docs|experiments"
+    for path in re.findall(rf"(?<![\w/.<>-])\.?/?((?:{folders})/[\w./*-]*\w)", our_side(document)):
+        if path.startswith(MADE):
+            continue
+        found = list(ROOT.glob(path)) if "*" in path else [ROOT / path] if (ROOT / path).exists() else []
+        assert found, path
+
+
+@documents
+def test_options_exist(document: Path) -> None:
+    text = our_side(document)
+    if document == PORTING:
+        renamed = text_of(document).partition("\n## Options")[2].partition("\nDropped, because")[0]
+        text += "\n".join(map(_without_first_cell, renamed.splitlines()))
+    for name in OPTION.findall(text):
+        family = name.endswith("_") and any(known.startswith(name) for known in options())  # TRAIN.RPN_*
+        assert name in options() or family, name
+
+
+def test_every_option_of_the_release_has_a_place() -> None:
+    chapter = text_of(PORTING).partition("\n## Options")[2].partition("\n## Names of variables")[0]
+    for name in RELEASE_OPTIONS.split():
+        documented = f"`{name}`" in chapter or (name.startswith("MOBILENET.") and "`MOBILENET.*`" in chapter)
+        assert documented or name in options(), name
+        assert not (documented and name in options()), (
+            f"{name} is said to be renamed or dropped, but it is there"
+        )
+
+
+@documents
+def test_names_of_the_package_exist(document: Path) -> None:
+    for name in re.findall(r"(?<![\w/])dsg(?:\.\w+)+", text_of(document)):
+        assert is_there(name), name
+
+
+@documents
+def test_targets_of_make_exist(document: Path) -> None:
+    makefile = text_of(ROOT / "Makefile")
+    for line in re.findall(r"`make ([^`]*)`|^ {4}make (.*)$", text_of(document), re.MULTILINE):
+        for word in "".join(line).split("#")[0].split():
+            if "=" not in word:
+                assert re.search(rf"^{re.escape(word)}:", makefile, re.MULTILINE), word
+
+
+@documents
+def test_commands_are_complete(document: Path) -> None:
+    """Programs that are called exist, with the options that they are called with."""
+    for program, rest in re.findall(
+        r"((?:tools/\w+\.py|experiments/scripts/\w+\.sh))([^`\n]*)", our_side(document)
+    ):
+        source = text_of(ROOT / program)
+        shared = text_of(
+            ROOT / "lib/dsg/apps/cli.py"
+            if program.endswith(".py")
+            else ROOT / "experiments/scripts/common.sh"
+        )
+        parity = text_of(ROOT / "lib/dsg/parity/command.py") if program == "tools/parity.py" else ""
+        if "trained_parser" in source:
+            shared += text_of(ROOT / "lib/dsg/apps/trained.py")
+        if "tables.sh" in source:
+            shared += text_of(ROOT / "experiments/scripts/tables.sh")
+        for option in re.findall(r"(?<!\S)--[a-z][\w-]*", rest.split("#")[0]):
+            assert option in source + shared + parity, f"{program} {option}"
+
+
+def test_dependencies_have_a_reason_each() -> None:
+    reasons = text_of(ROOT / "docs" / "dependencies.md")
+    for path in ROOT.glob("requirements*.txt"):
+        for line in text_of(path).splitlines():
+            name = re.match(r"[A-Za-z][\w.-]*", line)
+            if name:
+                assert f"`{name.group()}`" in reasons, f"{path.name}: {name.group()}"
+
+
+@documents
+def test_no_place_of_one_machine(document: Path) -> None:
+    assert not re.search(r"(?<!\w)/(work|tmp|root|home)/", text_of(document))
+
+
+RELEASE_OPTIONS = """
+ANCHOR_RATIOS ANCHOR_SCALES DATA_DIR ENTITY_FEATURES_SIZE EXP_DIR MATLAB PIXEL_MEANS POOLING_MODE POOLING_SIZE
+RELATION_FEATURES_SIZE RNG_SEED ROOT_DIR RPN_CHANNELS USE_E2E_TF USE_GPU_NMS
+MOBILENET.DEPTH_MULTIPLIER MOBILENET.FIXED_LAYERS MOBILENET.REGU_DEPTH MOBILENET.WEIGHT_DECAY
+RESNET.FIXED_BLOCKS RESNET.MAX_POOL
+TEST.BBOX_REG TEST.HAS_RPN TEST.MASK_HEIGHT TEST.MASK_WIDTH TEST.MAX_SIZE TEST.MODE TEST.NMS
+TEST.PROPOSAL_METHOD TEST.RPN_NMS_THRESH TEST.RPN_POST_NMS_TOP_N TEST.RPN_PRE_NMS_TOP_N TEST.RPN_TOP_N
+TEST.SCALES TEST.SVM
+TRAIN.ASPECT_GROUPING TRAIN.BATCH_SIZE TRAIN.BBOX_INSIDE_WEIGHTS TRAIN.BBOX_NORMALIZE_MEANS
+TRAIN.BBOX_NORMALIZE_STDS TRAIN.BBOX_NORMALIZE_TARGETS TRAIN.BBOX_NORMALIZE_TARGETS_PRECOMPUTED TRAIN.BBOX_REG
+TRAIN.BBOX_THRESH TRAIN.BG_THRESH_HI TRAIN.BG_THRESH_LO TRAIN.BIAS_DECAY TRAIN.DISPLAY TRAIN.DOUBLE_BIAS
+TRAIN.FG_FRACTION TRAIN.FG_THRESH TRAIN.FREEZE_DETECTOR TRAIN.GAMMA TRAIN.HAS_RPN TRAIN.IMS_PER_BATCH
+TRAIN.LEARNING_RATE TRAIN.MAX_SIZE TRAIN.MOMENTUM TRAIN.PROPOSAL_METHOD TRAIN.RPN_BATCHSIZE
+TRAIN.RPN_BBOX_INSIDE_WEIGHTS TRAIN.RPN_CLOBBER_POSITIVES TRAIN.RPN_FG_FRACTION TRAIN.RPN_NEGATIVE_OVERLAP
+TRAIN.RPN_NMS_MIN_SCORE TRAIN.RPN_NMS_THRESH TRAIN.RPN_POSITIVE_OVERLAP TRAIN.RPN_POSITIVE_WEIGHT
+TRAIN.RPN_POST_NMS_TOP_N TRAIN.RPN_PRE_NMS_TOP_N TRAIN.SCALES TRAIN.SNAPSHOT_ITERS TRAIN.SNAPSHOT_KEPT
+TRAIN.SNAPSHOT_LOAD_PREFIX TRAIN.SNAPSHOT_PREFIX TRAIN.STEPSIZE TRAIN.SUMMARY_INTERVAL TRAIN.TRUNCATED
+TRAIN.USE_ALL_GT TRAIN.USE_FLIPPED TRAIN.USE_GT TRAIN.WEIGHT_DECAY
+"""
