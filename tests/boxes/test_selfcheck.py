@@ -30,7 +30,8 @@ def unbuilt(tmp_path):
         package / "boxes",
         ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"),
     )
-    shutil.copy(LIB / "dsg" / "__init__.py", package)
+    for name in ("__init__.py", "version.py"):
+        shutil.copy(LIB / "dsg" / name, package)
     return tmp_path / "lib"
 
 
