@@ -137,11 +137,13 @@ class _Loader(yaml.SafeLoader):
     """Plain values only, and every key once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            if isinstance(key_node, yaml.ScalarNode):  # keys of other kinds are refused later
-                key, line = self.construct_object(key_node), key_node.start_mark.line + 1
-                if key in lines:
-                    raise _GivenTwice(f"{short(key)} in line {line} is given already in line {lines[key]}")
-                lines[key] = line
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):  # keys of other kinds are refused later
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise _GivenTwice(
+                        f"{key.value} in line {line} is given already in line {lines[key.value]}"
+                    )
+                lines[key.value] = line
         return super().construct_mapping(node, deep)
