@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from dsg.config.checks import check, members, short, without_net
 from dsg.config.schema import options
 from dsg.errors import UserError
 
-CFGS = Path(__file__).resolve().parents[3] / "experiments" / "cfgs"  # of the clone
+CFGS = (Path(__file__).resolve().parents[3] / "experiments" / "cfgs").resolve()  # of the clone
 # PyYAML's own, and what comes out of it for '2024-13-45', '0x_', '!!bool x', '!!timestamp x', '[[[[...'.
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
@@ -37,7 +38,7 @@ def chain(path: Path) -> list[tuple[Path, dict[Any, Any]]]:
     files: list[tuple[Path, dict[Any, Any]]] = []
     following: Path | None = path
     while following is not None:
-        if following.resolve() in [file.resolve() for file, _ in files]:
+        if _real(following) in [_real(file) for file, _ in files]:
             circle = ", ".join(str(file) for file in [*(file for file, _ in files), following])
             raise UserError(f"{path}: BASE leads in a circle ({circle}); remove it from one of these files")
         tree = _read_tree(following)
@@ -53,7 +54,7 @@ def _read_tree(path: Path) -> dict[Any, Any]:
         UserError: it cannot be read, is no YAML or no mapping, or gives a key twice.
     """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # a SafeLoader
+        tree = _Loader(path.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -83,16 +84,20 @@ def _base_of(path: Path, tree: Mapping[Any, Any]) -> Path | None:
     if not isinstance(named, str) or not named or "\0" in named:
         raise UserError(f"{path}: BASE takes the name of a file, such as mini.yml, not {short(named)}")
     base = path.parent / named
-    folder = path.parent.resolve()
-    allowed = any(root in base.resolve().parents for root in (folder, CFGS))
-    if not allowed:
+    folder = _real(path.parent)
+    if not any(root in _real(base).parents for root in (folder, CFGS)):
         raise UserError(
             f"{path}: BASE {named} leads out of {folder}; name a file in that folder or below, or one of "
             "experiments/cfgs"
         )
-    if not base.is_file():
+    if not os.path.isfile(base):  # unlike Path.is_file, also of a name that is too long
         raise UserError(f"{path}: BASE {named}: no such file in {folder}")
     return base
+
+
+def _real(path: Path) -> Path:
+    """A path without symbolic links, where these lead in no circle."""
+    return Path(os.path.realpath(path))
 
 
 def _values(path: Path, tree: Mapping[Any, Any]) -> dict[str, Any]:
