@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dsg.config.checks import check, check_together, without_net
 from dsg.config.dsg import AUXILIARY, VARIANTS
 from dsg.config.pairs import parse_pairs
@@ -94,7 +92,9 @@ def dump_yaml(config: Config) -> str:
         for group in groups:
             node = node.setdefault(group, {})
         node[leaf] = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None)
+    from dsg.config.yaml_text import write
+
+    return write(tree)
 
 
 def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from dsg.config.checks import check, number, short, without_net
 from dsg.config.schema import options
-from dsg.config.yaml_file import NOT_YAML
 from dsg.errors import UserError
 
 
@@ -22,6 +19,8 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
     """
     if len(pairs) % 2:
         raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
+    from dsg.config.yaml_text import GivenTwice, NotYaml, parse
+
     known = options()
     values: dict[str, Any] = {}
     for key, text in zip(pairs[::2], pairs[1::2]):
@@ -32,8 +31,8 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
             continue
         try:
             listed = text.replace("(", "[").replace(")", "]") if text.startswith("(") else text
-            values[key] = yaml.safe_load(listed)
-        except NOT_YAML:
+            values[key] = parse(listed)
+        except (NotYaml, GivenTwice):
             raise UserError(f"{key}: cannot read the value {short(text)}") from None
         if isinstance(values[key], str):
             values[key] = number(values[key])

@@ -7,15 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dsg.config.checks import check, members, short, without_net
 from dsg.config.schema import options
 from dsg.errors import UserError
 
 CFGS = (Path(__file__).resolve().parents[3] / "experiments" / "cfgs").resolve()  # of the clone
-# PyYAML's own, and what comes out of it for '2024-13-45', '0x_', '!!bool x', '!!timestamp x', '[[[[...'.
-NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 def read_sources(path: Path) -> list[dict[str, Any]]:
@@ -53,17 +49,18 @@ def _read_tree(path: Path) -> dict[Any, Any]:
     Raises:
         UserError: it cannot be read, is no YAML or no mapping, or gives a key twice.
     """
+    from dsg.config.yaml_text import GivenTwice, NotYaml, parse
+
     try:
-        tree = _Loader(path.read_text(encoding="utf-8")).get_single_data()
+        tree = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
-    except _GivenTwice as error:
+    except GivenTwice as error:
         raise UserError(f"{path}: {error}") from error
-    except NOT_YAML as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not valid YAML ({reason})") from error
+    except NotYaml as error:
+        raise UserError(f"{path}: not valid YAML ({error})") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
@@ -132,23 +129,3 @@ def _flat(tree: Mapping[Any, Any], known: Mapping[str, Any]) -> dict[str, Any]:
 
     walk(tree, "")
     return values
-
-
-class _GivenTwice(Exception):
-    """A key stands twice in one mapping, of which YAML would silently take the later value."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain values only, and every key once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):  # keys of other kinds are refused later
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    raise _GivenTwice(
-                        f"{key.value} in line {line} is given already in line {lines[key.value]}"
-                    )
-                lines[key.value] = line
-        return super().construct_mapping(node, deep)
