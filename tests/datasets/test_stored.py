@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks.annotations import RELEASES, write_release
 from dsg.datasets import ImageRecord, load_dataset, mirror_map, mirrored
-from dsg.datasets.counting import count_draws, count_queries
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.roidb import build_record
+from dsg.datasets.table.counting import count_draws, count_queries
 from tests.datasets.files import PREDICATES, write_dataset, write_json
 from tests.datasets.test_cache import assert_same
 
