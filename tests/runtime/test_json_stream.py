@@ -71,7 +71,7 @@ def test_a_key_that_stands_there_twice(tmp_path: Path, text: str, key: str, keys
     path = tmp_path / "a.json"
     path.write_text(text)
     for said in (outcome(object_members, path, keys, chunk=4), outcome(read_json, path)):
-        assert said == f"{path}: an object has the key {key!r} twice; each key may stand there once"
+        assert said == f"{path}: the key {key!r} appears twice in one object; keep one of the two"
 
 
 @pytest.mark.parametrize("text", ["[]", "", "  ", "7", '"text"', "\ufeff[]"])
@@ -131,7 +131,7 @@ values = st.recursive(
 def test_elements_whatever_the_chunk(folder: Path, content: Any, indent: int | None, chunk: int) -> None:
     path = folder / "list.json"
     path.write_text(" \n" + json.dumps(content, indent=indent) + "\n")
-    assert list(list_elements(path, chunk)) == content
+    assert list(list_elements(path, chunk=chunk)) == content
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_elements_whatever_the_chunk(folder: Path, content: Any, indent: int | N
         ("[1, oops]", "after element 1: line 1, column 5: not valid JSON"),
         ("[1, " + "[" * 200_000, "after element 1: .*nested too deeply"),
         ("[1, " + "1" * 5000 + "]", "after element 1: .*a number of thousands of digits"),
-        ('[1, {"a": 1, "a": 2}]', "after element 1: an object has the key 'a' twice"),
+        ('[1, {"a": 1, "a": 2}]', "after element 1: the key 'a' appears twice"),
     ],
 )
 def test_broken_lists(tmp_path: Path, text: str, message: str) -> None:

@@ -37,7 +37,7 @@ PARSE = json.JSONDecoder().raw_decode
 PARSE_STRICTLY = json.JSONDecoder(object_pairs_hook=without_repeats).raw_decode
 CLOSING = {"{": "}", "[": "]"}
 
-Keys = Callable[[Any], int]
+Parse = Callable[[str, int], tuple[Any, int]]
 
 
 class WrongKindError(Exception):
@@ -45,7 +45,7 @@ class WrongKindError(Exception):
 
 
 def object_members(
-    path: Path, keys: Keys | None = None, missing: str = MISSING, chunk: int = CHUNK
+    path: Path, keys: Callable[[Any], int] | None = None, missing: str = MISSING, chunk: int = CHUNK
 ) -> Iterator[tuple[str, Any]]:
     """Names and values of the JSON object in a file, in the order of the file.
 
@@ -61,36 +61,36 @@ def object_members(
         WrongKindError: it holds something else than an object.
     """
     names: set[str] = set()
-    for name, value in _entries(path, "{", keys, missing, chunk):
+    for name, value in _entries(path, "{", PARSE_STRICTLY if keys is None else _parser(keys), missing, chunk):
         if name in names:
             raise UserError(f"{path}: {RepeatedKey(name)}")
         names.add(name)
         yield name, value
 
 
-def list_elements(path: Path, chunk: int = CHUNK) -> Iterator[Any]:
+def list_elements(path: Path, *, again: bool = False, chunk: int = CHUNK) -> Iterator[Any]:
     """What a JSON list holds, in its order.
 
     Args:
         path: a .json file, or a .zip with one such file.
+        again: the file was read before; keys that stand there twice, which takes time to see, were looked
+            for then.
         chunk: bytes that are read at a time.
 
     Raises:
         UserError: see `object_members`; or it holds no list.
     """
     try:
-        for _, value in _entries(path, "[", None, MISSING, chunk):
+        for _, value in _entries(path, "[", PARSE if again else PARSE_STRICTLY, MISSING, chunk):
             yield value
     except WrongKindError:
         raise UserError(f"{path}: holds no JSON list") from None
 
 
-def _entries(
-    path: Path, opening: str, keys: Keys | None, missing: str, chunk: int
-) -> Iterator[tuple[str, Any]]:
+def _entries(path: Path, opening: str, parse: Parse, missing: str, chunk: int) -> Iterator[tuple[str, Any]]:
     try:
         with _opened(path) as file:
-            yield from _Reader(path, file, opening, keys, chunk).entries()
+            yield from _Reader(path, file, opening, parse, chunk).entries()
     # NotImplementedError: packed in a way that Python does not know.
     except (*DAMAGED, NotImplementedError) as error:
         raise UserError(f"{path}: cannot be read ({error}); fetch the file again") from error
@@ -118,12 +118,12 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 class _Reader:
     """The text that was read and not yet parsed, and where in the file it stands."""
 
-    def __init__(self, path: Path, file: IO[bytes], opening: str, keys: Keys | None, chunk: int) -> None:
+    def __init__(self, path: Path, file: IO[bytes], opening: str, parse: Parse, chunk: int) -> None:
         self.path = path
         self.file = file
         self.opening = opening
         self.closing = CLOSING[opening]
-        self.keys = keys
+        self.parse = parse
         self.chunk = chunk
         self.decoder = codecs.getincrementaldecoder("utf-8")()
         self.text = ""
@@ -191,13 +191,8 @@ class _Reader:
 
     def value(self, begin: int) -> tuple[Any, int]:
         """A value and the position behind it."""
-        if self.keys is not None:
-            value, end = PARSE(self.text, begin)
-            # Every key has its colon: where there are no more colons than keys, none stands there twice.
-            if self.text.count(":", begin, end) == self.keys(value):
-                return value, end
         try:
-            return PARSE_STRICTLY(self.text, begin)
+            return self.parse(self.text, begin)
         except RepeatedKey as error:
             raise UserError(f"{self.path}: {self.after()}{error}") from None
 
@@ -260,6 +255,17 @@ class _Reader:
             self.read(self.chunk)
             position = _blank(self.text, 0)
         return position
+
+
+def _parser(keys: Callable[[Any], int]) -> Parse:
+    """Parses strictly what may have more keys than `keys` says, see `object_members`."""
+
+    def parse(text: str, begin: int) -> tuple[Any, int]:
+        value, end = PARSE(text, begin)
+        # Every key has its colon: where there are no more colons than keys, none stands there twice.
+        return (value, end) if text.count(":", begin, end) == keys(value) else PARSE_STRICTLY(text, begin)
+
+    return parse
 
 
 def _blank(text: str, position: int) -> int:

@@ -74,7 +74,7 @@ class RepeatedKey(Exception):
     """An object of a JSON text has a key twice, and a reader would lose the first value without a word."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"an object has the key {key!r} twice; each key may stand there once")
+        super().__init__(f"the key {key!r} appears twice in one object; keep one of the two")
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

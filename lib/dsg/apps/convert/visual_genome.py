@@ -85,10 +85,10 @@ class VisualGenomeSource:
         return categories, predicates
 
     def pictures(self, sizes: Mapping[int, tuple[int, int]], account: Account) -> Iterator[Picture]:
-        """Every image of `relationships.json`, in its order."""
+        """Every image of `relationships.json`, in its order; after `counts`."""
         objects = self._objects_by_image()
         with Progress("writing images", len(sizes)) as progress:
-            for number, entry in enumerate(list_elements(self.relationships)):
+            for number, entry in enumerate(list_elements(self.relationships, again=True)):
                 found = _group(entry, "relationships", self.relationships, number)
                 key = _whole(entry, "image_id")
                 progress.advance()
@@ -144,7 +144,7 @@ class _Stream:
     def __init__(self, source: VisualGenomeSource) -> None:
         assert source.objects is not None
         self._source, self._path = source, source.objects
-        self._entries = enumerate(list_elements(source.objects))
+        self._entries = enumerate(list_elements(source.objects, again=True))
         self._waiting: dict[int, Objects] = {}
 
     def take(self, image: int) -> Objects:
