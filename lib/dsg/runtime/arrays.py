@@ -77,14 +77,15 @@ def read_array(archive: zipfile.ZipFile, entry: str, kinds: str = NUMBERS) -> np
     header = HEADER.match(content)
     if header is None:
         raise ValueError(f"{entry} is no plain array")
-    dtype, order = np.dtype(header[1].decode()), "F" if header[2] == b"True" else "C"
+    dtype = np.dtype(header[1].decode())
     if dtype.kind not in kinds or (dtype.kind in NUMBERS and dtype.itemsize > LARGEST_NUMBER):
         raise ValueError(f"{entry} is of the type {dtype}")
     shape = [int(length) for length in header[3].split(b",") if length.strip()]
     count, held = math.prod(shape), len(content) - header.end()
     if count * max(dtype.itemsize, 1) > held:  # NumPy would multiply in 64 bits, and read beyond the end
         raise ValueError(f"{entry} of {held:,} bytes claims to be {dtype} {shape}")
-    value = np.frombuffer(content, dtype, count, header.end()).reshape(shape, order=order)
+    flat = np.frombuffer(content, dtype, count, header.end())
+    value = flat.reshape(shape, order="F") if header[2] == b"True" else flat.reshape(shape)
     return value.astype(dtype.newbyteorder("="), copy=False)
 
 
