@@ -15,25 +15,24 @@ import hashlib
 import json
 import logging
 import os
-import re
 import time
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.datasets.annotations import annotation_file, metadata_file
+from dsg.datasets.formats.referring import MISSING, annotation_file, metadata_file
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.soundness import is_sound
-from dsg.datasets.stream import unreadable
-from dsg.datasets.table import Table, read_table
-from dsg.runtime.arrays import DAMAGE
+from dsg.datasets.table.build import Table, read_table
+from dsg.datasets.table.soundness import is_sound
+from dsg.runtime.arrays import DAMAGE, read_arrays
+from dsg.runtime.files import replacing
+from dsg.runtime.text import unreadable
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with every change of what the arrays mean or of what counts as a fault."""
 VARIABLE = "DSG_CACHE"
 FOLDER = ".dsg_cache"
@@ -44,12 +43,6 @@ NEWEST = 8
 ABANDONED = 3600
 """Seconds after which a half-written file is nobody's."""
 TEXTS = ("names", "unsized", "unannotated", "reports", "faults")
-HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][iuf]\d)', 'fortran_order': False, "
-    rb"'shape': \((\d+), ?(\d*)\), \} *\n",
-    re.DOTALL,
-)
-"""What NumPy begins a plain array with."""
 
 
 def load_table(
@@ -119,7 +112,7 @@ def _digest(path: Path) -> bytes:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise unreadable(path, error, MISSING) from None
     return digest.digest()
 
 
@@ -137,7 +130,7 @@ def _load(path: Path, key: str, vocabulary: Vocabulary) -> Table | None:
     if not os.path.isfile(path):  # a pipe would be waited for
         return None
     try:
-        arrays: dict[str, Any] = _read_arrays(path)
+        arrays: dict[str, Any] = read_arrays(path, packed=False)
         about = json.loads(arrays.pop("about").tobytes().decode())
         if about["format"] != FORMAT or about["key"] != key:
             raise ValueError("another cache")
@@ -154,46 +147,17 @@ def _load(path: Path, key: str, vocabulary: Vocabulary) -> Table | None:
     return table
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file that `np.savez` wrote, read-only. They take as much memory as the file is long,
-    whatever it says of itself.
-
-    Raises:
-        DAMAGE: one of these, where it is no such file.
-    """
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("packed, which ours are not")
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError("more in it than it is long")
-        return {member.filename[: -len(".npy")]: _array(archive.read(member)) for member in members}
-
-
-def _array(content: bytes) -> np.ndarray:
-    """The array of a `.npy` file, which `np.load` makes before it has seen whether its numbers are there."""
-    header = HEADER.match(content)
-    if header is None:
-        raise ValueError("not a plain array")
-    shape = [int(length) for length in header.groups()[1:] if length]
-    return np.frombuffer(content, header[1].decode(), offset=header.end()).reshape(shape)
-
-
 def _save(places: Iterable[Path], name: str, stem: str, key: str, table: Table) -> None:
     """Writes a cache to the first place that takes it, and removes old ones there."""
     about = {"format": FORMAT, "key": key, **{text: getattr(table, text) for text in TEXTS}}
     encoded = np.frombuffer(json.dumps(about).encode(), np.uint8)
     for place in places:
-        temporary = place / f".{name}.{os.getpid()}.tmp"
         try:
             place.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
+            with replacing(place / name) as temporary, open(temporary, "wb") as file:
                 np.savez(file, about=encoded, **table.arrays())
-            os.replace(temporary, place / name)
         except OSError as error:
             log.debug("no cache in %s: %s", place, error)
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             continue
         _prune(place, stem)
         return
