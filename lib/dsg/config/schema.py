@@ -60,6 +60,11 @@ class Config(DsgOptions, DetectorOptions, SystemOptions):
         """MODEL and BACKBONE in one word, as in names of folders, tables and snapshots."""
         return net_of(self.model, self.backbone)
 
+    @property
+    def keep_self(self) -> bool:
+        """Whether queries may relate a thing to itself: BASELINE.KEEP_SELF, of a baseline alone."""
+        return self.model in BASELINES and self.baseline.keep_self
+
 
 def options(node: type | Any = Config, prefix: str = "") -> dict[str, Any]:
     """Every option by its upper-case name: `{"TRAIN.LEARNING_RATE": <dataclass field>, ...}` in the order of

@@ -9,23 +9,13 @@ import numpy as np
 from dsg.datasets import Vocabulary, ambiguous
 from dsg.metrics.evaluation import true_answers
 from dsg.models.dsg.evaluate import ImageAnswer
+from dsg.models.referring import chosen_images
 from dsg.visualize.answers import Answer, draw_answers
 from dsg.visualize.graph_picture import draw_scene_graph
 from dsg.visualize.proposals import blob_to_rgb
 from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
 
 QUERIES_SHOWN = 4
-
-
-def chosen_images(count: int, wanted: int) -> list[int]:
-    """Positions of the images to draw: `wanted` of `count`, spread evenly.
-
-    Example:
-        >>> chosen_images(10, 3)
-        [0, 3, 6]
-    """
-    wanted = min(count, wanted)
-    return [index * count // wanted for index in range(wanted)]
 
 
 def chosen_queries(flags: np.ndarray, wanted: int = QUERIES_SHOWN) -> list[int]:
