@@ -17,6 +17,7 @@ from dsg.config import Config
 from dsg.datasets import Dataset
 from dsg.engine.task import Check, M, Pictures, Validate
 from dsg.metrics.results import EvaluationResults
+from dsg.models.shown import chosen_images
 from dsg.runtime.files import write_text
 from dsg.runtime.picture_names import PlainNames
 from dsg.visualize.canvas import save_png
@@ -85,14 +86,3 @@ class ReferringTask(abc.ABC, Generic[M, E]):
         if "loss" in summary:
             return summary["loss"]
         return 1.0 - (summary.get("subject_iou", 0.0) + summary.get("object_iou", 0.0)) / 2
-
-
-def chosen_images(count: int, wanted: int) -> list[int]:
-    """Positions of the images to draw: `wanted` of `count`, spread evenly.
-
-    Example:
-        >>> chosen_images(10, 3)
-        [0, 3, 6]
-    """
-    wanted = min(count, wanted)
-    return [index * count // wanted for index in range(wanted)]

@@ -23,8 +23,7 @@ from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.baselines.samples import shrink
 from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function, score
-from dsg.models.dsg.pictures import chosen_queries
-from dsg.models.referring import chosen_images
+from dsg.models.shown import chosen_images, chosen_queries
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.examples import load_example
 from dsg.runtime.files import write_text

@@ -17,7 +17,7 @@ from dsg.datasets import Dataset
 from dsg.errors import UserError
 from dsg.models.dsg.answers import answer, load_trained
 from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function
-from dsg.models.referring import chosen_images
+from dsg.models.shown import chosen_images
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.images import read_image
 from dsg.runtime.files import write_text

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from dsg.checkpoints.tf1 import LoadReport
 from dsg.config import Config
 from dsg.datasets import Dataset, Vocabulary
 from dsg.engine.task import Check
@@ -40,7 +39,7 @@ class BaselineTask(ReferringTask[Baseline, MapResults]):
     def build_model(self, vocabulary: Vocabulary) -> Baseline:
         return build_baseline(self._config, len(vocabulary.objects), len(vocabulary.predicates))
 
-    def initial_weights(self, model: Baseline, training: Dataset) -> LoadReport:
+    def initial_weights(self, model: Baseline, training: Dataset) -> object:
         report = model.features.load(self._config)
         if self._config.model == "ss":
             fit_shifts(model, training)
