@@ -15,7 +15,7 @@ from dsg.config.baselines import BaselineConfig
 from dsg.config.data import DataConfig
 from dsg.config.detector import DetectorOptions, ResnetConfig, TargetOptions
 from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, RrConfig
-from dsg.config.names import BACKBONE, BACKBONES, DSG, MODELS, net_of
+from dsg.config.names import BACKBONE, BACKBONES, BASELINES, DSG, MODELS, net_of
 from dsg.config.option import Range, option
 from dsg.config.testing import TestConfig
 from dsg.config.train import ScheduleOptions
