@@ -24,7 +24,7 @@ def run(arguments: Sequence[str]) -> None:
     from dsg.apps.snapshot_choice import earlier_table, is_snapshot, result_folder, stored_config
     from dsg.datasets.catalogue import find_dataset
     from dsg.engine.runs import find_snapshot
-    from dsg.engine.setup import load_examined
+    from dsg.pipeline.splits import load_examined
 
     assert __doc__
     parser = run_parser("test_net.py", __doc__)

@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> None:
     """Parse the options and train."""
     # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
     from dsg.engine.runs import Run
-    from dsg.engine.setup import load_splits
+    from dsg.pipeline.splits import load_splits
     from dsg.runtime.devices import parse_gpus
 
     assert __doc__

@@ -13,9 +13,9 @@ from dsg.config import BASELINES, Config
 from dsg.datasets import Dataset
 from dsg.datasets.catalogue import find_dataset
 from dsg.engine.runs import Run, find_snapshot
-from dsg.engine.setup import load_examined
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
+from dsg.pipeline.splits import load_examined
 
 SHIFTING = ("ssas", "ss")
 
