@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 import pytest
-
 from dsg.apps.cli import config_of, dataset_and_split, main, run_parser, split_at_end
+
 from dsg.errors import UserError
 from dsg.runtime.interrupt import Interrupted
 from tests.datasets.files import write_dataset

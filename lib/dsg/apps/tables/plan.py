@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.apps.configurations import catalogued, config_files
 from dsg.apps.tables.rows import BASELINE, GRAPH, TABLES, Row
 from dsg.config import BASELINES, Config, flatten, load_config
-from dsg.datasets.catalogue import CATALOGUE
 from dsg.engine.runs import Run
 from dsg.errors import UserError
 
@@ -26,7 +26,7 @@ class PlannedRun:
 
     row: Row
     seed: int  # 1 for the first
-    net: str  # as train.sh takes it
+    net: str  # as `dsg train` takes it
     name: str
     pairs: tuple[str, ...]  # KEY VALUE ...
     config: Config
@@ -42,7 +42,6 @@ class Request:
     dataset: str  # a name or an absolute folder
     net: str
     output: Path
-    cfgs: Path  # experiments/cfgs
     data: str = ""
     tag: str = "table"
     rows: tuple[str, ...] = ()  # empty: all
@@ -53,8 +52,7 @@ class Request:
     @property
     def dataset_name(self) -> str:
         """As in names of folders."""
-        plain = self.dataset.lower().replace("_", "").replace("-", "")
-        return plain if plain in CATALOGUE else Path(self.dataset).resolve().name
+        return catalogued(self.dataset) or Path(self.dataset).resolve().name
 
     @property
     def folder(self) -> Path:
@@ -122,21 +120,9 @@ def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str
     return found
 
 
-def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
-    """The configurations that train.sh reads for a net on a data set, in its order."""
-    own = cfgs / (f"{net}_net.yml" if net in CATALOGUE else f"{net}.yml")
-    found = (cfgs / f"{dataset.lower()}.yml", own, cfgs / f"{net}_{dataset.lower()}.yml")
-    return [path for path in found if path.is_file() and (path == own or not _of_a_net(path))]
-
-
-def _of_a_net(path: Path) -> bool:
-    """Whether a file configures a net rather than a data set, whose folder may have the same name."""
-    return any(line.startswith("NET:") for line in path.read_text(encoding="utf-8").splitlines())
-
-
 def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
     dataset, net = request.dataset_name, request.net
-    own = load_config(config_files(request.cfgs, dataset, net))
+    own = load_config(config_files(dataset, net))
     if own.net in BASELINES:
         raise UserError(
             f"{net} is a baseline, and a table's net is that of its rows with a scene graph, such as res101; "
@@ -152,7 +138,7 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
             word for key in SHARED_CHOICES if chosen[key] != default[key] for word in (key, chosen[key])
         ]
     pairs += [*by_rows[""], *by_rows[row.kind], *by_rows[row.key]]
-    files = config_files(request.cfgs, dataset, net)
+    files = config_files(dataset, net)
     named = ["NET", net] if row.kind == BASELINE else []
     named += ["DATA.DIR", request.data] if request.data else []
     try:
