@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, bare: str = "", **settings: Any) -> None:
         self.bare = bare
-        self._spellings: list[str] = []
+        self._spellings: dict[str, str] = {}  # as typed -> as shown
         self._nested = False
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, **settings)
@@ -35,8 +35,9 @@ class Parser(argparse.ArgumentParser):
     def add_argument(self, *names: str, old: Sequence[str] = (), **settings: Any) -> argparse.Action:  # type: ignore[override]
         """As ever, but for `old` spellings, which help leaves out."""
         action = super().add_argument(*names, *old, **settings)
-        self._spellings += action.option_strings
-        action.option_strings = [name for name in action.option_strings if name not in old]
+        shown = [name for name in action.option_strings if name not in old]
+        self._spellings.update({name: shown[-1] for name in action.option_strings})
+        action.option_strings = shown
         return action
 
     def add_subparsers(self, **settings: Any) -> Any:
@@ -46,22 +47,25 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The options; leaves with status 2 where they are wrong."""
+        if self.bare:
+            words = [word for word in words if word != "--set"]
         if not self._nested:
             self._refuse_unknown(words)
         if not self.bare:
             return self.parse_args(words)
-        options, rest = self.parse_known_args([word for word in words if word != "--set"])
+        options, rest = self.parse_known_args(words)
         setattr(options, self.bare, rest)
         return options
 
     def error(self, message: str) -> NoReturn:
         """One line on standard error, and status 2."""
         message = re.sub(r"^argument (\S+): expected .*argument$", r"\1 needs a value", message)
+        message = re.sub(r"^the following arguments are required: (.*)$", r"\1 is missing", message)
         print(f"error: {message} ({self.prog} --help tells the options)", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
 
     def _refuse_unknown(self, words: Sequence[str]) -> None:
-        known = [*self._spellings, *(["--set"] if self.bare else [])]
+        known = self._spellings
         for word in words:
             name = word.partition("=")[0]
             if not word.startswith("-") or len(word) == 1 or _is_number(word) or " " in word:
@@ -69,7 +73,7 @@ class Parser(argparse.ArgumentParser):
             if any(spelling.startswith(name) for spelling in known):
                 continue
             near = difflib.get_close_matches(name, known, n=1)
-            self.error(f"unknown option {word}" + (f"; did you mean {near[0]}?" if near else ""))
+            self.error(f"unknown option {word}" + (f"; did you mean {known[near[0]]}?" if near else ""))
 
 
 def _is_number(word: str) -> bool:

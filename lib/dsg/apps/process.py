@@ -7,13 +7,14 @@ number; a bug keeps its traceback. Nothing here loads more than the standard lib
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dsg.apps.parser import USER_ERROR_STATUS
 from dsg.errors import UserError
@@ -26,8 +27,8 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def status_of(program: Callable[[], int | None]) -> int:
-    """Run `program`; its exit status, None counting as 0. What a user can mend, and what interrupts it, is said
-    in one line.
+    """Run `program`; its exit status, None counting as 0. What a user can mend, and what interrupts it, is
+    said in one line.
 
     Example:
         >>> status_of(lambda: None)
@@ -36,7 +37,8 @@ def status_of(program: Callable[[], int | None]) -> int:
     try:
         with missing_packages_named():
             status = program() or 0
-        _flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # while a failure can still be told
         return status
     except SystemExit as end:  # help, and mistakes that the parser found
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -49,6 +51,11 @@ def status_of(program: Callable[[], int | None]) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         _forget_output()
         return BROKEN_PIPE_STATUS
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_output()
+        return _refused(f"error: {error.filename or 'the output'}: cannot be written ({error.strerror})")
     except UnicodeEncodeError as error:
         encoding = sys.getfilesystemencoding()
         if encoding == "utf-8":
@@ -83,18 +90,24 @@ def run_process(program: Callable[[Sequence[str]], int]) -> NoReturn:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """Within it, SIGINT, SIGTERM and SIGHUP raise `Interrupted`, once: what a program then does to leave
-    nothing half done is not interrupted. Signals that are ignored, as `nohup` has it, remain so.
+    """Within it, SIGINT and SIGTERM raise `Interrupted`, once: what a program then does to leave nothing half
+    done is not interrupted. SIGHUP, of a terminal that is closed, is taken for SIGTERM. Signals that are
+    ignored, as `nohup` has it, remain so.
     """
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
     def stop(number: int, _: FrameType | None) -> None:
-        for other in heeded:
+        for other in before:
             signal.signal(other, signal.SIG_IGN)
         raise Interrupted(number)
 
-    before = {number: signal.signal(number, stop) for number in heeded}
+    def hang_up(number: int, _: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)  # whoever handles it by now
+
+    handlers: dict[int, Any] = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
+    before: dict[int, Any] = {}
+    for number, handler in handlers.items():
+        if signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:
@@ -105,21 +118,6 @@ def _stoppable() -> Iterator[None]:
 def _refused(line: str) -> int:
     print(line, file=sys.stderr)
     return USER_ERROR_STATUS
-
-
-def _flush() -> None:
-    """Write what was printed, while a failure can still be told.
-
-    Raises:
-        UserError: standard output takes nothing, such as a file on a full disk.
-    """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _forget_output()
-        raise UserError(f"standard output: cannot be written ({error.strerror or error})") from error
 
 
 def _forget_output() -> None:

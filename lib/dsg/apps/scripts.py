@@ -96,8 +96,8 @@ def commands_of(name: str, words: Sequence[str], place: Place) -> list[Command]:
         UserError: the words are wrong.
 
     Example:
-        >>> commands_of("test", ["cpu", "vrd", "mini", "a_iter_0"], Place(Path("/"), Path("/clone")))
-        [['test', '--dataset', 'vrd', '--net', 'mini', '--gpu', 'cpu', '--output', '/clone/output', '--snapshot', 'a_iter_0', '--set']]
+        >>> commands_of("table3", ["cpu", "mini", "RNG_SEED", "2"], Place(Path("/"), Path("/clone")))
+        [['cost', '--net', 'mini', '--gpu', 'cpu', '--output', '/clone/output', '--set', 'RNG_SEED', '2']]
     """
     return _SCRIPTS[name.rstrip("1234")](name, words, place)
 
@@ -129,8 +129,8 @@ def usage(name: str) -> str:
         return (
             f"usage: fetch.sh {'|'.join(PARTS)} [--from FOLDER_OR_URL] [--only PART] [--data DIR] [--keep] "
             "[--verify] (--from: a folder that has the files, or an address below which they lie; --only: "
-            "annotations, images, res101 ...; --keep: keep the archives; --verify: compare what is there with "
-            "checksums)"
+            "annotations, images, res101 ...; --keep: keep the archives; --verify: compare what is there "
+            "with checksums)"
         )
     return (
         "usage: serve.sh <gpu> [<snapshot>] [--host ADDRESS] [--port N] [--examples DIR] [--max-mb N] "
@@ -292,7 +292,8 @@ def _dataset(word: str, data: Path, place: Place) -> str:
     if os.path.isdir(data / word):
         return word
     raise UserError(
-        f"unknown data set {word!r}: one of {' '.join(DATASETS)}, or a folder, there or in the folder of --data"
+        f"unknown data set {word!r}: one of {' '.join(DATASETS)}, or a folder, there or in the folder of "
+        "--data"
     )
 
 

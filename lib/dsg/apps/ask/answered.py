@@ -1,5 +1,5 @@
-"""Scenes and what a model answers about them: compared with the truth where it is known, drawn, as a table and
-as JSON.
+"""Scenes and what a model answers about them: compared with the truth where it is known, drawn, as a table
+and as JSON.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The commands of `dsg`, each the module here of the same name.
 
-A module has a docstring, which is its help, `add_arguments(parser)`, and `run(options)`, which returns the exit
-status or nothing. Importing it loads nothing but the standard library; what it needs is imported in `run`.
-Where `BARE` is set, words that belong to no option become the list of that name (`dsg.apps.parser.Parser`).
+A module has a docstring, which is its help, `add_arguments(parser)`, and `run(options)`, which returns the
+exit status or nothing. Importing it loads nothing but the standard library; what it needs is imported in
+`run`. Where `BARE` is set, words that belong to no option become the list of that name, see
+`dsg.apps.parser.Parser`.
 """
 
 COMMANDS = {

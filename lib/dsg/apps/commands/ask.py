@@ -46,7 +46,7 @@ def add_arguments(parser: Parser) -> None:
         "--out",
         type=Path,
         metavar="PATH",
-        help="draw the answers: one picture's to a .png file, or to a folder, with scene graphs and answers.json",
+        help="draw the answers: a .png file for one picture, or a folder, with scene graphs and answers.json",
     )
 
 

@@ -1,4 +1,6 @@
-"""Test a snapshot: a table, results.json, a row for every query and pictures go into its run's folder. Examples:
+"""Test a snapshot: a table, results.json, a row for every query and pictures go into its run's folder.
+
+Examples:
 
 dsg test --dataset shapes --net mini --name quickstart
 dsg test --dataset visualgenome --net res101 --snapshot mine_iter_3 --gpu 0

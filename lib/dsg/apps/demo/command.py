@@ -1,5 +1,5 @@
-"""The demonstration: queries about the images of a small data set with known answers (`data/demo`), so that the
-IoU stands beside each; answers and decoded scene graphs are drawn.
+"""The demonstration: queries about the images of a small data set with known answers (`data/demo`), so that
+the IoU stands beside each; answers and decoded scene graphs are drawn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running what a table lacks, one run after the other: `dsg train`, then `dsg test`, as processes of their own."""
+"""Running what a table lacks, one run after the other: `dsg train`, then `dsg test`, each a process."""
 
 from __future__ import annotations
 
