@@ -453,7 +453,8 @@ def test_a_signal_reaches_the_program_and_nothing_comes_after(world, tmp_path):
     """With an interpreter that only waits for the signal, so that the moment is certain."""
     stub = tmp_path / "python"
     stub.write_text(
-        '#!/usr/bin/env bash\ntrap "echo saved; exit 143" TERM\necho "started $*"\nwhile :; do sleep 0.05; done\n'
+        '#!/usr/bin/env bash\ntrap "echo saved; exit 143" TERM\necho "started $*"\n'
+        "while :; do sleep 0.05; done\n"
     )
     stub.chmod(0o755)
     command = [

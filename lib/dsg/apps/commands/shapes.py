@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from dsg.apps.parser import Parser
@@ -44,17 +45,21 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Generate; where this is interrupted nothing is changed."""
+    """Generate."""
     from dsg.datasets.shapes.generator import generate_shapes
 
-    folder = generate_shapes(
-        options.folder,
-        train=options.train,
-        test=options.test,
-        size=tuple(options.size),
-        seed=options.seed,
-        workers=options.workers,
-        objects=tuple(options.objects),
-        force=options.force,
-    )
+    try:
+        folder = generate_shapes(
+            options.folder,
+            train=options.train,
+            test=options.test,
+            size=tuple(options.size),
+            seed=options.seed,
+            workers=options.workers,
+            objects=tuple(options.objects),
+            force=options.force,
+        )
+    except KeyboardInterrupt:
+        print(f"{options.folder}: nothing was changed", file=sys.stderr)
+        raise
     print(f"{folder}: {options.train} train and {options.test} test images")
