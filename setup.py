@@ -39,8 +39,9 @@ class BuildWithConfigurations(build_py):
         """Build the modules, then copy."""
         super().run()
         if not self.editable_mode:
-            for path in Path("experiments/cfgs").glob("*.yml"):
-                target = Path(self.build_lib, "dsg", "cfgs", path.name)
+            cfgs = Path("experiments/cfgs")
+            for path in cfgs.rglob("*.yml"):
+                target = Path(self.build_lib, "dsg", "cfgs", path.relative_to(cfgs))
                 self.mkpath(str(target.parent))
                 self.copy_file(str(path), str(target))
 

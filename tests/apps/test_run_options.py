@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsg.apps.configurations import DATASETS, config_files, known_nets
+from dsg.apps.configurations import DATASETS, files_of, known_nets
 from dsg.apps.main import main, parser_of
 from dsg.apps.run_options import meaning_of
 from dsg.apps.scripts import BASELINES as SCRIPT_BASELINES
@@ -48,7 +48,7 @@ def test_names_that_help_lists_are_those_that_are_known():
     assert {"mini", "mini_best", "res101_paper", "vrd", "ssas"} <= set(known_nets())
     assert not set(DATASETS) - {"vrd"} & set(known_nets())
     for net in known_nets():
-        load_config(config_files("visualgenome", net))
+        load_config(files_of("visualgenome", net))
 
 
 @pytest.mark.parametrize("name", ["", "-1", "-x", "a/b", "..", "a_iter_0"])

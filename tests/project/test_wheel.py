@@ -67,7 +67,8 @@ def test_everything_that_is_needed_is_in_the_wheel(wheel: Path) -> None:
     assert {f"dsg/boxes/_nms{SUFFIX}", f"dsg/boxes/_overlaps{SUFFIX}", "dsg/apps/fetch/mirrors.yml"} <= names
     modules = {path.relative_to(ROOT / "lib").as_posix() for path in (ROOT / "lib" / "dsg").rglob("*.py")}
     assert modules <= names
-    assert {f"dsg/cfgs/{path.name}" for path in (ROOT / "experiments" / "cfgs").glob("*.yml")} <= names
+    cfgs = ROOT / "experiments" / "cfgs"
+    assert {f"dsg/cfgs/{path.relative_to(cfgs)}" for path in cfgs.rglob("*.yml")} <= names
     outside = ("tests/", "tools/", "benchmarks/")
     assert not [name for name in names if name.startswith(outside) or name.endswith(".c")]
 

@@ -20,7 +20,7 @@ import yaml
 
 from dsg.apps import scripts
 from dsg.apps.commands.train import absent_shapes
-from dsg.apps.configurations import config_files
+from dsg.apps.configurations import files_of
 from dsg.apps.main import parser_of
 from dsg.apps.run_options import meaning_of
 from dsg.apps.scripts import Place, commands_of
@@ -263,7 +263,7 @@ def test_a_file_of_weights_lies_where_one_is(place):
 def test_a_folder_called_like_a_net_brings_none_of_its_options(tmp_path):
     for folder in ("mini", "best", "paper", "NET"):
         (tmp_path / folder).mkdir()
-        assert [path.name for path in config_files(str(tmp_path / folder), "res18")] == ["res18.yml"]
+        assert [path.name for path in files_of(str(tmp_path / folder), "res18")] == ["res18.yml"]
 
 
 def test_files_of_weights_are_named_from_where_the_script_is_started(place):

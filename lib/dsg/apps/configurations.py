@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dsg.errors import UserError
@@ -22,12 +23,6 @@ def configuration_folder() -> Path:
     return root / "experiments" / "cfgs" if root else Path(os.path.abspath(__file__)).parents[1] / "cfgs"
 
 
-def known_nets() -> list[str]:
-    """The names of all nets with a configuration: every file that is not a data set's."""
-    names = sorted(path.stem for path in configuration_folder().glob("*.yml"))
-    return [name.removesuffix("_net") for name in names if name.rpartition("_")[2] not in DATASETS]
-
-
 def catalogued(dataset: str) -> str | None:
     """The catalogue's name of a data set however it is written; None for anything else.
 
@@ -39,8 +34,13 @@ def catalogued(dataset: str) -> str | None:
     return plain if plain in DATASETS else None
 
 
-def config_files(dataset: str, net: str) -> list[Path]:
-    """The files that apply, in the order in which they are read: the data set's, the net's, that of both.
+def known_nets() -> list[str]:
+    """The nets of `configuration_folder`."""
+    return net_names(configuration_folder())
+
+
+def files_of(dataset: str, net: str) -> list[Path]:
+    """The files that apply to a data set and a net, in the order in which they are read.
 
     Args:
         dataset: a name of the catalogue, a folder, or empty.
@@ -49,24 +49,47 @@ def config_files(dataset: str, net: str) -> list[Path]:
     Raises:
         UserError: there is no such net.
     """
-    folder = configuration_folder()
-    label = catalogued(dataset) or (Path(dataset).resolve().name.lower() if dataset else "")
-    own = folder / (f"{net}_net.yml" if net in DATASETS else f"{net}.yml")
-    if net and (net not in known_nets() or not own.is_file()):
-        raise UserError(unknown_net(net))
-    candidates = [folder / f"{label}.yml"] if label else []
+    label = catalogued(dataset) or (Path(dataset).resolve().name if dataset else "")
+    return config_files(configuration_folder(), label, net)
+
+
+def net_names(cfgs: Path) -> list[str]:
+    """The nets of a folder of configuration files: every file that is not a data set's."""
+    names = sorted(path.stem for path in cfgs.glob("*.yml"))
+    return [name.removesuffix("_net") for name in names if name.rpartition("_")[2] not in DATASETS]
+
+
+def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
+    """The files that a run reads: the data set's, the net's, that of both.
+
+    Args:
+        cfgs: the folder of configuration files.
+        dataset: the data set's name, or that of its folder; empty: none.
+        net: a net's name; empty: none.
+
+    Raises:
+        UserError: there is no such net.
+    """
+    label = dataset.lower()
+    own = cfgs / (f"{net}_net.yml" if net in DATASETS else f"{net}.yml")
+    if net:
+        check_net(net, net_names(cfgs))
+    candidates = [cfgs / f"{label}.yml"] if label else []
     candidates += [own] if net else []
-    candidates += [folder / f"{net}_{label}.yml"] if net and label else []
+    candidates += [cfgs / f"{net}_{label}.yml"] if net and label else []
     return [path for path in candidates if path.is_file() and (path == own or not _of_a_net(path))]
 
 
-def unknown_net(net: str) -> str:
-    """What is wrong with the name of a net that there is not."""
-    nets = known_nets()
-    near = difflib.get_close_matches(net, nets, n=1)
-    return (
-        f"unknown net {net!r}: " + (f"did you mean {near[0]}? All: " if near else "one of ") + " ".join(nets)
-    )
+def check_net(net: str, nets: Sequence[str]) -> None:
+    """See that a net is one of `nets`.
+
+    Raises:
+        UserError: it is not.
+    """
+    if net not in nets:
+        near = difflib.get_close_matches(net, nets, n=1)
+        hint = f"did you mean {near[0]}? All: " if near else "one of "
+        raise UserError(f"unknown net {net!r}: {hint}{' '.join(nets)}")
 
 
 def _of_a_net(path: Path) -> bool:

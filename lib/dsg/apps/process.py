@@ -82,8 +82,8 @@ def run_process(program: Callable[[Sequence[str]], int]) -> NoReturn:
         "MPLBACKEND", None
     )  # notebooks name one that programs cannot load; files are drawn without
     # Whoever sets TensorFlow's own level to these wants to see all that it says; else its errors are enough.
-    verbose = os.environ.setdefault(LEVEL, "2") in ("0", "1")
-    with contextlib.nullcontext() if verbose else without_noise(), _stoppable():
+    quiet = os.environ.setdefault(LEVEL, "2") not in ("0", "1") and _is_standard_error(sys.stderr)
+    with without_noise() if quiet else contextlib.nullcontext(), _stoppable():
         status = program(sys.argv[1:])
     sys.exit(status)
 
@@ -113,6 +113,14 @@ def _stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_standard_error(stream: Any) -> bool:
+    """Whether what is written there goes where C++ writes: not where somebody else reads it."""
+    try:
+        return stream.fileno() == 2
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _refused(line: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from dsg.apps.configurations import DATASETS, config_files, known_nets
+from dsg.apps.configurations import DATASETS, files_of, known_nets
 from dsg.apps.parser import Parser
 from dsg.apps.splits import dataset_and_split, split_at_end
 from dsg.errors import UserError
@@ -103,7 +103,7 @@ def meaning_of(
     pairs += options.set
     dataset, split = dataset_and_split(options.dataset, default_split, _data_dir(options.cfg, pairs))
     split = split_at_end(options.split, "--split") if options.split else split
-    files = [] if options.no_cfg else config_files(dataset, options.net)
+    files = [] if options.no_cfg else files_of(dataset, options.net)
     config = load_config([*files, *options.cfg], pairs)
     if options.net in NETS and config.net != options.net:
         pairs = ["NET", options.net, *pairs]

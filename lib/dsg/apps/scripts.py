@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.apps.commands.fetch import PARTS
-from dsg.apps.configurations import DATASETS, catalogued, known_nets, unknown_net
+from dsg.apps.configurations import DATASETS, catalogued, check_net, known_nets
 from dsg.apps.main import main as run_command
 from dsg.apps.parser import Parser
 from dsg.apps.process import run_process, status_of
@@ -197,7 +197,7 @@ def _cost(script: str, words: Sequence[str], place: Place) -> list[Command]:
         raise UserError(usage(script))
     gpu, net, *rest = options.words
     _check_gpu(gpu)
-    _check_net(net)
+    check_net(net, known_nets())
     where = ["--gpu", gpu, "--output", _output(options, place)]
     return [["cost", "--net", net, *where, "--set", *place.pairs(rest)]]
 
@@ -271,7 +271,7 @@ def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Com
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
     dataset = _dataset(dataset, Path(data).expanduser() if data else place.root / "data", place)
-    _check_net(net)
+    check_net(net, known_nets())
     words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
     return words + (["--data", data] if data else []), rest
 
@@ -300,11 +300,6 @@ def _dataset(word: str, data: Path, place: Place) -> str:
 def _check_gpu(gpu: str) -> None:
     if not GPUS.fullmatch(gpu):
         raise UserError(f"unknown GPU {gpu!r}: give its number (0), several (0,1), or cpu")
-
-
-def _check_net(net: str) -> None:
-    if net not in known_nets():
-        raise UserError(unknown_net(net))
 
 
 def _is_there(path: str) -> bool:

@@ -12,10 +12,15 @@ from dsg.apps.tables.rows import GRAPH, PUBLISHED, PUBLISHED_ERRORS, TABLES, pub
 from dsg.config import BASELINES, load_config
 from dsg.config.schema import VARIANTS
 from dsg.errors import UserError
+from tests.tiny import ROOT
+
+CFGS = ROOT / "experiments" / "cfgs"
 
 
 def request(**changes) -> Request:
-    return Request(**{"table": 1, "dataset": "vrd", "net": "res101", "output": Path("/o"), **changes})
+    return Request(
+        **{"table": 1, "dataset": "vrd", "net": "res101", "output": Path("/o"), "cfgs": CFGS, **changes}
+    )
 
 
 def test_rows_are_the_papers_and_every_one_can_be_built():
@@ -90,7 +95,7 @@ def test_options_beyond_the_paper_are_added_one_by_one_and_together(net):
     for name in released:
         assert [key for key, on in options_beyond(runs[name]).items() if on] == [name]
     assert [key for key, on in options_beyond(runs["all"]).items() if not on] == ["sparsemax", "giou"]
-    assert runs["dsg"].gpi.geometry == load_config(config_files("shapes", net)).gpi.geometry
+    assert runs["dsg"].gpi.geometry == load_config(config_files(CFGS, "shapes", net)).gpi.geometry
 
 
 def test_both_tables_share_runs():
@@ -150,13 +155,13 @@ def test_places():
     found = request(dataset="/somewhere/Mine", net="res18")
     assert (found.dataset_name, found.folder) == ("Mine", Path("/o/res18/Mine_tables/table"))
     assert request(dataset="visual_genome").dataset_name == "visualgenome"
-    assert [path.name for path in config_files("vrd", "vrd")] == ["vrd.yml", "vrd_net.yml"]
-    assert [path.name for path in config_files("clevr", "ssas")] == [
+    assert [path.name for path in config_files(CFGS, "vrd", "vrd")] == ["vrd.yml", "vrd_net.yml"]
+    assert [path.name for path in config_files(CFGS, "clevr", "ssas")] == [
         "clevr.yml",
         "ssas.yml",
         "ssas_clevr.yml",
     ]
     for folder in ("mini", "paper", "net"):  # a data set's folder, called like a net or the end of its name
-        assert [path.name for path in config_files(folder, "res101")] == ["res101.yml"]
+        assert [path.name for path in config_files(CFGS, folder, "res101")] == ["res101.yml"]
     validation = plan_runs(request(split="validation"))[0]
     assert validation.results.parent.name == "validation"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsg.apps.configurations import configuration_folder
 from dsg.apps.parser import Parser
 from dsg.apps.run_options import add_pairs
 from dsg.errors import UserError
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
         dataset=str(Path(options.dataset).resolve()) if Path(options.dataset).is_dir() else options.dataset,
         net=options.net,
         output=Path(options.output).resolve(),
+        cfgs=configuration_folder(),
         data=str(expanded(options.data).resolve()) if options.data else "",
         tag=check_run_name(options.name),
         rows=tuple(word for word in options.rows.split(",") if word),

@@ -42,6 +42,7 @@ class Request:
     dataset: str  # a name or an absolute folder
     net: str
     output: Path
+    cfgs: Path  # experiments/cfgs
     data: str = ""
     tag: str = "table"
     rows: tuple[str, ...] = ()  # empty: all
@@ -122,7 +123,7 @@ def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str
 
 def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
     dataset, net = request.dataset_name, request.net
-    own = load_config(config_files(dataset, net))
+    own = load_config(config_files(request.cfgs, dataset, net))
     if own.net in BASELINES:
         raise UserError(
             f"{net} is a baseline, and a table's net is that of its rows with a scene graph, such as res101; "
@@ -138,7 +139,7 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
             word for key in SHARED_CHOICES if chosen[key] != default[key] for word in (key, chosen[key])
         ]
     pairs += [*by_rows[""], *by_rows[row.kind], *by_rows[row.key]]
-    files = config_files(dataset, net)
+    files = config_files(request.cfgs, dataset, net)
     named = ["NET", net] if row.kind == BASELINE else []
     named += ["DATA.DIR", request.data] if request.data else []
     try:
