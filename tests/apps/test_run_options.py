@@ -7,7 +7,7 @@ import pytest
 from dsg.apps.configurations import DATASETS, files_of, known_nets
 from dsg.apps.main import main, parser_of
 from dsg.apps.run_options import meaning_of
-from dsg.apps.scripts import BASELINES as SCRIPT_BASELINES
+from dsg.apps.script_words import BASELINES as SCRIPT_BASELINES
 from dsg.apps.snapshot_choice import snapshot_name
 from dsg.config import BASELINES, load_config
 from dsg.datasets.catalogue import CATALOGUE
@@ -80,6 +80,7 @@ def test_best_and_last(tmp_path):
         (["train", "--dataset", "shapes"], "--net is missing: one of "),
         (["train", "--dataset", "shapes", "--net", "minj"], "unknown net 'minj': did you mean mini?"),
         (["test", "--dataset", "shapes"], "--net is missing"),
+        (["test", "--dataset", "shapes", "--snapshot", "a.npz"], "a.npz: no such snapshot"),
         (["test", "--dataset", "shapes", "--net", "mini", "--split", "tset"], "--split 'tset' ends with no"),
         (["train", "--dataset", "shapes", "--net", "mini", "TRAIN.EPOCHS"], "no partner"),
         (["train", "--dataset", "shapes", "--net", "mini", "--epochs", "x"], "TRAIN.EPOCHS takes a whole"),

@@ -11,7 +11,7 @@ import pytest
 
 from dsg.apps.commands import COMMANDS
 from dsg.apps.main import parser_of
-from dsg.apps.scripts import usage
+from dsg.apps.script_words import usage
 from dsg.config import options
 from dsg.config.reference import reference
 

@@ -23,11 +23,12 @@ from dsg.apps.commands.train import absent_shapes
 from dsg.apps.configurations import files_of
 from dsg.apps.main import parser_of
 from dsg.apps.run_options import meaning_of
-from dsg.apps.scripts import Place, commands_of
+from dsg.apps.script_words import Place, commands_of
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from tests.tiny import OPTIONS, PAIRS, PLAIN, ROOT, make_tiny_shapes
 
+FOLDER = ROOT / "experiments" / "scripts"
 INTERRUPTED_TRAINING = """
 import os, signal, sys
 from pathlib import Path
@@ -74,7 +75,7 @@ class World:
 
     def script(self, name, *words, where=True, environment=None, limit=None):
         """Run a script; `limit` is the largest file it may write, in KiB."""
-        command = [str(ROOT / "experiments" / "scripts" / name), *map(str, words)]
+        command = [str(FOLDER / name), *map(str, words)]
         if where:
             command += ["--data", str(self.data), "--output", str(self.output)]
         if limit is not None:
@@ -325,18 +326,16 @@ def test_every_script_has_help_without_an_environment(tmp_path):
     for path in (tmp_path / "bin").iterdir():
         path.chmod(0o755)
     variables["PATH"] = f"{tmp_path / 'bin'}:{variables['PATH']}"
-    folder = ROOT / "experiments" / "scripts"
-    for path in sorted(folder.glob("*.sh")):
-        if path.name == "common.sh":
-            continue
 
-        def call(*words, path=path):
-            return subprocess.run([path, *words], env=variables, capture_output=True, text=True)
+    def call(script, *words):
+        return subprocess.run([FOLDER / script, *words], env=variables, capture_output=True, text=True)
 
-        helped = call("--help")
-        assert helped.returncode == 0 and helped.stdout.startswith(f"usage: {path.name} "), helped.stderr
-        one_line(call(), f"usage: {path.name}")
-    assert "make was called" in call("cpu").stdout  # where nothing is wrong
+    for script in sorted(path.name for path in FOLDER.glob("*.sh") if path.name != "common.sh"):
+        helped = call(script, "--help")
+        assert helped.returncode == 0 and helped.stdout.startswith(f"usage: {script} "), helped.stderr
+        one_line(call(script), f"usage: {script}")
+    right = call("serve.sh", "cpu")
+    assert right.returncode == 9 and right.stdout == "make was called\n"
 
 
 def test_other_options_do_not_go_on(world, trained):
@@ -458,7 +457,7 @@ def test_a_signal_reaches_the_program_and_nothing_comes_after(world, tmp_path):
     )
     stub.chmod(0o755)
     command = [
-        str(ROOT / "experiments" / "scripts" / "train.sh"),
+        str(FOLDER / "train.sh"),
         "cpu",
         "shapes",
         "mini",

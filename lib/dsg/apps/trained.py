@@ -99,7 +99,9 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
 
     snapshot = snapshot or BEST
     net = options.net
-    if snapshot.endswith(".npz") and os.path.isfile(snapshot) and not net:
+    if snapshot.endswith(".npz") and not net:
+        if not os.path.isfile(snapshot):
+            raise UserError(f"{snapshot}: no such snapshot")
         net = load_meta(Path(snapshot)).net
         options = argparse.Namespace(**{**vars(options), "net": net, "no_cfg": True})
     demand_net(options)
