@@ -104,10 +104,8 @@ def meaning_of(
     dataset, split = dataset_and_split(options.dataset, default_split, _data_dir(options.cfg, pairs))
     split = split_at_end(options.split, "--split") if options.split else split
     files = [] if options.no_cfg else files_of(dataset, options.net)
-    config = load_config([*files, *options.cfg], pairs)
-    if options.net in NETS and config.net != options.net:
-        pairs = ["NET", options.net, *pairs]
-        config = load_config([*files, *options.cfg], pairs)
+    # Other nets, such as mini_best, have a file of their own.
+    config = load_config([*files, *options.cfg], pairs, options.net if options.net in NETS else "")
     return Meaning(config, pairs, dataset, split, options.net or config.net)
 
 
@@ -124,10 +122,12 @@ def demand_net(options: argparse.Namespace) -> None:
 def _data_dir(files: Sequence[str], pairs: Sequence[str]) -> Path:
     """DATA.DIR, before it is known which configurations the data set has."""
     from dsg.config import load_config
-    from dsg.config.load import parse_pairs, read_yaml
+    from dsg.config.pairs import parse_pairs
+    from dsg.config.yaml_file import read_sources
 
     given: dict[str, object] = {}
     for file in files:
-        given.update(read_yaml(Path(file)))
+        for source in read_sources(Path(file)):
+            given.update(source)
     given.update(parse_pairs(pairs))
     return Path(str(given.get("DATA.DIR", load_config().data.dir)))

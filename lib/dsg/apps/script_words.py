@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.apps.commands.fetch import PARTS
-from dsg.apps.configurations import DATASETS, catalogued, check_net, known_nets
+from dsg.apps.configurations import DATASETS, catalogued, files_of, known_nets
 from dsg.apps.parser import Parser
+from dsg.config import BASELINES
 from dsg.engine.names import check_run_name, is_snapshot_name
 from dsg.errors import UserError
 
-BASELINES = ("ss", "co", "vrd", "ssas")  # as in dsg.config, which needs PyYAML
 KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*")
 GPUS = re.compile(r"cpu|[0-9]+(,[0-9]+)*")
 FILES = ("WEIGHTS", "DATA.DIR")  # options that name files
@@ -166,7 +166,7 @@ def _cost(script: str, words: Sequence[str], place: Place) -> list[Command]:
         raise UserError(usage(script))
     gpu, net, *rest = options.words
     _check_gpu(gpu)
-    check_net(net, known_nets())
+    files_of("", net)  # refuses a net that there is not
     where = ["--gpu", gpu, "--output", _output(options, place)]
     return [["cost", "--net", net, *where, "--set", *place.pairs(rest)]]
 
@@ -240,7 +240,7 @@ def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Com
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
     dataset = _dataset(dataset, Path(data).expanduser() if data else place.root / "data", place)
-    check_net(net, known_nets())
+    files_of("", net)  # refuses a net that there is not
     words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
     return words + (["--data", data] if data else []), rest
 

@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from dsg.checkpoints.tf1_names import imagenet_name, release_name
 from dsg.errors import UserError
+from dsg.runtime.foreign import foreign_file
 
-LFS_HEADER = b"version https://git-lfs"
 # What TensorFlow's reader raises for a damaged file, depending on where the damage is.
 READ_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, IndexError, NotImplementedError)
 # Saved beside the model: the optimiser's slots, the learning rate and counters.
@@ -62,7 +62,7 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
     Raises `UserError` where a file is missing, is no checkpoint, or belongs to another network or vocabulary.
     """
     reader = open_checkpoint(prefix)
-    net = model.config.net
+    net = model.config.backbone
     # A variable without a name there is missing, too: it would keep its random start unnoticed.
     report = _fill(model, reader, str(prefix), lambda name: release_name(name, net) or "")
     if report.missing:
@@ -83,7 +83,7 @@ def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
     heads = config.resnet.init_heads
 
     def wanted(name: str) -> str | None:
-        return imagenet_name(name, config.net) if heads or name.startswith("trunk/") else None
+        return imagenet_name(name, config.backbone) if heads or name.startswith("trunk/") else None
 
     def adapt(name: str, value: np.ndarray) -> np.ndarray:
         return value[:, :, ::-1] if name == "trunk/conv1/kernel" and config.resnet.rgb_weights else value
@@ -91,7 +91,7 @@ def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
     report = _fill(model, open_checkpoint(path), str(path), wanted, adapt)
     if not report.matched or report.missing:
         example = report.missing[0] if report.missing else "trunk/conv1/kernel"
-        raise UserError(f"{path}: lacks {example}; it is not an ImageNet checkpoint of {config.net}")
+        raise UserError(f"{path}: lacks {example}; it is not an ImageNet checkpoint of {config.backbone}")
     return report
 
 
@@ -108,11 +108,9 @@ def open_checkpoint(prefix: str | Path) -> Any:
             f"{prefix}: no such checkpoint (neither {prefix.name} nor {prefix.name}.index is there)"
         )
     for part in parts:
-        with open(part, "rb") as file:
-            if file.read(len(LFS_HEADER)) == LFS_HEADER:
-                raise UserError(
-                    f"{part}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
-                )
+        reason = foreign_file(part)
+        if reason:
+            raise UserError(f"{part}: is {reason}")
     if not prefix.is_file() and len(parts) == 1:
         raise UserError(f"{prefix}: {prefix.name}.data-00000-of-00001 is missing beside {prefix.name}.index")
     try:

@@ -16,6 +16,7 @@ PACKAGES = {
     "tqdm": "tqdm",
     "matplotlib": "matplotlib",
     "shtab": "shtab",
+    "jinja2": "jinja2",
 }
 """What is imported -> what is installed."""
 
