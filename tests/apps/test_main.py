@@ -25,7 +25,9 @@ def test_every_module_is_a_command_and_the_other_way_round():
     assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(COMMANDS)
     for command in COMMANDS:
         module = module_of(command)
-        assert module.__doc__ and callable(module.add_arguments) and callable(module.run)
+        assert callable(module.add_arguments) and callable(module.run)
+        examples = [line for line in module.__doc__.splitlines() if line.lstrip().startswith("dsg ")]
+        assert all(line.startswith(f"    dsg {command}") for line in examples), examples
 
 
 def test_help_needs_nothing_but_the_standard_library():

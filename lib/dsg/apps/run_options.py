@@ -47,7 +47,9 @@ def add_run_options(parser: Parser, *, needs_data: bool = True, bare: bool = Tru
         metavar="NAME",
         help=f"{', '.join(DATASETS)}, or a folder",
     )
-    parser.add_argument("--split", default="", help="of the data set, where not the usual one")
+    parser.add_argument(
+        "--split", default="", help="split of the data set: train, validation, test or trainval"
+    )
     parser.add_argument("--net", default="", help="network: " + ", ".join(known_nets()))
     add_config_options(parser, bare=bare)
     parser.add_argument("--data", default="", metavar="DIR", help="folder of the data sets (default: data)")

@@ -1,7 +1,9 @@
 """Print a script that completes the commands and options of `dsg` in bash or zsh.
 
-dsg completion bash > ~/.local/share/bash-completion/completions/dsg
-dsg completion zsh > ~/.zsh/completions/_dsg      # a folder of $fpath
+Examples:
+
+    dsg completion bash > ~/.local/share/bash-completion/completions/dsg
+    dsg completion zsh > ~/.zsh/completions/_dsg      # a folder of $fpath
 """
 
 from __future__ import annotations

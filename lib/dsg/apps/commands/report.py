@@ -1,6 +1,8 @@
-"""Write report.txt and report.html of runs again, from the files in their folders. Example:
+"""Write report.txt and report.html of runs again, from the files in their folders.
 
-dsg report output/mini/shapes_train/quickstart
+Example:
+
+    dsg report output/mini/shapes_train/quickstart
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Examples:
 
-dsg test --dataset shapes --net mini --name quickstart
-dsg test --dataset visualgenome --net res101 --snapshot mine_iter_3 --gpu 0
-dsg test --dataset vrd --snapshot FILE.npz
+    dsg test --dataset shapes --net mini --name quickstart
+    dsg test --dataset visualgenome --net res101 --snapshot mine_iter_3 --gpu 0
+    dsg test --dataset vrd --snapshot FILE.npz
 """
 
 from __future__ import annotations
