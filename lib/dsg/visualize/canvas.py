@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from dsg.runtime.files import write_bytes
+from dsg.visualize.figure import load_matplotlib
 
 Colour = tuple[int, int, int]
 
@@ -38,11 +39,10 @@ def ink(ground: Colour) -> Colour:
 @functools.cache
 def _font(size: int, bold: bool):  # noqa: ANN202 - a Pillow font, imported late
     """DejaVu Sans, which every matplotlib carries."""
-    import matplotlib
     from PIL import ImageFont
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
+    return ImageFont.truetype(str(Path(load_matplotlib().get_data_path(), "fonts", "ttf", name)), size)
 
 
 def text_size(text: str, size: int = FONT_SIZE, bold: bool = False) -> tuple[int, int]:

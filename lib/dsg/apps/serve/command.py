@@ -1,4 +1,4 @@
-"""What `tools/serve.py` does: loads a model, answers once to warm up, opens the page, and waits."""
+"""What `dsg serve` does: loads a model, answers once to warm up, opens the page, and waits."""
 
 from __future__ import annotations
 
