@@ -48,7 +48,7 @@ def demand_agreement(found: Mapping[str, float], tolerance: float) -> None:
 def differences(plain: Outputs, library: Outputs) -> dict[str, float]:
     """The relative difference of every stage, with packed pairs unpacked."""
     found: dict[str, float] = {}
-    stages = {
+    stages: dict[str, tuple[Any, Any]] = {
         "trunk": (plain.detection.trunk, library.detection.trunk),
         "rpn": (plain.detection.rpn, library.detection.rpn),
         "graph": (plain.graph, library.graph),
@@ -62,7 +62,8 @@ def differences(plain: Outputs, library: Outputs) -> dict[str, float]:
     for name, reference in library.heads._asdict().items():
         if not isinstance(reference, tuple):  # labels are compared above
             found[name] = relative_difference(getattr(plain.heads, name), reference)
-    for group, value, reference in zip(("regions", "gt_regions"), plain.regions, library.regions):
+    regions: list[tuple[str, Any, Any]] = list(zip(("regions", "gt_regions"), plain.regions, library.regions))
+    for group, value, reference in regions:
         found[f"{group} nodes"] = relative_difference(value.nodes, reference.nodes)
         value, reference = (tf.gather(each.pairs, each.pair_index) for each in (value, reference))
         found[f"{group} pairs"] = relative_difference(value, reference)

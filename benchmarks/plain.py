@@ -235,6 +235,7 @@ class Plain:
             packed = (regions.nodes, regions.pairs, regions.pair_index)
             graph = self._parts["gpi"](*packed, valid)
             return graph, self._parts["labels"](*packed, graph.nodes, graph.graph, graph.edges)
+        assert regions.pair_index is not None
         nodes = regions.nodes[0]
         ordered = _ordered(nodes, tf.gather(regions.pairs, regions.pair_index[0]))  # [N, N, 3 D]
         phi = self._mlp(ordered, "gpi/neighbour_mlp", relu_last=True)
@@ -249,16 +250,17 @@ class Plain:
         everywhere = tf.tile(graph[None], [tf.shape(nodes)[0], 1])
         refined = self._mlp(tf.concat([nodes, everywhere, aggregated], -1), "gpi/node_mlp")
         attended = (phi, phi_logits, phi_weights, aggregated, alpha, alpha_logits, alpha_weights)
-        stages = [stage[None] for stage in (*attended, graph, refined)]
+        stages: list[Any] = [stage[None] for stage in (*attended, graph, refined)]
         count = tf.shape(nodes)[0]
         with_graph = tf.concat([ordered, tf.tile(graph[None, None], [count, count, 1])], -1)
         predicates = self._mlp(with_graph, "labels/predicates")
         labels = LabelLogits(self._parts["labels"].entities(refined)[None], predicates[None])
-        return GraphFeatures(*stages, edges=None), labels
+        return GraphFeatures(*stages, None), labels
 
     def _gt_labels(self, regions: RegionFeatures) -> LabelLogits:
         if self._savings.split:
             return self._parts["gt_labels"](regions.nodes, regions.pairs, regions.pair_index)
+        assert regions.pair_index is not None
         nodes = regions.nodes[0]
         pairs = tf.gather(regions.pairs, regions.pair_index[0])
         predicates = self._mlp(_ordered(nodes, pairs, pairs_first=True), "gt_labels/predicates")
