@@ -255,7 +255,7 @@ class Plain:
         with_graph = tf.concat([ordered, tf.tile(graph[None, None], [count, count, 1])], -1)
         predicates = self._mlp(with_graph, "labels/predicates")
         labels = LabelLogits(self._parts["labels"].entities(refined)[None], predicates[None])
-        return GraphFeatures(*stages, None), labels
+        return GraphFeatures._make([*stages, None, None]), labels
 
     def _gt_labels(self, regions: RegionFeatures) -> LabelLogits:
         if self._savings.split:
