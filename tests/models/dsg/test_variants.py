@@ -217,7 +217,8 @@ def test_the_papers_graph_layer_has_edges_and_less_than_four_million_weights():
 def test_the_papers_configuration_has_all_of_the_papers_values():
     paper = flatten(load_config([CFGS / "res101_paper.yml"]))
     expected = {
-        "NET": "res101",
+        "MODEL": "dsg",
+        "BACKBONE": "res101",
         "TEST.ALWAYS_INCLUDE_BEST": False,
         "TEST.ROLE_CONFLICT": "both",
         "TRAIN.ASSIGN": "paper",

@@ -35,7 +35,7 @@ def optimizer_of(model: DSG) -> Optimizer:
 
 
 def stepping(model: Any, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
-    """A training step of a `DSG`, or of its stand-in, as training runs it on `batch`; returns its report."""
+    """A training step as training runs it, on `batch`; returns its report."""
     config, strategy = model.config, tf.distribute.get_strategy()
     losses, spec = DsgTask(config).losses, batch_spec(config)
     step = build_train_step(model, optimizer, config, strategy, losses_of=losses, spec=spec)
