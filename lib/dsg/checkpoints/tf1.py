@@ -40,6 +40,7 @@ class LoadReport:
     missing: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     bookkeeping: int = 0
+    notes: list[str] = field(default_factory=list)  # more that is to be said
 
     def __str__(self) -> str:
         if not (self.matched or self.missing or self.unused):
@@ -52,6 +53,7 @@ class LoadReport:
             if names:
                 more = f" and {len(names) - 5} more" if len(names) > 5 else ""
                 text += f"\n  {title}: {', '.join(names[:5])}{more}"
+        text += "".join(f"\n  {note}" for note in self.notes)
         return text
 
 

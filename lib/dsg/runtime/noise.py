@@ -19,6 +19,17 @@ NOISE = (
     "oneDNN custom operations are on",
     "oneDNN supports DT_INT32 only",
     "NodeDef mentions attribute use_unbounded_threadpool",
+    # libjpeg, libpng, libtiff and OpenCV about files that are damaged, which we name ourselves
+    "Corrupt JPEG data",
+    "Premature end of JPEG file",
+    "libpng warning",
+    "libpng error",
+    "TIFFFetch",
+    "TIFFRead",
+    "TIFFFillStrip",
+    "OpenCV TIFF",
+    "[ WARN:",
+    "[ERROR:",
 )
 
 

@@ -1,7 +1,7 @@
 """Queries in words, such as `red metal cube, left, blue rubber sphere`, as the integers that a model takes.
 
-Blanks, underscores, hyphens, capitals and a name's own commas make no difference; an unknown name is answered
-with names like it.
+Blanks, underscores, hyphens, capitals, a name's own commas and signs of full width make no difference; an
+unknown name is answered with names like it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import difflib
 import numbers
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from dsg.errors import UserError
 
 SUGGESTIONS = 4
+COMMAS = re.compile("[,\u3001\uff64\u060c]")
+"""Commas of all keyboards, as `NFKC` leaves them; it makes those of full width plain."""
+DASHES = "\u2010\u2011\u2012\u2013\u2014-"
 Query = tuple[int, int, int]
 
 
@@ -33,7 +37,7 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
         >>> parse_query("Cat, left of, grey dog", ["cat", "grey_dog"], ["left_of", "on"])
         (0, 0, 1)
     """
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip() for part in COMMAS.split(unicodedata.normalize("NFKC", text))]
     found = _readings(parts, objects, predicates)
     if not found:
         example = ", ".join(spoken(name) for name in (objects[0], predicates[0], objects[-1]))
@@ -93,7 +97,8 @@ def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> 
 
 def plain(name: str) -> str:
     """A name without what makes no difference: lower case, one blank between its words."""
-    return " ".join(word for word in re.split(r"[\s,_-]+", name.lower()) if word)
+    text = unicodedata.normalize("NFKC", name).lower()
+    return " ".join(word for word in re.split(rf"[\s,_{DASHES}]+", text) if word)
 
 
 def spoken(name: str) -> str:
