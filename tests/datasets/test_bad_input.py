@@ -96,6 +96,28 @@ def test_wrong_format_names_image_and_relationship(tmp_path, content: Any, said:
     refused(folder, str(folder / "annotations_test.json"), said)
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("key", ["a.jpg", "predicate", "subject", "category", "bbox", "note"])
+def test_a_key_twice_is_refused_before_its_first_value_is_lost(tmp_path, key: str, indent: Any) -> None:
+    folder = write_dataset(tmp_path / "own")
+    noted = [{**relation(CAT, 1, DOG), "note": {"note": "a: b"}}]
+    text = json.dumps({"b.jpg": GOOD, "a.jpg": [*GOOD, *noted]}, indent=indent)
+    at = text.rindex(f'"{key}"')
+    value, _ = json.JSONDecoder().raw_decode(text, text.index(":", at) + 2)
+    twice = f'{text[:at]}"{key}": {json.dumps(value)}, {text[at:]}'
+    (folder / "annotations_test.json").write_text(twice)
+    refused(folder, "annotations_test.json", f"the key {key!r} appears twice")
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path) -> None:
+    plain, marked = (write_dataset(tmp_path / name) for name in ("plain", "marked"))
+    for file in marked.iterdir():
+        file.write_text(file.read_text(), encoding="utf-8-sig")
+    expected, found = (load_dataset(folder, "train") for folder in (plain, marked))
+    assert found.vocabulary == expected.vocabulary and len(found) == len(expected)
+    assert found.records[0].boxes.tolist() == expected.records[0].boxes.tolist()
+
+
 def test_coco_json_is_not_this_format(tmp_path) -> None:
     folder = write_dataset(tmp_path / "own")
     write_json(folder / "annotations_test.json", {"images": [], "annotations": [], "info": {"year": 2017}})

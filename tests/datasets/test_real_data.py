@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dsg.datasets import ImageRecord, ambiguous, load_dataset
-from dsg.datasets.annotations import annotation_file, read_json
-from dsg.datasets.stored import StoredRecords
+from dsg.datasets.formats.referring import annotation_file, read_json
+from dsg.datasets.table.stored import StoredRecords
 from tests.shared import needs_shared, shared_path
 
 DATA = shared_path("data")

@@ -12,11 +12,12 @@ import pytest
 
 from benchmarks.annotations import RELEASES, write_release
 from dsg.datasets import ImageRecord, load_dataset, mirror_map, mirrored
-from dsg.datasets.counting import count_draws, count_queries
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.roidb import build_record
+from dsg.datasets.table.counting import count_draws, count_queries
 from tests.datasets.files import PREDICATES, write_dataset, write_json
 from tests.datasets.test_cache import assert_same
+from tests.properties import given, st
 
 
 def built_one_by_one(folder: Path, flip: bool) -> list[ImageRecord]:
@@ -87,25 +88,25 @@ def test_what_one_user_writes_into_a_record_stays_out_of_the_others(tmp_path: Pa
     assert load_dataset(folder, "train").records[0].boxes.any()
 
 
-@pytest.mark.parametrize("spread", [1, 1 << 17])
-def test_counts_against_loops(spread: int) -> None:
-    """With indices so large, too, that a number for a row takes all 63 bits."""
-    rng = np.random.default_rng(spread)
-    count = rng.integers(0, 4, 50)
-    start = np.cumsum(count) - count
-    categories = (rng.integers(0, 3, count.sum()) * spread).astype(np.int64)
-    rows, triples = [], set()
-    for _ in range(400):
-        row = int(rng.integers(50))
-        if count[row]:
-            subject, obj = rng.integers(0, count[row], 2).tolist()
-            triples.add((row, subject, int(rng.integers(3)) * spread, obj))
-    table = np.array(sorted(triples))
+ROWS, ENTITIES = 6, 4
+relations_of_rows = st.tuples(
+    *(st.integers(0, limit - 1) for limit in (ROWS, ENTITIES, 3, ENTITIES))  # row, subject, predicate, object
+)
+
+
+@given(
+    related=st.sets(relations_of_rows, max_size=60),
+    categories=st.lists(st.integers(0, 2), min_size=ROWS * ENTITIES, max_size=ROWS * ENTITIES),
+    spread=st.sampled_from([1, 1 << 17]),  # a number for a row may take all 63 bits
+)
+def test_counts_against_loops(related: set[tuple[int, ...]], categories: list[int], spread: int) -> None:
+    table = np.array(sorted(related), np.int64).reshape(-1, 4) * [1, 1, spread, 1]
     rows, relations = table[:, 0], table[:, 1:]
-    queries, draws = count_queries(relations, rows, categories, start), count_draws(relations, rows, 50)
-    for row in range(50):
+    kinds, start = np.array(categories, np.int64) * spread, np.arange(ROWS) * ENTITIES
+    queries, draws = count_queries(relations, rows, kinds, start), count_draws(relations, rows, ROWS)
+    for row in range(ROWS):
         own = relations[rows == row].tolist()
-        asked = [(s == o, categories[start[row] + s], p, categories[start[row] + o]) for s, p, o in own]
+        asked = [(s == o, kinds[start[row] + s], p, kinds[start[row] + o]) for s, p, o in own]
         assert queries[row].tolist() == [
             len({one[1:] for one in asked if not one[0]}),
             len({one[1:] for one in asked}),

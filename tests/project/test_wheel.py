@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 EXTRAS = {"cpu": "tensorflow", "serve": "gradio", "export": "tf2onnx", "docs": "mkdocs-material"}
-PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow"}
+PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow", "jinja2"}
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
 
 

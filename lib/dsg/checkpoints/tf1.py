@@ -19,8 +19,8 @@ import tensorflow as tf
 
 from dsg.checkpoints.tf1_names import imagenet_name, release_name
 from dsg.errors import UserError
+from dsg.runtime.foreign import foreign_file
 
-LFS_HEADER = b"version https://git-lfs"
 # What TensorFlow's reader raises for a damaged file, depending on where the damage is.
 READ_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, IndexError, NotImplementedError)
 # Saved beside the model: the optimiser's slots, the learning rate and counters.
@@ -110,11 +110,9 @@ def open_checkpoint(prefix: str | Path) -> Any:
             f"{prefix}: no such checkpoint (neither {prefix.name} nor {prefix.name}.index is there)"
         )
     for part in parts:
-        with open(part, "rb") as file:
-            if file.read(len(LFS_HEADER)) == LFS_HEADER:
-                raise UserError(
-                    f"{part}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
-                )
+        reason = foreign_file(part)
+        if reason:
+            raise UserError(f"{part}: is {reason}")
     if not prefix.is_file() and len(parts) == 1:
         raise UserError(f"{prefix}: {prefix.name}.data-00000-of-00001 is missing beside {prefix.name}.index")
     try:

@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsg.datasets.annotations import annotation_file
+from dsg.datasets.formats.referring import annotation_file
 from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
 

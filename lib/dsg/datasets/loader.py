@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets.annotations import annotation_file
 from dsg.datasets.catalogue import find_dataset
+from dsg.datasets.formats.referring import annotation_file
 from dsg.datasets.mirror import mirror_map
 from dsg.datasets.records import Dataset
 from dsg.datasets.source import Source, dsg_images, rr_images
 from dsg.datasets.splits import SPLIT_RULES, SPLITS
-from dsg.datasets.stored import StoredRecords
-from dsg.datasets.table import Table
+from dsg.datasets.table.build import Table
+from dsg.datasets.table.stored import StoredRecords
 from dsg.errors import UserError
 
 FLIPS = ("none", "released", "swap_lr")

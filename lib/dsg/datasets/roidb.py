@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from dsg.datasets.formats.relationships import Report
+from dsg.datasets.formats.scene_graph import boxes_from_annotation, scene_graph
 from dsg.datasets.records import OBJECT, OTHER, SUBJECT, ImageRecord, Vocabulary
-from dsg.datasets.scene_graph import boxes_from_annotation, scene_graph
-from dsg.datasets.validation import Report
 
 Sample = Callable[[int], np.ndarray]  # so many random numbers, float64 in [0, 1)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dsg.datasets.annotations import annotation_file, metadata_file, read_vocabulary
-from dsg.datasets.cache import load_table
 from dsg.datasets.catalogue import LEADS_OUT, Entry, ImageFolders, leads_out
+from dsg.datasets.formats.referring import annotation_file, metadata_file, read_vocabulary
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.splits import dsg_split, rr_split
+from dsg.datasets.table.cache import load_table
 from dsg.errors import UserError
 
 BAD_RECORDS = ("category out of range", "predicate out of range", "box inverted", "box outside the image")

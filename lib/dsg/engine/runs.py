@@ -10,7 +10,6 @@ test/<snapshot>/
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -21,6 +20,7 @@ from pathlib import Path
 from dsg.datasets.remedies import fetch_command
 from dsg.engine.snapshots import Meta, Snapshot, load_meta, load_snapshot
 from dsg.errors import UserError
+from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
 PRETRAINED = "dsg_pretrained"
@@ -86,15 +86,8 @@ class Run:
         Raises:
             UserError: where another process holds it.
         """
-        with open(self.folder / ".lock", "w", encoding="utf-8") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{self.folder}: another process is training this run; wait for it, or give another name"
-                ) from None
-            except OSError:
-                LOG.warning("%s: this file system has no locks; train it only once at a time", self.folder)
+        held = f"{self.folder}: another process is training this run; wait for it, or give another name"
+        with locked(self.folder / ".lock", held, "train it only once at a time"):
             yield
 
     def check_new(self, snapshot_iters: int) -> None:

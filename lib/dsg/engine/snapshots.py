@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +20,8 @@ import numpy as np
 
 from dsg.errors import UserError
 from dsg.runtime.arrays import DAMAGE, open_archive, read_array, reason_of
+from dsg.runtime.files import replacing
+from dsg.runtime.foreign import foreign_file
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
@@ -78,17 +79,10 @@ def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, 
     """
     arrays = {VARIABLES + name: value for name, value in variables.items()}
     arrays.update({SLOTS + name: value for name, value in slots.items()})
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as stream:
+        with replacing(path, alone=True, durable=True) as temporary, open(temporary, "wb") as stream:
             _write_arrays(stream, arrays, asdict(meta))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         remedy = "make room" if error.errno in FULL else "mend that"
         raise UserError(
             f"{path}: cannot save the snapshot ({error.strerror or error}); earlier snapshots are intact: "
@@ -186,20 +180,10 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such snapshot") from None
     except DAMAGE as error:
-        reason = (
-            "a Git LFS pointer, not the file: run `git lfs pull`" if _is_pointer(path) else reason_of(error)
-        )
+        reason = foreign_file(path) or reason_of(error)
         raise UserError(
             f"{path}: damaged, cut short or no snapshot ({reason}); take another one, or delete it"
         ) from error
-
-
-def _is_pointer(path: Path) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(40).startswith(b"version https://git-lfs")
-    except OSError:
-        return False
 
 
 def _read_meta(path: Path, archive: zipfile.ZipFile) -> Meta:
@@ -238,13 +222,3 @@ def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) 
             array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
             with archive.open(name + ".npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut, where the system can do so."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

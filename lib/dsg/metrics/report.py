@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dsg.errors import UserError
 from dsg.metrics.results import EvaluationResults
+from dsg.runtime.files import write_text
 
 
 def format_table(results: EvaluationResults, max_predicates: int | None = None) -> str:
@@ -92,12 +91,7 @@ def write_queries(results: EvaluationResults, path: str | Path) -> None:
         writer.writerows(rows)
     else:
         text.writelines(json.dumps(row) + "\n" for row in rows)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write the per-query results ({error.strerror})") from error
+    write_text(path, text.getvalue(), "the per-query results")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from dsg.checkpoints.tf1 import LFS_HEADER, LoadReport, load_imagenet_checkpoint
+from dsg.checkpoints.tf1 import LoadReport, load_imagenet_checkpoint
 from dsg.config import Config
 from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
 from dsg.runtime.arrays import DAMAGE, read_arrays, reason_of
+from dsg.runtime.foreign import foreign_file
 
 NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
 RESNET18 = "resnet18_trunk_imagenet.npz"
@@ -133,15 +134,9 @@ def _from_rgb(kernel: np.ndarray) -> np.ndarray:
 def _read_archive(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, or a `UserError` that says why there are none."""
     try:
-        with open(path, "rb") as file:
-            if file.read(len(LFS_HEADER)) == LFS_HEADER:
-                raise UserError(
-                    f"{path}: is a Git LFS pointer, not the file; run `git lfs pull` where it was cloned"
-                )
         return read_arrays(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of weights") from None
     except DAMAGE as error:
-        raise UserError(
-            f"{path}: not a readable archive of weights ({reason_of(error)}); fetch it again"
-        ) from error
+        reason = foreign_file(path) or reason_of(error)
+        raise UserError(f"{path}: not a readable archive of weights ({reason}); fetch it again") from error

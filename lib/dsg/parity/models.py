@@ -14,6 +14,7 @@ from dsg.config import Config
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
 from dsg.parity.recipe import recipe_value
+from dsg.runtime.limits import size_text
 
 
 class RecipeModels:
@@ -65,9 +66,9 @@ def write_recipe_checkpoint(model: Any, prefix: str | Path) -> None:
             prefix=str(prefix), tensor_names=list(shapes), shape_and_slices=[""] * len(shapes), tensors=values
         )
     except tf.errors.OpError as error:
-        size = sum(value.nbytes for value in values) / 1e6
+        size = size_text(sum(value.nbytes for value in values))
         reason = str(error).splitlines()[0][:120]
         raise UserError(
-            f"{Path(prefix).parent}: cannot write a checkpoint of {size:.0f} MB ({reason}); "
+            f"{Path(prefix).parent}: cannot write a checkpoint of {size} ({reason}); "
             "TMPDIR names another folder for temporary files"
         ) from error

@@ -13,6 +13,7 @@ PACKAGES = {
     "cv2": "opencv-python-headless",
     "yaml": "pyyaml",
     "PIL": "pillow",
+    "jinja2": "jinja2",
 }
 """What is imported -> what is installed."""
 

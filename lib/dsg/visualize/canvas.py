@@ -6,7 +6,6 @@ Drawing functions change the uint8 RGB array that they are given; coordinates ar
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from dsg.errors import UserError
+from dsg.runtime.files import write_bytes
 from dsg.visualize.fonts import dejavu, font_file, shown
 
 Colour = tuple[int, int, int]
@@ -259,12 +258,5 @@ def save_png(image: np.ndarray, path: str | Path) -> None:
     Raises:
         UserError: when it cannot be written.
     """
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     encoded = cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1].tobytes()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(encoded)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write the picture ({error.strerror})") from error
+    write_bytes(Path(path), encoded, "the picture", make_folder=True)

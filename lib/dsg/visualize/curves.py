@@ -13,14 +13,15 @@ names joined with '/' mean the same. What is drawn is found by name; the rest is
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.errors import UserError
+from dsg.runtime.files import write_bytes
 from dsg.visualize.canvas import (
     BLACK,
     BLUE,
@@ -207,11 +208,6 @@ def save_figure(canvas: Any, path: Path) -> None:
     Raises:
         UserError: when it cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            canvas.print_png(file)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write the picture ({error.strerror})") from error
+    file = io.BytesIO()
+    canvas.print_png(file)
+    write_bytes(path, file.getvalue(), "the picture", make_folder=True)

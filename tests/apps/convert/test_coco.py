@@ -197,6 +197,35 @@ def test_what_is_left_out_is_counted(write, tmp_path):
     )
 
 
+@pytest.mark.parametrize("parting", [",", ";", "\t"])
+@pytest.mark.parametrize("ending", ["csv", "TSV"])
+def test_tables_parted_by_whatever_their_first_line_has(write, tmp_path, parting, ending):
+    rows = [["object", "score", "subject", "predicate"], *([o, "0,5", s, p] for s, p, o in triples(5))]
+    if parting == ",":
+        rows = [[cell for cell in row if cell != "0,5" and cell != "score"] for row in rows]
+    table = write(f"r.{ending}", "".join(parting.join(map(str, row)) + "\r\n" for row in rows))
+    account = convert_coco(write("b.json", coco(5)), table, tmp_path / "out", Options(rule=RULE))
+    assert account.relationships == {"train": 6, "test": 4} and not account.left_out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("listed", ["1\n02.jpg\n", '[1, "02.jpg"]'])
+def test_a_byte_order_mark_changes_nothing(write, tmp_path, encoding, listed):
+    """In none of the files that people write, and Windows' programs mark."""
+    texts = {"ids": listed, "names.txt": "dog\ncat\n", "aliases": "bus,owl\ndog,bus\n"}
+    texts |= {"b.json": json.dumps(coco()), "r.json": json.dumps(triples())}
+    files = {name: tmp_path / name for name in texts}
+    for name, text in texts.items():
+        files[name].write_text(text, encoding=encoding)
+    rule = make_rule(files["ids"], None, None, 0.1, 0)
+    names = read_choice(str(files["names.txt"]), "categories")
+    options = Options(rule=rule, categories=names, category_aliases=read_aliases(files["aliases"]))
+    assert (rule.test, names.names) == ({"1", "02.jpg"}, ("dog", "cat"))
+    assert options.category_aliases["owl"] == "bus"
+    account = convert_coco(files["b.json"], files["r.json"], tmp_path / "out", options)
+    assert account.images == {"train": 8, "test": 2}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -309,6 +338,8 @@ def test_splits(write, tmp_path):
         make_rule(None, None, None, 1.5, 0)
     with pytest.raises(UserError, match="an empty list"):
         make_rule(write("e.txt", "\n"), None, None, 0.1, 0)
+    with pytest.raises(UserError, match="1.5 is neither the id nor the file name of an image"):
+        make_rule(write("e.json", [1.5]), None, None, 0.1, 0)
 
 
 def test_validation_images_get_files_of_their_own(files, write, tmp_path):

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tracemalloc
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from dsg.apps.convert import streaming
 from dsg.apps.convert.command import Options, convert_visual_genome
 from dsg.apps.convert.splits import SplitRule
-from dsg.apps.convert.streaming import elements
 from dsg.apps.convert.visual_genome import VisualGenomeSource
 from dsg.apps.convert.vocabulary import Choice
 from dsg.datasets import load_dataset
@@ -137,81 +133,6 @@ def test_wrong_files(source, write, tmp_path):
     swapped = VisualGenomeSource(source.relationships, source.relationships)
     with pytest.raises(UserError, match="is this image_data.json"):
         convert_visual_genome(swapped, tmp_path / "out", Options(rule=RULE))
-
-
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("block", [1, 7, 64, 1 << 20])
-def test_elements_whatever_the_block(write, monkeypatch, block, indent):
-    monkeypatch.setattr(streaming, "BLOCK", block)
-    content = [1, 2.5, "a]b", [], {"x": [1, {"y": "ü\n"}]}, None, True, [[["deep"]]] * 20, -3]
-    for number in range(len(content)):
-        path = write("list.json", " \n" + json.dumps(content[:number], indent=indent) + "\n")
-        assert list(elements(path)) == content[:number]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "holds no JSON list"),
-        ('{"a": 1}', "holds no JSON list"),
-        ('[{"a": 1}, {"b"', "after element 1: not valid JSON"),
-        ('[{"a": 1}', "after element 1: .*cut off"),
-        ("[1, 2", "after element 1: .*cut off"),
-        ('[{"a": 1} {"b": 2}]', "after element 1: .*a comma is missing"),
-        ("[1, oops]", "after element 1: not valid JSON"),
-        ("[1, " + "[" * 200_000, "after element 1: .*nested too deeply"),
-        ("[1, " + "1" * 5000 + "]", "after element 1: not valid JSON"),
-    ],
-)
-def test_broken_lists(write, text, message):
-    with pytest.raises(UserError, match=message):
-        list(elements(write("list.json", text)))
-
-
-def test_lists_in_zip(tmp_path, write):
-    path = tmp_path / "r.json.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("relationships.json", "[1, 2]")
-    assert list(elements(path)) == [1, 2]
-    packed = path.read_bytes()
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("b.json", "[]")
-    with pytest.raises(UserError, match="holds 2 JSON files"):
-        list(elements(path))
-    content, directory = 30 + len("relationships.json"), packed.rindex(b"PK\x01\x02")
-    # What is packed; which version of zip can read it; whether it is encrypted.
-    for at, bits, message in (
-        (content, 7, "invalid block"),
-        (directory + 6, 255, "version"),
-        (directory + 8, 1, "password"),
-    ):
-        damaged = bytearray(packed)
-        damaged[at] |= bits
-        path.write_bytes(damaged)
-        with pytest.raises(UserError, match=message):
-            list(elements(path))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
-        archive.writestr("relationships.json", "[1, 2]")
-    damaged = bytearray(path.read_bytes())
-    damaged[content + 4] = 255  # how it is packed
-    path.write_bytes(damaged)
-    with pytest.raises(UserError, match="r.json.zip: cannot be read .*; fetch the file again"):
-        list(elements(path))
-    with pytest.raises(UserError, match="cannot be read"):
-        list(elements(write("no.zip", "no zip")))
-    with pytest.raises(UserError, match="no such file"):
-        list(elements(tmp_path / "nowhere.json"))
-
-
-def test_a_large_file_is_not_held(write):
-    element = json.dumps({"image_id": 1, "relationships": ["x" * 50] * 40})
-    path = write("large.json", "[" + ", ".join([element] * 12_000) + "]")  # 26 MB
-    tracemalloc.start()
-    try:
-        assert sum(1 for _ in elements(path)) == 12_000
-        assert tracemalloc.get_traced_memory()[1] < 8_000_000
-    finally:
-        tracemalloc.stop()
 
 
 def test_the_program(source, tmp_path):

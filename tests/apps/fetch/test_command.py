@@ -192,7 +192,7 @@ def test_an_interrupted_unpacking_is_not_taken_for_files_put_there_by_hand(tmp_p
     files = {f"x/{pattern[:-1]}{n}.jpg": b"-" for pattern, number in needed.items() for n in range(number)}
     (tmp_path / "sg_dataset.zip").write_bytes(zip_of({**files, "x/sg_train_images/last.jpg": last}))
     (tmp_path / train).mkdir(parents=True)
-    pipe = tmp_path / train / ".last.jpg.part"
+    pipe = tmp_path / train / ".last.jpg.tmp"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     words = [sys.executable, str(ROOT / "tools/fetch.py"), "vrd", "--only=images", "--from=.", "--data=d"]

@@ -1,6 +1,6 @@
 """The files of a split, looked through to the end: where the loader stops at the first fault, this goes on.
 
-What is a fault, and which records are left out, `dsg.datasets.validation` decides, as for the loader.
+What is a fault, and which records are left out, `datasets.formats.relationships` decides, as for the loader.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 from dsg.apps.checks.findings import LEFT_OUT, NOTE, UNUSABLE, Findings
 from dsg.apps.checks.salvage import numbered_vocabulary, readable_annotations
-from dsg.datasets.annotations import annotation_file, metadata_file, read_names, read_sizes
 from dsg.datasets.catalogue import LEADS_OUT, Entry, leads_out
+from dsg.datasets.formats.referring import annotation_file, metadata_file, read_names, read_sizes
+from dsg.datasets.formats.relationships import json_kind, sound_relationships
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.validation import json_kind, sound_relationships
 from dsg.errors import UserError
 
 Relationships = dict[str, list[Any]]

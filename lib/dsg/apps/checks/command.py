@@ -14,8 +14,8 @@ from dsg.apps.checks.plots import plot_statistics
 from dsg.apps.checks.salvage import Picture, Salvaged, file_split, pictures_of, salvage
 from dsg.apps.checks.statistics import Statistics, statistics_of
 from dsg.datasets import Dataset, Vocabulary, load_dataset
-from dsg.datasets.annotations import annotation_file, metadata_file
 from dsg.datasets.catalogue import find_dataset
+from dsg.datasets.formats.referring import annotation_file, metadata_file
 from dsg.errors import UserError
 from dsg.runtime.files import write_text
 

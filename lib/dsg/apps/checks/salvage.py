@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from dsg.datasets import Dataset, Vocabulary
-from dsg.datasets.annotations import annotation_file, iterate_annotations, read_sizes
 from dsg.datasets.catalogue import Entry, ImageFolders, leads_out
+from dsg.datasets.formats.referring import annotation_file, iterate_annotations, read_sizes
+from dsg.datasets.formats.relationships import format_fault
 from dsg.datasets.records import ImageRecord
 from dsg.datasets.splits import rr_split
-from dsg.datasets.stored import StoredRecords
-from dsg.datasets.table import Table, build_table
-from dsg.datasets.validation import format_fault
+from dsg.datasets.table.build import Table, build_table
+from dsg.datasets.table.stored import StoredRecords
 from dsg.errors import UserError
 
 MOST_NAMES = 10_000  # numbers beyond are mistakes, not names of a vocabulary that cannot be read

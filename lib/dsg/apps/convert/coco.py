@@ -2,9 +2,9 @@
 
 Boxes are a JSON object with `images` (id, file_name, width, height), `annotations` (id, image_id,
 category_id, bbox [x, y, width, height]; crowds are left out) and `categories` (id, name). Relations name two
-annotations and a predicate. They are a CSV file with the columns subject, predicate, object; or a JSON list
-of such objects, or of triples [subject, predicate, object]; or the entry `relationships` of the file of
-boxes.
+annotations and a predicate. They are a table (.csv or .tsv) with the columns subject, predicate, object; or a
+JSON list of such objects, or of triples [subject, predicate, object]; or the entry `relationships` of the
+file of boxes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from typing import Any
 
 from dsg.apps.convert.records import Account, Entity, Picture
 from dsg.apps.convert.vocabulary import plain
-from dsg.datasets.annotations import read_json
-from dsg.datasets.validation import json_kind
 from dsg.errors import UserError
+from dsg.runtime.text import json_kind, read_json, read_text
 
 KEYS = ("subject", "predicate", "object")
 Triple = tuple[str, str, str]  # ids of annotations as text, and the predicate's name
@@ -31,7 +30,7 @@ class CocoSource:
 
     Args:
         boxes: the COCO file.
-        relations: CSV or JSON; None where the file of boxes has them.
+        relations: .csv, .tsv or JSON; None where the file of boxes has them.
         category_aliases, predicate_aliases: other spellings and what they stand for.
 
     Raises:
@@ -134,7 +133,7 @@ def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[
         if not isinstance(content.get("relationships"), list):
             raise UserError(f"{boxes}: has no list `relationships`; name a file of relations")
         return [_triple(item, boxes, number) for number, item in enumerate(content["relationships"])]
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in (".csv", ".tsv"):
         return _read_csv(path)
     items = read_json(path)
     if isinstance(items, dict) and isinstance(items.get("relationships"), list):
@@ -145,15 +144,18 @@ def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[
 
 
 def _read_csv(path: Path) -> list[Triple]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    """Relations of a table whose columns are parted by commas, semicolons or tabs, whichever its first line
+    has."""
+    text = read_text(path)
+    heading = text.partition("\n")[0]
+    parting = max(",;\t", key=heading.count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=parting, skipinitialspace=True)
     result = []
     try:
         if not set(KEYS) <= set(reader.fieldnames or ()):
-            raise UserError(f"{path}: line 1: the columns subject, predicate, object are expected")
+            raise UserError(
+                f"{path}: line 1: the columns subject, predicate, object are expected, not {heading[:80]!r}"
+            )
         for row in reader:
             if any(not (row[key] or "").strip() for key in KEYS):
                 raise UserError(f"{path}: line {reader.line_num}: subject, predicate or object is missing")

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dsg.errors import UserError
 from dsg.runtime.paths import expanded
+from dsg.runtime.text import parse_json, read_text
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,15 @@ def make_rule(
 
 
 def _read_ids(path: Path) -> frozenset[str]:
-    try:
-        lines = expanded(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot read the list of images ({error})") from error
-    ids = frozenset(line.strip() for line in lines if line.strip())
+    """Ids or file names, a line each, or as a JSON list of texts and whole numbers."""
+    text = read_text(expanded(path))
+    entries: list[Any] = text.splitlines()
+    if text.lstrip().startswith("["):
+        entries = parse_json(text, path)
+        odd = [entry for entry in entries if not isinstance(entry, (str, int)) or isinstance(entry, bool)]
+        if odd:
+            raise UserError(f"{path}: {odd[0]!r} is neither the id nor the file name of an image")
+    ids = frozenset(str(entry).strip() for entry in entries) - {""}
     if not ids:
         raise UserError(f"{path}: an empty list of images; a line for each id or file name")
     return ids

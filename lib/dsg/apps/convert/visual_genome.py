@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from dsg.apps.convert.records import Account, Entity, Picture
-from dsg.apps.convert.streaming import elements
 from dsg.apps.convert.vocabulary import plain
 from dsg.errors import UserError
+from dsg.runtime.json_stream import list_elements
 from dsg.runtime.progress import Progress
 
 NAMES = ("name", "synset")
@@ -45,7 +45,7 @@ class VisualGenomeSource:
             UserError: the file is not `image_data.json`.
         """
         result = {}
-        for number, entry in enumerate(elements(self.image_data)):
+        for number, entry in enumerate(list_elements(self.image_data)):
             key, width, height = (_whole(entry, name) for name in ("image_id", "width", "height"))
             if key is None or not width or not height or width < 0 or height < 0:
                 raise UserError(
@@ -66,7 +66,7 @@ class VisualGenomeSource:
         categories: Counter[str] = Counter()
         predicates: Counter[str] = Counter()
         with Progress("counting names, images", images) as progress:
-            for number, entry in enumerate(elements(self.relationships)):
+            for number, entry in enumerate(list_elements(self.relationships)):
                 for relationship in _group(entry, "relationships", self.relationships, number):
                     predicates[self._predicate(relationship)] += 1
                     if self.objects is None:
@@ -76,7 +76,7 @@ class VisualGenomeSource:
                 progress.advance()
         if self.objects is not None:
             with Progress("counting objects, images", images) as progress:
-                for number, entry in enumerate(elements(self.objects)):
+                for number, entry in enumerate(list_elements(self.objects)):
                     for item in _group(entry, "objects", self.objects, number):
                         categories[self._name(item)] += 1
                     progress.advance()
@@ -85,10 +85,10 @@ class VisualGenomeSource:
         return categories, predicates
 
     def pictures(self, sizes: Mapping[int, tuple[int, int]], account: Account) -> Iterator[Picture]:
-        """Every image of `relationships.json`, in its order."""
+        """Every image of `relationships.json`, in its order; after `counts`."""
         objects = self._objects_by_image()
         with Progress("writing images", len(sizes)) as progress:
-            for number, entry in enumerate(elements(self.relationships)):
+            for number, entry in enumerate(list_elements(self.relationships, again=True)):
                 found = _group(entry, "relationships", self.relationships, number)
                 key = _whole(entry, "image_id")
                 progress.advance()
@@ -144,7 +144,7 @@ class _Stream:
     def __init__(self, source: VisualGenomeSource) -> None:
         assert source.objects is not None
         self._source, self._path = source, source.objects
-        self._entries = enumerate(elements(source.objects))
+        self._entries = enumerate(list_elements(source.objects, again=True))
         self._waiting: dict[int, Objects] = {}
 
     def take(self, image: int) -> Objects:

@@ -4,7 +4,6 @@ become that name.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from dsg.errors import UserError
 from dsg.runtime.paths import expanded
+from dsg.runtime.text import parse_json, read_text
 
 ALL = "all"
 
@@ -78,7 +78,7 @@ def read_aliases(path: Path) -> dict[str, str]:
         UserError: the file cannot be read.
     """
     result: dict[str, str] = {}
-    for line in _text(path, "aliases").splitlines():
+    for line in read_text(path, "no such file of aliases").splitlines():
         names = [plain(name) for name in line.split(",") if plain(name)]
         for name in names:
             result.setdefault(name, names[0])
@@ -96,22 +96,10 @@ def plain(name: str) -> str:
 
 
 def _read_names(path: Path, what: str) -> Sequence[str]:
-    text = _text(path, what)
+    text = read_text(path, f"no such file of {what}; give `all`, a number, or a file")
     if not text.lstrip().startswith("["):
         return [line for line in text.splitlines() if line.strip()]
-    try:
-        names = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: line {error.lineno}: not valid JSON ({error.msg})") from None
+    names = parse_json(text, path)
     if not all(isinstance(name, str) for name in names):
         raise UserError(f'{path}: not a JSON list of names such as ["person", "bus"]')
     return list(names)
-
-
-def _text(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file of {what}; give `all`, a number, or a file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from dsg.apps.convert.records import Account, Entity, Picture, clipped
 from dsg.apps.convert.splits import SplitRule
-from dsg.datasets.annotations import annotation_file, metadata_file
+from dsg.datasets.formats.referring import annotation_file, metadata_file
 from dsg.errors import UserError
 
 UNFINISHED = ".unfinished"

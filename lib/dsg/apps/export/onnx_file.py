@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import tensorflow as tf
 from dsg.apps.export.graph import SIGNATURE, answering, exportable, with_a_spare_query
 from dsg.errors import UserError
 from dsg.models.dsg.answers import Trained
-from dsg.runtime.files import refuse_folder
+from dsg.runtime.files import refuse_folder, write_bytes
 
 OPSET = 17
 NEEDED = "ONNX needs tf2onnx and onnx: pip install -r requirements-export.txt"
@@ -60,13 +59,7 @@ def export_onnx(trained: Trained, path: Path) -> None:
     names = trained.vocabulary
     for key, values in (("objects", names.objects), ("predicates", names.predicates)):
         model.metadata_props.add(key=key, value=json.dumps(list(values)))
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(model.SerializeToString())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot write it ({error.strerror or error})") from error
+    write_bytes(path, model.SerializeToString())
 
 
 def _log1p(graph: Any, node: Any, name: str, args: list[Any]) -> None:

@@ -8,7 +8,6 @@ demonstration read it.
 from __future__ import annotations
 
 import dataclasses
-import os
 import zipfile
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 from dsg.config import options
 from dsg.engine.snapshots import Meta, Snapshot, load_snapshot, save_snapshot
 from dsg.errors import UserError
-from dsg.runtime.files import refuse_folder
+from dsg.runtime.files import refuse_folder, replacing
 
 KEPT_BITS = 12  # of the 23 that a float32 has behind its point: what is rounded to zeros packs well
 PRECISIONS = ("float32", "rounded", "float16")
@@ -45,20 +44,18 @@ def share_weights(source: Path, target: Path, precision: str = "float32", larges
     refuse_folder(target)
     snapshot = load_snapshot(source)
     variables = {name: _stored(value, precision) for name, value in snapshot.variables.items()}
-    temporary = target.with_name(f".{target.name}.tmp")
     plain = target.with_name(f".{target.name}.plain")
     try:
         save_snapshot(plain, variables, {}, shared_meta(snapshot))
-        _pack(plain, temporary)
-        size = temporary.stat().st_size
-        if largest is not None and size > largest:
-            raise UserError(f"{source}: {size:,} bytes packed; at most {largest:,} are shipped")
-        os.replace(temporary, target)
+        with replacing(target) as packed:
+            _pack(plain, packed)
+            size = packed.stat().st_size
+            if largest is not None and size > largest:
+                raise UserError(f"{source}: {size:,} bytes packed; at most {largest:,} are shipped")
     except OSError as error:
         raise UserError(f"{target}: cannot write it ({error.strerror or error})") from error
     finally:
-        for path in (plain, temporary):
-            path.unlink(missing_ok=True)
+        plain.unlink(missing_ok=True)
     return size
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,9 @@ from dsg.apps.fetch.tools import Tools, explained, need_space
 from dsg.apps.fetch.unpack import Damaged, Unsupported, unpack
 from dsg.datasets.catalogue import CATALOGUE, holds_annotations
 from dsg.errors import UserError
+from dsg.runtime.files import replacing
 from dsg.runtime.limits import Limits
+from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
 WORK = ".fetch"  # below the data folder: what is on its way, and receipts
@@ -173,9 +174,8 @@ def _take(name: str, part: Part, folder: Path, place: Path, tools: Tools) -> tup
     with explained(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         need_space(tools, place.parent, found.stat().st_size, part.file)
-        temporary = place.with_name(place.name + ".part")
-        shutil.copyfile(found, temporary)
-        temporary.replace(place)
+        with replacing(place, alone=True) as temporary:
+            shutil.copyfile(found, temporary)
     return place, False
 
 
@@ -224,15 +224,9 @@ def _alone(work: Path) -> Iterator[None]:
     Raises:
         UserError: another one is at it.
     """
+    held = f"{work}: another fetch of the same is running; wait for it to end"
+    lock = locked(work / "lock", held, "do not fetch the same twice at once")
     with contextlib.ExitStack() as stack:
         with explained(work):
-            lock = stack.enter_context(open(work / "lock", "w"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{work}: another fetch of the same is running; wait for it to end") from None
-        except OSError as error:  # some network file systems cannot
-            LOG.warning(
-                "%s: cannot be locked (%s); do not fetch the same twice at once", work, error.strerror
-            )
+            stack.enter_context(lock)
         yield

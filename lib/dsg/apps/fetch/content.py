@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import lzma
 import tarfile
 import zipfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from dsg.apps.fetch.catalogue import Part
+from dsg.runtime.archives import DAMAGED
+from dsg.runtime.foreign import foreign_file
 from dsg.runtime.limits import Limits, size_text
 
-LFS_HEADER = b"version https://git-lfs"
-PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml")
-DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    gzip.BadGzipFile,
-    UnicodeDecodeError,  # a name
-)
 BLOCK = 1 << 20
-
-
-def foreign_content(head: bytes) -> str:
-    """What the first bytes are instead of the file; empty where nothing speaks against them."""
-    if head.startswith(LFS_HEADER):
-        return (
-            "it is a Git LFS pointer, a small text that stands for the file (`git lfs pull` in the clone "
-            "replaces it)"
-        )
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGE_STARTS):
-        return "it is a web page, not the file"
-    return ""
 
 
 def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
@@ -49,10 +27,9 @@ def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
     Raises:
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:
-        reason = foreign_content(file.read(512))
+    reason = foreign_file(path)
     if reason:
-        return reason
+        return f"it is {reason}"
     size = path.stat().st_size
     if part.bytes and size != part.bytes:
         return f"it has {size:,} bytes where {part.bytes:,} are expected"
@@ -67,10 +44,16 @@ def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
 def digest(path: Path, algorithm: str) -> str:
     """The checksum of a file in hexadecimal."""
     state = hashlib.new(algorithm)
+    for block in blocks(path):
+        state.update(block)
+    return state.hexdigest()
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """The content of a file, a piece at a time."""
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
-            state.update(block)
-    return state.hexdigest()
+            yield block
 
 
 def _structure_problem(path: Path, part: Part, limits: Limits) -> str:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from dsg.apps.fetch.catalogue import Part
-from dsg.apps.fetch.content import foreign_content
 from dsg.apps.fetch.tools import USER_AGENT, RefusedRedirect, Tools, explained, need_space
 from dsg.errors import UserError
+from dsg.runtime.foreign import foreign_content
 from dsg.runtime.paths import expanded
 
 WORTH_ANOTHER_TRY = (408, 425, 429, 500, 502, 503, 504)
@@ -63,12 +63,10 @@ def receive(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: OnByt
         if isinstance(error.reason, RefusedRedirect):
             raise Refused(str(error.reason)) from error
         raise Transient(f"no connection ({error.reason})") from error
-    except http.client.InvalidURL as error:
+    except (http.client.InvalidURL, ValueError) as error:
         raise Refused(f"not a web address ({error})") from error
     except (OSError, http.client.HTTPException) as error:
         raise Transient(f"no connection ({error or type(error).__name__})") from error
-    except ValueError as error:  # an address that is none
-        raise Refused(f"not a web address ({error})") from error
     with response:
         if response.status != 206:
             start = 0  # the server sends all of it
@@ -178,7 +176,7 @@ def _store(response: Any, part_file: Path, start: int, total: int, tools: Tools,
             reason = foreign_content(chunk) if done == 0 else ""
             if reason:
                 forget(part_file)
-                raise Refused(reason)
+                raise Refused(f"it is {reason}")
             with explained(part_file):
                 file.write(chunk)
                 file.flush()

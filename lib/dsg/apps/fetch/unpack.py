@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsg.apps.fetch.archives import Member, Opened, members, opened, read
-from dsg.apps.fetch.content import BLOCK, DAMAGED
+from dsg.apps.fetch.content import BLOCK, blocks
 from dsg.apps.fetch.tools import Tools, explained, need_space
 from dsg.errors import UserError
+from dsg.runtime.archives import DAMAGED, Member, Opened, members, opened, read
+from dsg.runtime.files import replacing
 from dsg.runtime.limits import Limits
 from dsg.runtime.progress import Progress
 
@@ -112,35 +111,27 @@ def _write(archive: Opened, member: Member, name: str, target: Path) -> Unpacked
     place = target / name
     if member.crc is not None and _size(place) == member.size and file_crc(place) == member.crc:
         return Unpacked(name, member.size, member.crc)
-    temporary = place.with_name(f".{place.name}.part")
+    crc = written = 0
     with explained(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    crc = written = 0
-    try:
-        with explained(place), open(temporary, "wb") as file, read(archive, member) as content:
-            while block := content.read(BLOCK):
-                written += len(block)
-                if written > member.size:
-                    raise Damaged(f"{member.name} is longer than the archive states")
-                crc = zlib.crc32(block, crc)
-                file.write(block)
-        if written < member.size:
-            raise Damaged(f"{member.name} is cut off")
-        with explained(place):
-            os.replace(temporary, place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+        with replacing(place, alone=True) as temporary:
+            with open(temporary, "wb") as file, read(archive, member) as content:
+                while block := content.read(BLOCK):
+                    written += len(block)
+                    if written > member.size:
+                        raise Damaged(f"{member.name} is longer than the archive states")
+                    crc = zlib.crc32(block, crc)
+                    file.write(block)
+            if written < member.size:
+                raise Damaged(f"{member.name} is cut off")
     return Unpacked(name, written, crc)
 
 
 def file_crc(path: Path) -> int:
     """CRC-32 of a file."""
     crc = 0
-    with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            crc = zlib.crc32(block, crc)
+    for block in blocks(path):
+        crc = zlib.crc32(block, crc)
     return crc
 
 

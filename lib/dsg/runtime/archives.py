@@ -1,15 +1,18 @@
 """Zip and tar.gz archives seen alike: their members, with names that can be trusted.
 
 Archives come from outside. A name that would leave its folder, a link, a device, an encrypted member, or
-more data than the archive's size explains is refused before anything is written.
+more data than the archive's size explains is refused before anything is read. What Macs add is left out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import lzma
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +21,16 @@ from typing import IO, Any, Union
 from dsg.errors import UserError
 from dsg.runtime.limits import Limits, size_text
 
-LEFT_OUT = ("__MACOSX/", ".DS_Store")
-
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    UnicodeDecodeError,  # a name
+)
+"""What reading a damaged archive raises."""
 Opened = Union[zipfile.ZipFile, tarfile.TarFile]
 
 
@@ -36,7 +47,7 @@ class Member:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Opened]:
     """The archive in a file."""
-    if path.name.endswith(".zip"):
+    if path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
             yield archive
     else:
@@ -51,7 +62,8 @@ def members(archive: Opened, path: Path, limits: Limits) -> list[Member]:
         UserError: it holds what no data set holds, see above.
     """
     listed = _of_zip(archive, path) if isinstance(archive, zipfile.ZipFile) else _of_tar(archive, path)
-    allowed = limits.unpacked(path.stat().st_size)
+    packed = path.stat().st_size
+    allowed = limits.unpacked(packed)
     result: list[Member] = []
     total = 0
     for member in listed:
@@ -62,10 +74,10 @@ def members(archive: Opened, path: Path, limits: Limits) -> list[Member]:
             )
         if total > allowed:
             raise UserError(
-                f"{path}: {size_text(path.stat().st_size)} that would unpack to more than "
-                f"{size_text(allowed)}; this is not the archive it should be"
+                f"{path}: {size_text(packed)} that would unpack to more than {size_text(allowed)}; this is "
+                "not the archive it should be"
             )
-        if not any(mark in f"{member.name}/" for mark in LEFT_OUT):
+        if not _is_from_mac(member.name):
             result.append(member)
     return result
 
@@ -79,7 +91,13 @@ def read(archive: Opened, member: Member) -> IO[bytes]:
     return content
 
 
-def safe_name(name: str, path: Path) -> str:
+def _is_from_mac(name: str) -> bool:
+    """Whether a member is what macOS knows of the others, or of their folder."""
+    *folders, file = name.split("/")
+    return "__MACOSX" in folders or file == ".DS_Store" or file.startswith("._")
+
+
+def _safe_name(name: str, path: Path) -> str:
     """A member's name with slashes, relative to where the archive is unpacked.
 
     Raises:
@@ -94,7 +112,7 @@ def safe_name(name: str, path: Path) -> str:
 
 def _of_zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Member]:
     for info in archive.infolist():
-        name = safe_name(info.filename, path)
+        name = _safe_name(info.filename, path)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.is_dir() or kind == stat.S_IFDIR:
             continue
@@ -107,7 +125,7 @@ def _of_zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Member]:
 
 def _of_tar(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
     for info in archive:
-        name = safe_name(info.name, path) if info.name not in (".", "./") else ""
+        name = _safe_name(info.name, path) if info.name not in (".", "./") else ""
         if info.isdir():
             continue
         if not info.isreg():

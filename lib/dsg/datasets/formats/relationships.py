@@ -9,6 +9,7 @@ from typing import Any
 
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
+from dsg.runtime.text import json_kind
 
 LIMIT = 1_000_000_000  # pixels: coordinates and sides are below
 Report = Callable[[str, int, str], None]  # reason, position of the relationship in its image, detail
@@ -63,12 +64,6 @@ def sound_relationships(
 def is_whole(value: Any) -> bool:
     """Whether a JSON value is an integer; true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def json_kind(value: Any) -> str:
-    """What a value is called in JSON, for messages."""
-    kinds = {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}
-    return kinds.get(type(value), "number")
 
 
 def _format_error(image: str, relationships: list[Any], source: str) -> UserError:

@@ -14,7 +14,7 @@ import numpy as np
 from dsg.datasets.mirror import mirrored
 from dsg.datasets.records import ImageRecord
 from dsg.datasets.roidb import assemble
-from dsg.datasets.table import Table
+from dsg.datasets.table.build import Table
 
 KEPT = 64 * 1024 * 1024  # bytes: the records of so small a part stay in memory once they are made
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from dsg.datasets.formats.relationships import LIMIT, Report, sound_relationships
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.validation import LIMIT, Report, sound_relationships
 
 Entity = tuple[Any, ...]  # category, ymin, ymax, xmin, xmax
 Triple = tuple[int, int, int]  # subject, predicate, object; entities by position

@@ -24,16 +24,17 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets.annotations import annotation_file, metadata_file
+from dsg.datasets.formats.referring import MISSING, annotation_file, metadata_file
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.soundness import is_sound
-from dsg.datasets.stream import unreadable
-from dsg.datasets.table import Table, read_table
+from dsg.datasets.table.build import Table, read_table
+from dsg.datasets.table.soundness import is_sound
 from dsg.runtime.arrays import DAMAGE
+from dsg.runtime.files import replacing
+from dsg.runtime.text import unreadable
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with every change of what the arrays mean or of what counts as a fault."""
 VARIABLE = "DSG_CACHE"
 FOLDER = ".dsg_cache"
@@ -119,7 +120,7 @@ def _digest(path: Path) -> bytes:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:
-        raise unreadable(path, error) from None
+        raise unreadable(path, error, MISSING) from None
     return digest.digest()
 
 
@@ -184,16 +185,12 @@ def _save(places: Iterable[Path], name: str, stem: str, key: str, table: Table) 
     about = {"format": FORMAT, "key": key, **{text: getattr(table, text) for text in TEXTS}}
     encoded = np.frombuffer(json.dumps(about).encode(), np.uint8)
     for place in places:
-        temporary = place / f".{name}.{os.getpid()}.tmp"
         try:
             place.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
+            with replacing(place / name) as temporary, open(temporary, "wb") as file:
                 np.savez(file, about=encoded, **table.arrays())
-            os.replace(temporary, place / name)
         except OSError as error:
             log.debug("no cache in %s: %s", place, error)
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             continue
         _prune(place, stem)
         return

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from dsg.datasets.formats.relationships import LIMIT
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.table import Table
-from dsg.datasets.validation import LIMIT
+from dsg.datasets.table.build import Table
 
 NARROW = (np.uint8, np.uint16, np.uint32)
 """Integers in as few bytes as hold them."""

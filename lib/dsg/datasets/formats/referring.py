@@ -9,27 +9,24 @@ category that does not exist) is left to `roidb`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dsg.datasets.formats.relationships import LIMIT, is_whole
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.stream import (
-    NotAnObjectError,
-    members,
-    not_json,
-    not_utf8,
-    outlandish,
-    unreadable,
-)
-from dsg.datasets.validation import LIMIT, is_whole, json_kind
 from dsg.errors import UserError
+from dsg.runtime.json_stream import WrongKindError, object_members
+from dsg.runtime.text import json_kind, read_json
 
+MISSING = "no such file; data/README.md says which files a data set needs"
 FORMAT = (
     '{"image.jpg": [{"predicate": 0, "subject": {"category": 0, "bbox": [ymin, ymax, xmin, xmax]}, '
     '"object": {...}}]}'
 )
+
+KEYS = 7
+"""Of a relationship: its own three, and two each of subject and object."""
 
 
 def annotation_file(folder: Path, split: str) -> Path:
@@ -42,48 +39,26 @@ def metadata_file(folder: Path, split: str) -> Path:
     return folder / f"{split}_image_metadata.json"
 
 
-def read_json(path: Path) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        UserError: it is missing, unreadable, truncated or not JSON; the message names file, line and column.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise not_utf8(path, error.start) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        at_end = error.pos >= len(text.rstrip())
-        raise not_json(path, error.msg, error.lineno, error.colno, at_end) from None
-    except (RecursionError, ValueError):
-        raise outlandish(path) from None
-
-
 def iterate_annotations(folder: Path, split: str) -> Iterator[tuple[str, Any]]:
-    """Image names and their relationships, in the order of the file, one image in memory at a time.
-
-    Where a name comes twice, the second counts. What is not a list of relationships is for the caller to
-    refuse (`not_a_list`), once it is clear that it counts; the relationships are checked by `roidb`.
+    """Image names and their relationships, in the order of the file, one image in memory at a time. What they
+    are is for the caller to check.
 
     Raises:
-        UserError: the file is missing, not JSON, or not an object.
+        UserError: the file is missing, not JSON, not an object, or has an image twice.
     """
     path = annotation_file(folder, split)
     try:
-        yield from members(path)
-    except NotAnObjectError:
-        kind = json_kind(read_json(path))
+        yield from object_members(path, _fewest_keys, MISSING)
+    except WrongKindError:
+        kind = json_kind(read_json(path, MISSING))
         raise UserError(f"{path}: holds a JSON {kind}, not an object of the form {FORMAT}") from None
 
 
-def not_a_list(path: Path, name: str, kind: str) -> UserError:
+def not_a_list(path: Path, name: str, value: Any) -> UserError:
     """An image that has something else than a list."""
     return UserError(
-        f"{path}: image {name!r}: a JSON {kind} where a list of relationships is expected: {FORMAT}"
+        f"{path}: image {name!r}: a JSON {json_kind(value)} where a list of relationships is expected: "
+        f"{FORMAT}"
     )
 
 
@@ -95,7 +70,7 @@ def read_sizes(folder: Path, split: str) -> dict[str, tuple[int, int] | None]:
         UserError: the file is missing, not JSON, or not an object.
     """
     path = metadata_file(folder, split)
-    content = read_json(path)
+    content = read_json(path, MISSING)
     if not isinstance(content, dict):
         expected = '{"image.jpg": {"width": 640, "height": 480}}'
         raise UserError(f"{path}: holds a JSON {json_kind(content)}, not an object of the form {expected}")
@@ -117,7 +92,7 @@ def read_names(path: Path) -> tuple[str, ...]:
     Raises:
         UserError: the file is missing, not JSON, not a list of different names, or empty.
     """
-    content = read_json(path)
+    content = read_json(path, MISSING)
     if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
         raise UserError(f'{path}: not a JSON list of names such as ["person", "bus"]')
     if not content:
@@ -142,3 +117,8 @@ def _size(entry: Any) -> tuple[int, int] | None:
     if not (is_whole(width) and is_whole(height) and 0 < width < LIMIT and 0 < height < LIMIT):
         return None
     return width, height
+
+
+def _fewest_keys(relationships: Any) -> int:
+    """How many keys the relationships of an image have at least: one with fewer is not of the format."""
+    return KEYS * len(relationships) if isinstance(relationships, list) else -1

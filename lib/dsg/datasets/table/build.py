@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets.annotations import annotation_file, iterate_annotations, not_a_list, read_sizes
-from dsg.datasets.counting import count_draws, count_queries
+from dsg.datasets.formats.referring import annotation_file, iterate_annotations, not_a_list, read_sizes
+from dsg.datasets.formats.scene_graph import boxes_from_annotation, scene_graph
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.scene_graph import boxes_from_annotation, scene_graph
-from dsg.datasets.validation import json_kind
+from dsg.datasets.table.counting import count_draws, count_queries
 from dsg.errors import UserError
 
 Report = tuple[str, int, str]  # reason, position of the relationship in its image, detail
@@ -69,15 +68,14 @@ def read_table(folder: Path, split: str, vocabulary: Vocabulary, keep_outside: b
     sizes = read_sizes(folder, split)
     builder = _Builder(sizes, vocabulary, keep_outside)
     for name, relationships in chain([] if first is None else [first], annotated):
+        if not isinstance(relationships, list):
+            raise not_a_list(path, name, relationships)
         builder.add(name, relationships)
-    for name, row in builder.rows.items():
-        if row in builder.kinds:
-            raise not_a_list(path, name, builder.kinds[row])
     return builder.table()
 
 
 def build_table(
-    annotated: Iterable[tuple[str, Any]],
+    annotated: Iterable[tuple[str, list[Any]]],
     sizes: Mapping[str, tuple[int, int] | None],
     vocabulary: Vocabulary,
 ) -> Table:
@@ -102,8 +100,7 @@ class _Builder:
         self.sizes = sizes
         self.vocabulary = vocabulary
         self.keep_outside = keep_outside
-        self.rows: dict[str, int] = {}  # the last one's, where a name comes twice
-        self.kinds: dict[int, str] = {}
+        self.rows: dict[str, int] = {}
         self.relationships = array("q")
         self.entity_count = array("q")
         self.triple_count = array("q")
@@ -112,16 +109,13 @@ class _Builder:
         self.reports: dict[int, list[Report]] = {}
         self.faults: dict[int, str] = {}
 
-    def add(self, name: str, relationships: Any) -> None:
+    def add(self, name: str, relationships: list[Any]) -> None:
         row = len(self.relationships)
         self.rows[name] = row
         size = self.sizes.get(name)
         entities: list[Any] = []
         triples: list[Any] = []
-        if not isinstance(relationships, list):
-            self.kinds[row] = json_kind(relationships)
-            relationships = []
-        elif size is not None:
+        if size is not None:
             found: list[Report] = []
             try:
                 entities, triples = scene_graph(
