@@ -11,8 +11,7 @@ from benchmarks.network import Contender, Result, answering, fetching, optimizer
 from benchmarks.settings import Settings
 from dsg.apps.cost.subjects import shapes_dataset
 from dsg.apps.cost.timing import in_turns
-from dsg.config import Config
-from dsg.config.load import from_values, read_yaml
+from dsg.config import Config, flatten, from_values, load_config
 from dsg.models.dsg.build import build_model
 from dsg.pipeline.batches import training_batches
 
@@ -51,4 +50,4 @@ def mini_config(settings: Settings) -> Config:
         "TRAIN.MAX_SIZE": longer,
         "TRAIN.RPN_NMS_MIN_SCORE": 0.0,
     }
-    return from_values({**read_yaml(Path(settings.mini_cfg)), **values})
+    return from_values({**flatten(load_config([settings.mini_cfg])), **values})

@@ -22,8 +22,7 @@ from dsg.apps.cost.contenders import answering, fetching, optimizer_of, stepping
 from dsg.apps.cost.operations import count_gflop
 from dsg.apps.cost.subjects import photograph_batch, recipe_model, sharing, vocabulary
 from dsg.apps.cost.timing import in_turns
-from dsg.config import Config, flatten
-from dsg.config.load import from_values
+from dsg.config import Config, flatten, from_values
 from dsg.models.dsg.evaluate import INPUTS
 from dsg.models.dsg.model import DSG
 from dsg.pipeline.batch import Batch
@@ -62,7 +61,7 @@ def large_config(settings: Settings) -> Config:
     shorter, longer = sorted((settings.height, settings.width))
     return from_values(
         {
-            "NET": settings.net,
+            "BACKBONE": settings.net,
             "TRAIN.SCALES": [shorter],
             "TRAIN.MAX_SIZE": longer,
             "TRAIN.RPN_POST_NMS_TOP_N": settings.proposals,

@@ -60,7 +60,7 @@ class Plain:
     def __init__(self, model: DSG, savings: Savings | None = None) -> None:
         config, gpi = model.config, model.config.gpi
         released = (
-            config.net in UNITS
+            config.backbone in UNITS
             and gpi.aggregation == "feature_attention"
             and gpi.self_edge
             and gpi.rho_neighbours
@@ -122,7 +122,7 @@ class Plain:
         x = self._norm_conv(images, "trunk/conv1", 2)
         x = base = tf.nn.max_pool2d(_pad(x, 1), 3, 2, "VALID")
         maps = []
-        for units, (block, stride) in zip(UNITS[self.config.net], BLOCK_STRIDES.items()):
+        for units, (block, stride) in zip(UNITS[self.config.backbone], BLOCK_STRIDES.items()):
             for unit in range(units):
                 x = self._bottleneck(x, f"trunk/{block}/{unit}", stride if unit == units - 1 else 1)
             maps.append(x)

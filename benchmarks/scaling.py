@@ -141,8 +141,7 @@ def config_of(settings: Settings, point: Point) -> Config:
     """The configuration of a point; whatever the scores, there are as many proposals as it says."""
     from benchmarks.mini import mini_config
     from benchmarks.network import large_config
-    from dsg.config import flatten
-    from dsg.config.load import from_values
+    from dsg.config import flatten, from_values
 
     base = mini_config(settings) if point.net == MINI else large_config(settings)
     values = {

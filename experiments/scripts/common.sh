@@ -56,17 +56,22 @@ read_arguments() {
   cd "$root"
 }
 
-net_file() { # the configuration of a net; _net tells that of the baseline vrd from the data set's
-  if [[ " $datasets " == *" $1 "* ]]; then echo "$cfgs/$1_net.yml"; else echo "$cfgs/$1.yml"; fi
+net_file() { # the configuration of a net
+  if [ -f "$cfgs/models/$1.yml" ]; then echo "$cfgs/models/$1.yml"; else echo "$cfgs/$1.yml"; fi
 }
 
-known_nets() { # every configuration that is not a data set's
-  local file name nets=()
-  for file in "$cfgs"/*.yml; do
-    name=$(basename "$file" .yml)
-    [[ " $datasets " == *" ${name##*_} "* ]] || nets+=("${name%_net}")
-  done
-  echo "${nets[*]}"
+is_net() { # whether a configuration, or the one that it changes, chooses what is built
+  local base
+  grep -Eq '^(MODEL|BACKBONE|NET):' "$1" && return
+  base=$(sed -n 's/^BASE: *//p' "$1")
+  [ -f "$(dirname "$1")/$base" ] && is_net "$(dirname "$1")/$base"
+}
+
+known_nets() { # what has a configuration of its own: one that only names another is that one's older name
+  local file
+  for file in "$cfgs"/*.yml "$cfgs"/models/*.yml; do
+    if is_net "$file" && grep -Eqv '^(#|BASE:|$)' "$file"; then basename "$file" .yml; fi
+  done | sort | tr '\n' ' ' | sed 's/ $//'
 }
 
 # Checks gpu, dataset and net, and sets cfg_options: the data set's configuration, the net's, and that of both.
@@ -90,7 +95,7 @@ check_arguments() {
   for file in "$cfgs/$label.yml" "$(net_file "$net")" "$cfgs/${net}_$label.yml"; do
     [ -f "$file" ] || continue
     # A data set's folder called like a net, or like the end of its name, does not bring that net's options.
-    [ "$file" = "$(net_file "$net")" ] || ! grep -q '^NET:' "$file" || continue
+    [ "$file" = "$(net_file "$net")" ] || ! is_net "$file" || continue
     cfg_options+=(--cfg "$file")
   done
 }

@@ -12,4 +12,4 @@ read_arguments "$@"
 check_arguments
 pairs_from "${rest[@]}"
 find_python
-run "$python" tools/cost.py --net "$net" --cfg "$cfgs/$net.yml" --gpu "$gpu" --output "$output" --set "${pairs[@]}"
+run "$python" tools/cost.py --net "$net" --cfg "$(net_file "$net")" --gpu "$gpu" --output "$output" --set "${pairs[@]}"

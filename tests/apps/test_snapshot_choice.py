@@ -43,6 +43,13 @@ def test_a_table_is_that_of_its_snapshot(files, data, tmp_path):
     results = {"snapshot": str(files[0]), "fingerprint": fingerprint(config, data)}
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert earlier_table(tmp_path, files[0], config, data) == "a table"
+    earlier = json.loads(results["fingerprint"])  # of a version that called them NET
+    assert (earlier["config"].pop("MODEL"), earlier["config"].pop("BACKBONE")) == ("dsg", "res101")
+    for net, table in (("res101", "a table"), ("res50", None), ("ss", None), ("vgg16", None)):
+        earlier["config"]["NET"] = net
+        (tmp_path / "results.json").write_text(json.dumps({**results, "fingerprint": json.dumps(earlier)}))
+        assert earlier_table(tmp_path, files[0], config, data) == table
+    (tmp_path / "results.json").write_text(json.dumps(results))
     assert earlier_table(tmp_path, files[1], config, data) is None
     assert earlier_table(tmp_path, files[0], load_config(overrides=["RNG_SEED", "9"]), data) is None
     for damaged in ("[]", "{}", '{"snapshot": 1}'):

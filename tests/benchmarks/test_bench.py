@@ -26,7 +26,7 @@ from benchmarks.settings import QUICK, Settings
 from dsg.apps.cost.operations import count_gflop
 from dsg.apps.cost.subjects import photograph_record, recipe_model, vocabulary
 from dsg.apps.cost.timing import in_turns, peak_memory
-from dsg.config.load import from_values
+from dsg.config import from_values
 from dsg.errors import UserError
 from dsg.models.dsg.losses import training_losses
 from dsg.pipeline.examples import Example, preprocess, to_batch

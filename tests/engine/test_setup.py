@@ -113,6 +113,13 @@ def test_going_on_takes_the_options_that_the_run_began_with(folder: Path, tmp_pa
 
     check_same_run(saved(about["config"]), about)
     check_same_run(saved({**about["config"], "TRAIN.EPOCHS": 99, "GONE.SINCE": 1}), about)
+    # Of a version that called the backbone of dsg NET, as it called baselines.
+    unnamed = {key: v for key, v in about["config"].items() if key not in ("MODEL", "BACKBONE")}
+    check_same_run(saved({"NET": "mini", **unnamed}), about)
+    with pytest.raises(UserError, match="BACKBONE was res18, is mini"):
+        check_same_run(saved({"NET": "res18", **unnamed}), about)
+    with pytest.raises(UserError, match="MODEL was ss, is dsg"):
+        check_same_run(saved({"NET": "ss", **unnamed}), about)
     # Four images a step on one GPU, where it were two on each of two.
     halves = {**about["config"], "TRAIN.IMS_PER_BATCH": 2}
     check_same_run(saved(halves), about)

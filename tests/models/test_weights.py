@@ -14,13 +14,14 @@ import tensorflow as tf
 from dsg.checkpoints.tf1_names import imagenet_name
 from dsg.config import Config, load_config
 from dsg.errors import UserError
-from dsg.models.weights import RESNET18, load_initial_weights, resnet18_name
+from dsg.models.weights import load_initial_weights, resnet18_name
 from dsg.pipeline.images import read_image, to_blob
 from tests.checkpoints.test_tf1 import save
 from tests.crafted import CRAFTED, NO_NUMBERS, replace
 from tests.models.dsg.cases import TINY, close, golden_pass, tiny_config, tiny_model
 from tests.shared import needs_shared, shared_path
 
+RESNET18 = "resnet18_trunk_imagenet.npz"
 MEANS = (103.53, 116.28, 123.675)
 WIDTHS = {1: 64, 2: 128, 3: 256}
 RGB_MEAN, RGB_STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

@@ -114,11 +114,8 @@ def config_of(options: argparse.Namespace, extra: Sequence[str] = ()) -> tuple[C
     if options.data:
         pairs += ["DATA.DIR", str(expanded(options.data).resolve())]
     pairs += options.set
-    config = load_config(options.cfg, pairs)
-    if options.net in NETS and config.net != options.net:
-        pairs = ["NET", options.net, *pairs]
-        config = load_config(options.cfg, pairs)
-    return config, pairs
+    net = options.net if options.net in NETS else ""  # others, such as mini_best, have a file of their own
+    return load_config(options.cfg, pairs, net), pairs
 
 
 def dataset_and_split(text: str, default_split: str, data_dir: Path) -> tuple[str, str]:

@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsg.config import Config, flatten, from_values, options
-from dsg.config.load import parse_pairs
+from dsg.config import Config, flatten, from_values, stored_values
+from dsg.config.pairs import parse_pairs
 from dsg.datasets import Dataset
 from dsg.engine.runs import PRETRAINED, SNAPSHOT_NAME, train_folder
 from dsg.engine.snapshots import load_meta
@@ -31,7 +31,7 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
 
     Args:
         path: the snapshot.
-        given: where the data lie, how they are read and WEIGHTS are taken from it, and NET is compared.
+        given: where the data lie, how they are read and WEIGHTS are taken from it, and the net is compared.
         overrides: KEY VALUE pairs given for this test; they win.
 
     Raises:
@@ -42,9 +42,8 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
         raise UserError(
             f"{path}: a snapshot of {meta.net}, not of {given.net}; give {meta.net} as the network"
         )
-    known, today = options(), flatten(given)
-    values = {name: value for name, value in meta.config.items() if name in known}
-    values.update({name: today[name] for name in TODAYS})
+    today = flatten(given)
+    values = {**stored_values(meta.config), **{name: today[name] for name in TODAYS}}
     given_today = parse_pairs(overrides)
     trained = values.get("VARIANT", Config().variant)
     if given_today.get("VARIANT", trained) != trained:
@@ -86,8 +85,14 @@ def earlier_table(folder: Path, snapshot: Path, config: Config, data: Dataset) -
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         newer = (folder / RESULTS).stat().st_mtime >= snapshot.stat().st_mtime
         same = Path(results["snapshot"]).resolve() == snapshot.resolve()
-        if not (newer and same) or results.get("fingerprint") != fingerprint(config, data):
+        if not (newer and same) or not _same_fingerprint(results["fingerprint"], fingerprint(config, data)):
             return None
         return (folder / TABLE).read_text(encoding="utf-8")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return None
+
+
+def _same_fingerprint(stored: str, asked: str) -> bool:
+    """Whether a test that wrote `stored`, perhaps with an earlier version, is the one that is asked for."""
+    before, now = json.loads(stored), json.loads(asked)
+    return {**before, "config": stored_values(before["config"])} == now

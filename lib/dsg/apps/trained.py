@@ -65,7 +65,6 @@ def find_trained(options: argparse.Namespace, model: str, *, shifting: bool = Fa
     net, file = options.net or config.net, Path(model)
     if file.suffix == ".npz" and os.path.isfile(file) and not options.net:
         net = load_meta(file).net
-        pairs = ["NET", net, *pairs]
         options = argparse.Namespace(**{**vars(options), "net": net})
         config, pairs = config_of(options)
     if shifting and net not in SHIFTING:

@@ -64,7 +64,7 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
     Raises `UserError` where a file is missing, is no checkpoint, or belongs to another network or vocabulary.
     """
     reader = open_checkpoint(prefix)
-    net = model.config.net
+    net = model.config.backbone
     # A variable without a name there is missing, too: it would keep its random start unnoticed.
     report = _fill(model, reader, str(prefix), lambda name: release_name(name, net) or "")
     if report.missing:
@@ -85,7 +85,7 @@ def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
     heads = config.resnet.init_heads
 
     def wanted(name: str) -> str | None:
-        return imagenet_name(name, config.net) if heads or name.startswith("trunk/") else None
+        return imagenet_name(name, config.backbone) if heads or name.startswith("trunk/") else None
 
     def adapt(name: str, value: np.ndarray) -> np.ndarray:
         return value[:, :, ::-1] if name == "trunk/conv1/kernel" and config.resnet.rgb_weights else value
@@ -93,7 +93,7 @@ def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
     report = _fill(model, open_checkpoint(path), str(path), wanted, adapt)
     if not report.matched or report.missing:
         example = report.missing[0] if report.missing else "trunk/conv1/kernel"
-        raise UserError(f"{path}: lacks {example}; it is not an ImageNet checkpoint of {config.net}")
+        raise UserError(f"{path}: lacks {example}; it is not an ImageNet checkpoint of {config.backbone}")
     return report
 
 

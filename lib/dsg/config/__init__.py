@@ -1,6 +1,26 @@
-"""The typed configuration: `schema` lists the options, `load` reads and writes them."""
+"""The typed configuration: `schema` lists the options, `load` reads and writes them, `cfg_files` finds the
+files.
+"""
 
-from dsg.config.load import dump_yaml, flatten, from_values, load_config
-from dsg.config.schema import BASELINES, NETS, Config, options
+from dsg.config.cfg_files import config_files, net_names
+from dsg.config.checks import without_net
+from dsg.config.load import dump_yaml, flatten, from_values, load_config, stored_values
+from dsg.config.names import BACKBONES, BASELINES, MODELS, NETS
+from dsg.config.schema import Config, options
 
-__all__ = ["BASELINES", "NETS", "Config", "dump_yaml", "flatten", "from_values", "load_config", "options"]
+__all__ = [
+    "BACKBONES",
+    "BASELINES",
+    "MODELS",
+    "NETS",
+    "Config",
+    "config_files",
+    "dump_yaml",
+    "flatten",
+    "from_values",
+    "load_config",
+    "net_names",
+    "options",
+    "stored_values",
+    "without_net",
+]

@@ -22,7 +22,7 @@ class Range:
     below: bool = False  # without `high` itself
 
     def __contains__(self, value: float) -> bool:
-        if not math.isfinite(value):
+        if not -math.inf < value < math.inf:  # unlike isfinite, of whole numbers of any size
             return False
         low = value > self.low if self.above else value >= self.low
         return low and (value < self.high if self.below else value <= self.high)
@@ -41,6 +41,7 @@ COUNT = Range(1)  # at least 1
 POSITIVE = Range(0, above=True)
 SHARE = Range(0, 1)
 BELOW_ONE = Range(0, 1, below=True)
+SIDE = Range(16)  # pixels: one cell of the coarsest feature map
 
 
 def option(

@@ -6,22 +6,31 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from dsg.config.schema import VARIANTS, Config
+from dsg.config.dsg import VARIANTS
+from dsg.config.schema import Config
 
 HEAD = """# Configuration
 
-<!-- Written by tools/list_options.py from lib/dsg/config/schema.py; change that file, not this one. -->
+<!-- Written by tools/list_options.py from lib/dsg/config; change the options there, not this file. -->
 
 Every option has a default, and the defaults are the values of the TensorFlow 1 release, but for
 `DATA.SPLIT_RULE`. Options are set, a later one winning, by
 
-1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml` (of the baseline vrd: `vrd_net.yml`), then
+1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml` (of a baseline: `models/<net>.yml`), then
    `<net>_<dataset>.yml`, those that exist;
 2. `KEY VALUE` pairs at the end of `train.sh` and `test.sh`, or after `--set` of the programs in `tools/`:
    `TRAIN.LEARNING_RATE 0.002`, `TRAIN.STEPSIZE "[2,4]"`, `TRAIN.USE_FLIPPED False`.
 
 `VARIANT` stands for a set of values ([below](#variants)), which apply where it is named: they beat the files
 before it; what stands beside it or comes later beats them.
+
+`MODEL` is the system and `BACKBONE` the trunk. `NET` is the older name of both and still understood: `NET
+res101` is `MODEL dsg` with `BACKBONE res101`, `NET ss` is `MODEL ss`. A file, or the pairs of a command, may
+name both spellings if they agree.
+
+A file may start from another one: with `BASE: mini.yml` it has that file's options and only states what it
+changes. `BASE` is seen from the file's own folder; it lies there or below, or in `experiments/cfgs`, and may
+have a `BASE` itself. A key that a file gives twice is an error.
 
 Values are YAML, in pairs all but words and paths, which are taken as they are; a list may also stand in
 round brackets, and one value may stand for a list of one. An unknown key is answered with the nearest

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dsg.config import BASELINES, Config, flatten
+from dsg.config import BASELINES, Config, flatten, stored_values
 from dsg.datasets import Dataset, load_dataset
 from dsg.engine.snapshots import SHOWN, Snapshot, assign, check_vocabulary
 from dsg.errors import UserError
@@ -78,7 +78,7 @@ def load_split(config: Config, dataset: str, split: str, max_images: int, flip: 
         split_rule=config.data.split_rule,
         seed=config.rng_seed,
         max_images=max_images,
-        keep_self=config.net in BASELINES and config.baseline.keep_self,
+        keep_self=config.model in BASELINES and config.baseline.keep_self,
         exact_boxes=config.exact_boxes,
     )
     check_images(loaded)
@@ -114,7 +114,7 @@ def check_same_run(saved: Snapshot, about: dict[str, Any]) -> None:
     meta, path = saved.meta, saved.path
     check_vocabulary(path, meta, about["objects"], about["predicates"])
     # An option younger than the snapshot had its default, whatever the net's file says today.
-    before, now = {**_plain(Config()), **meta.config}, about["config"]
+    before, now = {**_plain(Config()), **stored_values(meta.config)}, about["config"]
     # Another number of GPUs, each with more images or fewer, takes the same steps.
     free = {
         *FREE_OPTIONS,

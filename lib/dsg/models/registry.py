@@ -1,17 +1,23 @@
-"""The systems: which task trains and tests the network that a configuration describes."""
+"""The systems: which task trains and tests what MODEL names, one line a system."""
 
 from __future__ import annotations
 
-from dsg.config import BASELINES, Config
+import importlib
+
+from dsg.config import Config
 from dsg.engine.task import Task
+
+SYSTEMS = {
+    "dsg": "dsg.models.dsg.task:DsgTask",
+    "ss": "dsg.models.baselines.task:BaselineTask",
+    "co": "dsg.models.baselines.task:BaselineTask",
+    "vrd": "dsg.models.baselines.task:BaselineTask",
+    "ssas": "dsg.models.baselines.task:BaselineTask",
+}
 
 
 def task_of(config: Config) -> Task:
-    """The task of the network that `config` describes."""
-    if config.net in BASELINES:
-        from dsg.models.baselines.task import BaselineTask
-
-        return BaselineTask(config)
-    from dsg.models.dsg.task import DsgTask
-
-    return DsgTask(config)
+    """The task of the system that MODEL names; its module is imported only now."""
+    module, name = SYSTEMS[config.model].split(":")
+    task: Task = getattr(importlib.import_module(module), name)(config)
+    return task

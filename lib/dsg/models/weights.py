@@ -17,23 +17,21 @@ from dsg.checkpoints.tf1 import LoadReport, load_imagenet_checkpoint
 from dsg.config import Config
 from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
+from dsg.nets.backbones import BACKBONES, FOLDED, Backbone, InitialWeights
 from dsg.runtime.arrays import DAMAGE, read_arrays, reason_of
 from dsg.runtime.foreign import foreign_file
 
 NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
-RESNET18 = "resnet18_trunk_imagenet.npz"
-# The archive's kernels expect R, G, B in 0..1, normalised by these standard deviations (and by means, which
-# PIXEL_MEANS subtracts).
-RGB_STDS = (0.229, 0.224, 0.225)
+ARCHIVE = ".npz"
 
 
 def load_initial_weights(model: Any, config: Config, folder: str | Path = "data") -> LoadReport:
     """Fills the trunk of a new model with the weights that `config.weights` names, or with those kept for
-    `config.net`.
+    `config.backbone`.
 
     Args:
         model: a `DSG` of `config`.
-        config: NET, WEIGHTS, DATA.DIR and the RESNET.* options about ImageNet weights.
+        config: BACKBONE, WEIGHTS, DATA.DIR and the RESNET.* options about ImageNet weights.
         folder: holds `imagenet_weights/`, searched before DATA.DIR.
 
     Returns:
@@ -42,19 +40,20 @@ def load_initial_weights(model: Any, config: Config, folder: str | Path = "data"
     Raises:
         UserError: the weights are not there, or not those of this net.
     """
-    if config.weights.lower() == NO_WEIGHTS or (config.net == "mini" and not config.weights):
-        return LoadReport(f"{config.net} starts from random weights")
-    path = Path(config.weights) if config.weights else _kept_weights(config, Path(folder))
-    if config.net == "mini":
-        raise UserError(f"WEIGHTS {path}: mini has no weights to start from; leave WEIGHTS out")
-    if config.net == "res18":
-        if path.suffix != ".npz":
-            raise UserError(f"{path}: res18 starts from {RESNET18}, not from a TensorFlow checkpoint")
-        return _load_resnet18(model, path)
-    if path.suffix == ".npz":
-        raise UserError(
-            f"{path}: {config.net} starts from a TensorFlow checkpoint, {config.net}.ckpt, not an archive"
-        )
+    name = config.backbone
+    kept = BACKBONES[name].weights
+    if config.weights.lower() == NO_WEIGHTS or (kept is None and not config.weights):
+        return LoadReport(f"{name} starts from random weights")
+    if kept is None:
+        raise UserError(f"WEIGHTS {config.weights}: {name} has no weights to start from; leave WEIGHTS out")
+    path = Path(config.weights) if config.weights else _kept_weights(config, kept, Path(folder))
+    file = Path(kept.files[0]).name
+    if kept.kind == FOLDED:
+        if path.suffix != ARCHIVE:
+            raise UserError(f"{path}: {name} starts from {file}, not from a TensorFlow checkpoint")
+        return _load_folded(model, path, BACKBONES[name])
+    if path.suffix == ARCHIVE:
+        raise UserError(f"{path}: {name} starts from a TensorFlow checkpoint, {file}, not an archive")
     return load_imagenet_checkpoint(model, path)
 
 
@@ -75,31 +74,28 @@ def resnet18_name(name: str) -> str | None:
     return f"layer{unit[1]}.{unit[2]}.{layer}.{leaf}"
 
 
-def _kept_weights(config: Config, folder: Path) -> Path:
-    """The first place that has weights for the net: `imagenet_weights/` below `folder` or DATA.DIR."""
+def _kept_weights(config: Config, kept: InitialWeights, folder: Path) -> Path:
+    """The first place that has weights for the backbone: `imagenet_weights/` below `folder` or DATA.DIR."""
     data = Path(config.data.dir)
     # DATA.DIR may be one data set's own folder: what lies beside the data sets is then one level up.
     roots = list(dict.fromkeys([folder, data, data.parent]))
-    if config.net == "res18":
-        names = [f"imagenet_weights/{RESNET18}", f"weights/{RESNET18}"]
-    else:
-        # as the release's instructions name it, and as slim's archive does
-        names = [f"imagenet_weights/{config.net}.ckpt", f"imagenet_weights/resnet_v1_{config.net[3:]}.ckpt"]
-    for path in (root / name for root in roots for name in names):
+    for path in (root / file for root in roots for file in kept.files):
         if path.is_file() or Path(f"{path}.index").is_file():
             return path
     todo = "put the file there (data/README.md)"
-    if config.net != "res18":
-        todo = f"`{fetch_command('imagenet_weights', folder, config.net)}` fetches them (data/README.md)"
+    if kept.fetched:
+        todo = f"`{fetch_command('imagenet_weights', folder, config.backbone)}` fetches them (data/README.md)"
     raise UserError(
-        f"{roots[0] / names[0]}: the ImageNet weights of {config.net} are not there; {todo}, "
+        f"{roots[0] / kept.files[0]}: the ImageNet weights of {config.backbone} are not there; {todo}, "
         "or name them with WEIGHTS FILE"
         f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
     )
 
 
-def _load_resnet18(model: Any, path: Path) -> LoadReport:
+def _load_folded(model: Any, path: Path, backbone: Backbone) -> LoadReport:
     """Fills conv1 and blocks 1 to 3 from an archive of folded kernels [kh, kw, in, out] and biases."""
+    assert backbone.weights is not None and backbone.stds is not None
+    expected = Path(backbone.weights.files[0]).name
     arrays = _read_archive(path)
     report = LoadReport(str(path))
     values = []
@@ -108,14 +104,14 @@ def _load_resnet18(model: Any, path: Path) -> LoadReport:
         if theirs is None:
             continue
         if theirs not in arrays:
-            raise UserError(f"{path}: lacks {theirs}; it is not a ResNet-18 trunk ({RESNET18})")
+            raise UserError(f"{path}: lacks {theirs}; it is not a ResNet-18 trunk ({expected})")
         value = arrays.pop(theirs)
         if value.shape != tuple(variable.shape) or value.dtype != np.float32:
             raise UserError(
                 f"{path}: {theirs} is {value.dtype} {list(value.shape)}, "
                 f"the model's {name} float32 {list(variable.shape)}"
             )
-        values.append((variable, _from_rgb(value) if theirs == "conv1.weight" else value))
+        values.append((variable, _from_rgb(value, backbone.stds) if theirs == "conv1.weight" else value))
         report.matched.append(name)
     for variable, value in values:  # all or nothing
         variable.assign(value)
@@ -123,11 +119,11 @@ def _load_resnet18(model: Any, path: Path) -> LoadReport:
     return report
 
 
-def _from_rgb(kernel: np.ndarray) -> np.ndarray:
-    """conv1's kernel for pixels 0..255 in B, G, R order, from one for normalised R, G, B; the sums stay what
-    they were.
+def _from_rgb(kernel: np.ndarray, stds: tuple[float, float, float]) -> np.ndarray:
+    """conv1's kernel for pixels 0..255 in B, G, R order, from one for R, G, B in 0..1 over `stds`, less means
+    that PIXEL_MEANS subtracts; the sums stay what they were.
     """
-    scaled = kernel / (255.0 * np.array(RGB_STDS)[:, None])
+    scaled = kernel / (255.0 * np.array(stds)[:, None])
     return scaled[:, :, ::-1].astype(np.float32)
 
 

@@ -26,7 +26,7 @@ class RecipeModels:
     Example:
 
         with RecipeModels() as models:
-            model = models.load(load_config(overrides=["NET", "res50"]), 100, 70)
+            model = models.load(load_config(overrides=["BACKBONE", "res50"]), 100, 70)
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class RecipeModels:
             self._last = None  # one model at a time: they are large
             self._last = (wanted, build_model(*wanted))
         model = self._last[1]
-        prefix = Path(self._folder.name) / f"{config.net}_{num_entities}_{num_predicates}.ckpt"
+        prefix = Path(self._folder.name) / f"{config.backbone}_{num_entities}_{num_predicates}.ckpt"
         if not Path(f"{prefix}.index").exists():
             write_recipe_checkpoint(model, prefix)
         load_release_checkpoint(model, prefix)
@@ -57,7 +57,7 @@ class RecipeModels:
 def write_recipe_checkpoint(model: Any, prefix: str | Path) -> None:
     """Writes the recipe's values of the model's variables as TensorFlow 1 does, under the release's names."""
     shapes = {
-        str(release_name(name, model.config.net)): variable.shape
+        str(release_name(name, model.config.backbone)): variable.shape
         for name, variable in model.named_variables().items()
     }
     values = [recipe_value(name, shape) for name, shape in shapes.items()]

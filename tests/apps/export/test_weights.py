@@ -9,10 +9,11 @@ import pytest
 
 import dsg
 from dsg.apps.export.weights import PRECISIONS, rounded, share_weights
+from dsg.config import from_values, stored_values
 from dsg.datasets.shapes.generator import make_picture
-from dsg.engine.snapshots import load_snapshot, save_snapshot
+from dsg.engine.snapshots import load_meta, load_snapshot, save_snapshot
 from dsg.errors import UserError
-from tests.small_trained import write_snapshot
+from tests.small_trained import ROOT, write_snapshot
 
 TOLERANCE = {"float32": 0.0, "rounded": 1 / 8192, "float16": 1 / 1024}
 
@@ -43,6 +44,18 @@ def test_weights_only(source: Path, tmp_path: Path, precision: str) -> None:
         )
     assert b"someone" not in target.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["shared.npz"]
+
+
+def test_a_snapshot_of_a_version_that_called_the_backbone_net(tmp_path: Path) -> None:
+    bundled, target = ROOT / "data" / "demo" / "mini.npz", tmp_path / "again.npz"
+    before = load_meta(bundled)
+    assert "BACKBONE" not in before.config and before.config["NET"] == before.net == "mini"
+    share_weights(bundled, target)
+    after = load_meta(target)
+    assert "NET" not in after.config and after.net == "mini"
+    configs = [from_values(stored_values(meta.config)) for meta in (before, after)]
+    assert configs[0] == configs[1] and (configs[0].model, configs[0].backbone) == ("dsg", "mini")
+    assert dsg.load(target).config == configs[0]
 
 
 def test_sizes(source: Path, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dsg.apps.tables.plan import Request, config_files, parse_seeds, plan_runs
+from dsg.apps.tables.plan import Request, parse_seeds, plan_runs
 from dsg.apps.tables.rows import GRAPH, PUBLISHED, PUBLISHED_ERRORS, TABLES, published
-from dsg.config import BASELINES, load_config
-from dsg.config.schema import VARIANTS
+from dsg.config import BASELINES, config_files, load_config
+from dsg.config.dsg import VARIANTS
 from dsg.errors import UserError
 from tests.tiny import ROOT
 
@@ -53,7 +53,7 @@ def test_runs_of_the_first_table():
     assert (
         runs[3].config.train.epochs == 30 and runs[3].config.baseline.features == "resnet50"
     )  # ssas_vrd.yml
-    assert runs[2].config.net == "vrd" and runs[2].config.train.optimizer == "rmsprop"  # vrd_net.yml
+    assert runs[2].config.net == "vrd" and runs[2].config.train.optimizer == "rmsprop"  # models/vrd.yml
     assert runs[4].config.box_source == "rpn" and runs[5].config.train.stepsize == (10, 20, 30, 40)
 
 
@@ -142,6 +142,7 @@ def test_options_are_for_everyone_a_kind_or_a_row():
         ({"seeds": "\N{SUPERSCRIPT TWO}"}, "--seeds"),
         ({"net": "ssas"}, "ssas is a baseline"),
         ({"net": "vrd", "table": 4}, "vrd is a baseline"),
+        ({"net": "res34"}, "unknown net 'res34': "),
     ],
 )
 def test_mistakes(changes, message):
@@ -154,13 +155,5 @@ def test_places():
     found = request(dataset="/somewhere/Mine", net="res18")
     assert (found.dataset_name, found.folder) == ("Mine", Path("/o/res18/Mine_tables/table"))
     assert request(dataset="visual_genome").dataset_name == "visualgenome"
-    assert [path.name for path in config_files(CFGS, "vrd", "vrd")] == ["vrd.yml", "vrd_net.yml"]
-    assert [path.name for path in config_files(CFGS, "clevr", "ssas")] == [
-        "clevr.yml",
-        "ssas.yml",
-        "ssas_clevr.yml",
-    ]
-    for folder in ("mini", "paper", "net"):  # a data set's folder, called like a net or the end of its name
-        assert [path.name for path in config_files(CFGS, folder, "res101")] == ["res101.yml"]
     validation = plan_runs(request(split="validation"))[0]
     assert validation.results.parent.name == "validation"

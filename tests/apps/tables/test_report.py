@@ -56,6 +56,21 @@ def test_a_run_is_finished_with_its_options_and_results_only(tmp_path):
         tested = {"config": {**flatten(run.config), option: 0.25}}
         run.results.write_text(json.dumps({**results(0.5), "fingerprint": json.dumps(tested)}))
         assert again.finished(run) == same
+    run.results.write_text(json.dumps(results(0.5)))
+    stored = json.loads((tmp_path / "runs.json").read_text())
+    (begun,) = stored.values()
+    assert begun["options"].pop("BACKBONE") == "res50"
+    for net in ("res50", "res18", "vgg16"):  # as a version wrote it down that called them NET
+        begun["options"]["NET"] = net
+        (tmp_path / "earlier.json").write_text(json.dumps(stored))
+        assert Account(tmp_path / "earlier.json").finished(run) == (net == "res50")
+    tested = {"config": {**flatten(run.config), "NET": "res50"}}
+    run.results.write_text(json.dumps({**results(0.5), "fingerprint": json.dumps(tested)}))
+    assert again.finished(run)
+    del tested["config"]["MODEL"], tested["config"]["BACKBONE"]
+    tested["config"]["NET"] = "res18"
+    run.results.write_text(json.dumps({**results(0.5), "fingerprint": json.dumps(tested)}))
+    assert not again.finished(run)
     run.results.unlink()
     assert not again.finished(run)
     (tmp_path / "runs.json").write_text("{ damaged")

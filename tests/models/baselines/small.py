@@ -16,7 +16,7 @@ ENTITIES, PREDICATES, CHANNELS = 5, 3, 8
 
 def config(net: str, *overrides: str) -> Config:
     """`net` on `mini`'s trunk, as its file has it but small."""
-    file = CFGS / ("vrd_net.yml" if net == "vrd" else f"{net}.yml")
+    file = CFGS / "models" / f"{net}.yml"
     sizes = ["BASELINE.EMBEDDING", "6", "BASELINE.MODULE_LAYERS", "3", "BASELINE.MODULE_KERNEL", "3"]
     sizes += ["BASELINE.MODULE_CHANNELS", "2", "BASELINE.SHIFT_SIZE", "4"]
     return load_config([CFGS / "shapes.yml", file], [*sizes, *overrides])

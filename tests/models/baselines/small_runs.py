@@ -29,7 +29,7 @@ PAIRS = [word for pair in SMALL.items() for word in pair]
 
 def settings(net: str, data: Path, *overrides: str) -> Any:
     """Configuration, training and validation split."""
-    file = CFGS / ("vrd_net.yml" if net == "vrd" else f"{net}.yml")
+    file = CFGS / "models" / f"{net}.yml"
     pairs = ["DATA.DIR", str(data), *PAIRS, *overrides]
     config = load_config([CFGS / "shapes.yml", file, *CFGS.glob(f"{net}_shapes.yml")], pairs)
     return config, *load_splits(config, "shapes")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsg.config import load_config
+from dsg.config import config_files, load_config
 from dsg.models.baselines.heads import make_head
 from tests.models.baselines import oracle
 from tests.models.baselines.small import CFGS, config, features, head, queries, weights_of
 
 
 def published(net: str, dataset: str):
-    names = [f"{dataset}.yml", "vrd_net.yml" if net == "vrd" else f"{net}.yml", f"{net}_{dataset}.yml"]
-    return load_config([CFGS / name for name in names if (CFGS / name).exists()])
+    return load_config(config_files(CFGS, dataset, net))
 
 
 @pytest.mark.parametrize(

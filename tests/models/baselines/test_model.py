@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
-from dsg.models.baselines.features import KERAS_LAYER, MOVING, PIXEL_MEANS, make_features
+from dsg.models.baselines.features import KERAS_LAYER, KERAS_MEANS, MOVING, make_features
 from dsg.models.baselines.heads import Attention
 from dsg.models.baselines.losses import cross_entropy
 from dsg.models.baselines.model import build_baseline, discounted
@@ -150,7 +150,7 @@ def test_options_that_do_not_fit(pairs, parts) -> None:
 
 
 def test_what_answers_with_boxes_is_told_so() -> None:
-    with pytest.raises(UserError, match="NET ssas is a baseline"):
+    with pytest.raises(UserError, match="MODEL ssas is a baseline"):
         build_model(config("ssas"), 5, 3)
 
 
@@ -201,7 +201,7 @@ def test_resnet50_of_keras(tmp_path) -> None:
     names = features.named_variables("features/")
     assert "features/conv1_conv/kernel" in names and len(names) == len(features.cnn.weights)
     assert not [name for name in names if "conv5" in name]
-    means = tf.constant(PIXEL_MEANS["resnet50"], tf.float32)
+    means = tf.constant(KERAS_MEANS, tf.float32)
     image = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
     seen = features(image)
     expected = features.cnn(tf.cast(image, tf.float32) - means, training=False)

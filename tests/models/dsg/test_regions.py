@@ -11,7 +11,9 @@ import tensorflow as tf
 from dsg.boxes.transform import union_boxes
 from dsg.config import load_config
 from dsg.models.dsg.parts import make_parts
-from dsg.models.dsg.regions import BoxSet, RegionEncoder, ResnetHead, SmallHead, crop, normalise
+from dsg.models.dsg.regions import BoxSet, RegionEncoder, crop, normalise
+from dsg.nets.backbones.resnet import ResnetHead
+from dsg.nets.backbones.small import SmallHead
 from dsg.nets.layers import Conv
 from tests.golden import golden
 from tests.models.dsg.cases import close

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dsg.boxes.transform import clip, decode
 from dsg.config import flatten, load_config
-from dsg.config.schema import VARIANTS
+from dsg.config.dsg import VARIANTS
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.parts import wanted_parts

@@ -19,9 +19,8 @@ from dsg.apps.cost.owners import Owners, parameters_by_part
 from dsg.apps.cost.settings import CostSettings
 from dsg.apps.cost.subjects import photograph_batch, vocabulary
 from dsg.apps.cost.timing import in_turns
-from dsg.config import Config, flatten
-from dsg.config.load import from_values
-from dsg.config.schema import VARIANTS
+from dsg.config import Config, flatten, from_values
+from dsg.config.dsg import VARIANTS
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.model import DSG

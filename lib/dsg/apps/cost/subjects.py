@@ -34,7 +34,7 @@ def recipe_model(config: Config, entities: int, predicates: int) -> DSG:
     """The model of `config` with the weights of the reference cases: random, but signals keep their size."""
     model = build_model(config, entities, predicates)
     for name, variable in model.named_variables().items():
-        theirs = release_name(name, config.net)
+        theirs = release_name(name, config.backbone)
         if theirs is not None:
             variable.assign(recipe_value(theirs, variable.shape))
     return model

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dsg.config import options
+from dsg.config import options, stored_values
 from dsg.engine.snapshots import Meta, Snapshot, load_snapshot, save_snapshot
 from dsg.errors import UserError
 from dsg.runtime.files import refuse_folder, replacing
@@ -62,8 +62,7 @@ def share_weights(source: Path, target: Path, precision: str = "float32", larges
 def shared_meta(snapshot: Snapshot) -> Meta:
     """What a file of weights says of itself: network, options, vocabulary, scores; no history, no folders."""
     known = options()
-    config = {name: value for name, value in snapshot.meta.config.items() if name in known}
-    config.update({name: known[name].default for name in LOCAL})
+    config = {**stored_values(snapshot.meta.config), **{name: known[name].default for name in LOCAL}}
     return dataclasses.replace(
         snapshot.meta, config=config, epoch_step=0, epoch_state={}, history=[], images_per_step=0
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 
 from dsg.apps.snapshot_choice import CURVES, RESULTS, TABLE
-from dsg.config import options
+from dsg.config import options, without_net
 from dsg.engine.session import read_sessions
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
@@ -121,7 +122,10 @@ def _read_config(path: Path) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return dict(_flatten(tree, "")) if isinstance(tree, dict) else {}
+    values = dict(_flatten(tree, "")) if isinstance(tree, dict) else {}
+    with contextlib.suppress(UserError):
+        return without_net(values)
+    return values
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:

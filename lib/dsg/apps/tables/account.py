@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.apps.tables.plan import PlannedRun
-from dsg.config import Config, flatten
+from dsg.config import Config, flatten, stored_values
 from dsg.errors import UserError
 from dsg.runtime.files import write_text
 
@@ -48,7 +48,7 @@ class Account:
     def finished(self, run: PlannedRun) -> bool:
         """Whether a run with these options has been finished and its results are there."""
         entry = self._entries.get(_key(run))
-        known = entry is not None and entry.finished and entry.options == _options(run)
+        known = entry is not None and entry.finished and _same_options(entry, run)
         return known and run.results.is_file() and _tested_as_asked(run)
 
     def seconds(self, run: PlannedRun) -> float:
@@ -143,11 +143,21 @@ def _key(run: PlannedRun) -> str:
 def _tested_as_asked(run: PlannedRun) -> bool:
     """Whether the results are of this configuration; a test by hand, with other options, replaces them."""
     try:
-        found = json.loads(json.loads(run.results.read_text(encoding="utf-8"))["fingerprint"])["config"]
-        asked = json.loads(json.dumps(flatten(run.config)))
-        return all(found[name] == asked[name] for name in asked if name in found and name not in NO_MATTER)
-    except (OSError, ValueError, KeyError, TypeError):
+        stored = json.loads(json.loads(run.results.read_text(encoding="utf-8"))["fingerprint"])["config"]
+        tested, asked = stored_values(stored), json.loads(json.dumps(flatten(run.config)))
+        return all(asked[name] == value for name, value in tested.items() if name not in NO_MATTER)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return True  # what is wrong with the file is said when it is read
+
+
+def _same_options(entry: Entry, run: PlannedRun) -> bool:
+    """Whether a run was begun with the options that are asked for, whatever version wrote that down."""
+    try:
+        begun = stored_values(entry.options)
+    except UserError:
+        return False
+    defaults = json.loads(json.dumps(flatten(Config())))
+    return {**defaults, **begun} == {**defaults, **_options(run)}
 
 
 def _options(run: PlannedRun) -> dict[str, Any]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.apps.tables.rows import BASELINE, GRAPH, TABLES, Row
-from dsg.config import BASELINES, Config, flatten, load_config
+from dsg.config import BASELINES, Config, config_files, flatten, load_config, options
 from dsg.datasets.catalogue import CATALOGUE
 from dsg.engine.runs import Run
 from dsg.errors import UserError
 
 SEED = "RNG_SEED"
-SMALL_TRUNKS = ("res18", "mini")  # the baselines see through these where the table's net does
 # Paper-or-release choices that concern baselines, too: taken from the table's net, so that rows compare.
 SHARED_CHOICES = ("TEST.ROLE_CONFLICT", "BASELINE.INTERNAL")
 KEYED = re.compile(r"(?P<rows>[a-z_]+):(?P<key>.+)")
@@ -122,22 +121,10 @@ def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str
     return found
 
 
-def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
-    """The configurations that train.sh reads for a net on a data set, in its order."""
-    own = cfgs / (f"{net}_net.yml" if net in CATALOGUE else f"{net}.yml")
-    found = (cfgs / f"{dataset.lower()}.yml", own, cfgs / f"{net}_{dataset.lower()}.yml")
-    return [path for path in found if path.is_file() and (path == own or not _of_a_net(path))]
-
-
-def _of_a_net(path: Path) -> bool:
-    """Whether a file configures a net rather than a data set, whose folder may have the same name."""
-    return any(line.startswith("NET:") for line in path.read_text(encoding="utf-8").splitlines())
-
-
 def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
     dataset, net = request.dataset_name, request.net
     own = load_config(config_files(request.cfgs, dataset, net))
-    if own.net in BASELINES:
+    if own.model in BASELINES:
         raise UserError(
             f"{net} is a baseline, and a table's net is that of its rows with a scene graph, such as res101; "
             "table 1 has the baselines as rows"
@@ -146,21 +133,22 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
     pairs = ["VARIANT", row.variant, *row.pairs]
     if row.kind == BASELINE:
         net, name = row.key, f"{request.tag}_{request.net}"
-        pairs = ["BASELINE.FEATURES", own.net if own.net in SMALL_TRUNKS else "resnet50"]
+        features = options()["BASELINE.FEATURES"]  # the table's backbone where the baselines can have it
+        seen = own.backbone in features.metadata["choices"]
+        pairs = ["BASELINE.FEATURES", own.backbone if seen else features.default]
         chosen, default = flatten(own), flatten(Config())
         pairs += [
             word for key in SHARED_CHOICES if chosen[key] != default[key] for word in (key, chosen[key])
         ]
     pairs += [*by_rows[""], *by_rows[row.kind], *by_rows[row.key]]
     files = config_files(request.cfgs, dataset, net)
-    named = ["NET", net] if row.kind == BASELINE else []
-    named += ["DATA.DIR", request.data] if request.data else []
+    data = ["DATA.DIR", request.data] if request.data else []
     try:
-        config = load_config(files, [*named, *pairs])
+        config = load_config(files, [*data, *pairs])
         if seed > 1:
             name += f"_seed{seed}"
             pairs += [SEED, str(config.rng_seed + seed - 1)]
-            config = load_config(files, [*named, *pairs])
+            config = load_config(files, [*data, *pairs])
     except UserError as error:
         keys = f"{row.key}:KEY VALUE or {row.kind}:KEY VALUE"
         raise UserError(f"row {row.title}: {error} (an option for some rows only: {keys})") from None

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 
 from dsg.apps.tables.account import Account, epochs_done, time_left
-from dsg.apps.tables.plan import PlannedRun, Request, config_files
+from dsg.apps.tables.plan import PlannedRun, Request
+from dsg.config import config_files
 from dsg.errors import UserError
 from dsg.runtime.interrupt import Interrupted
 from dsg.runtime.progress import duration

@@ -21,17 +21,12 @@ from dsg.errors import UserError
 from dsg.metrics.raster import MAP_SIZE
 from dsg.models.baselines.samples import IMAGE_SIZE
 from dsg.models.weights import NO_WEIGHTS, load_initial_weights
-from dsg.nets.backbones.small import SmallTrunk
+from dsg.nets.backbones import BACKBONES
 from dsg.nets.layers import Block
 from dsg.runtime.arrays import DAMAGE, reason_of
 
 KERAS_LAYER = "conv4_block6_out"  # `activation_40` of Keras 2.0
-# Of B, G and R: Keras' caffe preprocessing, and what experiments/cfgs has for our trunks.
-PIXEL_MEANS = {
-    "resnet50": (103.939, 116.779, 123.68),
-    "res18": (103.53, 116.28, 123.675),
-    "mini": (110.0, 110.0, 110.0),
-}
+KERAS_MEANS = (103.939, 116.779, 123.68)  # of B, G and R: Keras' caffe preprocessing
 HDF5 = (".h5", ".hdf5")
 MOVING = ("moving_mean", "moving_variance")
 
@@ -41,9 +36,9 @@ class Features(Block, abc.ABC):
 
     channels: int
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, means: tuple[float, float, float]) -> None:
         super().__init__()
-        self._means = tf.constant(PIXEL_MEANS[kind], tf.float32)
+        self._means = tf.constant(means, tf.float32)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         features = self.see(tf.cast(images, tf.float32) - self._means, training)
@@ -62,8 +57,9 @@ class TrunkFeatures(Features):
     """The map at stride 16 of the trunk of `res18` or `mini`."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.trunk = SmallTrunk(kind, feature_stride=16)
+        backbone = BACKBONES[kind]
+        super().__init__(backbone.means)
+        self.trunk = backbone.trunk(16, 0)
         self.channels = self.trunk.channels
         self._kind = kind
 
@@ -72,14 +68,14 @@ class TrunkFeatures(Features):
 
     def load(self, config: Config) -> Any:
         given = config.weights and config.weights.lower() != NO_WEIGHTS
-        if given and (self._kind == "mini" or _is_snapshot(Path(config.weights))):
+        if given and (BACKBONES[self._kind].weights is None or _is_snapshot(Path(config.weights))):
             return self._load_snapshot(Path(config.weights))
-        return load_initial_weights(self, dataclasses.replace(config, net=self._kind))
+        return load_initial_weights(self, dataclasses.replace(config, backbone=self._kind))
 
     def _load_snapshot(self, path: Path) -> str:
         """Take the trunk of a snapshot of the net whose trunk this is."""
         snapshot = load_snapshot(path)
-        expected = PIXEL_MEANS[self._kind]
+        expected = BACKBONES[self._kind].means
         means = from_values({"PIXEL_MEANS": snapshot.meta.config.get("PIXEL_MEANS", expected)}).pixel_means
         same = len(means) == len(expected) and np.allclose(means, expected)
         if snapshot.meta.net != self._kind or not same:
@@ -99,7 +95,7 @@ class KerasFeatures(Features):
     channels = 1024
 
     def __init__(self) -> None:
-        super().__init__("resnet50")
+        super().__init__(KERAS_MEANS)
         self.cnn = _keras_resnet(None)
 
     def see(self, pixels: tf.Tensor, training: bool) -> tf.Tensor:

@@ -47,7 +47,7 @@ class Baseline(tf.keras.Model):
                 f"BASELINE.HIDDEN {hidden}: attention multiplies it with the {channels} channels of "
                 f"{options.features}; set it to {channels} or 0, or BASELINE.CONVOLUTIONS to 1"
             )
-        self.head = make_head(config.net, options, hidden, num_entities, num_predicates)
+        self.head = make_head(config.model, options, hidden, num_entities, num_predicates)
 
     def call(self, batch: Batch, training: bool = False) -> Attention:
         """Attention of every iteration, from `features` of the batch where they are kept, else from
@@ -77,7 +77,7 @@ class Baseline(tf.keras.Model):
         """Subject and object loss of each query, float32 [B, Q] each."""
         options = self.config.baseline
         targets = (batch["subject_maps"], batch["object_maps"])
-        if self.config.net == "ssas" and options.internal == "loss":
+        if self.config.model == "ssas" and options.internal == "loss":
             weights = discounted(options.discount, options.iterations)
             subject, object_ = (
                 tf.add_n(
@@ -126,7 +126,7 @@ class Baseline(tf.keras.Model):
         """The answer of one role, from its maps."""
         options = self.config.baseline
         last = maps[-1]
-        if self.config.net == "ssas" and options.internal == "ensemble":
+        if self.config.model == "ssas" and options.internal == "ensemble":
             # The weights have the sum 1, and the mean over T + 1 comes on top: the release's, kept.
             weights = discounted(options.discount, options.iterations)
             last = tf.add_n([weight * one for weight, one in zip(weights, maps)]) / len(maps)
@@ -177,4 +177,4 @@ def check_options(config: Config) -> None:
             "BASELINE.UNKNOWN_RATE knows to be hidden"
         )
     if (config.train.precision, config.test.precision) != ("float32", "float32"):
-        raise UserError(f"{config.net} computes in float32: leave TRAIN.PRECISION and TEST.PRECISION alone")
+        raise UserError(f"{config.model} computes in float32: leave TRAIN.PRECISION and TEST.PRECISION alone")

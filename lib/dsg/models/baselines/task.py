@@ -44,7 +44,7 @@ class BaselineTask:
 
     def initial_weights(self, model: Baseline, training: Dataset) -> Any:
         report = model.features.load(self._config)
-        if self._config.net == "ss":
+        if self._config.model == "ss":
             fit_shifts(model, training)
         return report
 

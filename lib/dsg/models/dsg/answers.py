@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dsg.config import Config, from_values, options
+from dsg.config import Config, from_values, stored_values
 from dsg.datasets.records import Vocabulary
 from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.models.dsg.answer_sets import answer_sets
@@ -95,8 +95,7 @@ def load_trained(path: str | Path) -> Trained:
     from dsg.models.dsg.build import build_model
 
     snapshot = load_snapshot(Path(path))
-    known = options()  # an option of another version is left aside
-    config = from_values({name: value for name, value in snapshot.meta.config.items() if name in known})
+    config = from_values(stored_values(snapshot.meta.config))
     vocabulary = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
     model = build_model(config, len(vocabulary.objects), len(vocabulary.predicates))
     restore(snapshot, model)

@@ -21,13 +21,13 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
         num_predicates: R, predicates of the vocabulary.
 
     Raises:
-        UserError: NET is a baseline, which `dsg.models.baselines` builds.
+        UserError: MODEL is a baseline, which `dsg.models.baselines` builds.
     """
     from dsg.config import BASELINES
 
-    if config.net in BASELINES:
+    if config.model in BASELINES:
         raise UserError(
-            f"NET {config.net} is a baseline, which answers with maps; needed here is one "
+            f"MODEL {config.model} is a baseline, which answers with maps; needed here is one "
             "that answers with boxes, such as res101"
         )
     import tensorflow as tf

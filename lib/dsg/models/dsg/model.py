@@ -45,7 +45,8 @@ class DSG(tf.keras.Model):
     Example:
         >>> from dsg.config import load_config
         >>> from dsg.models.dsg.build import build_model
-        >>> model = build_model(load_config(overrides=["NET", "mini"]), num_entities=48, num_predicates=4)
+        >>> config = load_config(overrides=["BACKBONE", "mini"])
+        >>> model = build_model(config, num_entities=48, num_predicates=4)
         >>> batch = {"image": tf.zeros([1, 64, 96, 3]), "image_size": tf.constant([[64.0, 96.0]])}
         >>> batch["queries"] = tf.constant([[[0, 1, 2], [3, 1, 5]]])
         >>> model.predict_roles(batch).role_probabilities.shape  # [B, Q, N, 4]

@@ -15,9 +15,8 @@ from dsg.models.dsg.classifiers import (
 from dsg.models.dsg.geometry import PairGeometry
 from dsg.models.dsg.gpi import GraphLayer
 from dsg.models.dsg.refiner import BoxRefiner
-from dsg.models.dsg.regions import RegionEncoder, ResnetHead, SmallHead
-from dsg.nets.backbones.resnet import ResnetTrunk
-from dsg.nets.backbones.small import LAYOUTS, SmallTrunk
+from dsg.models.dsg.regions import RegionEncoder
+from dsg.nets.backbones import BACKBONES
 from dsg.nets.layers import Initializer, normal
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons
@@ -45,7 +44,7 @@ class Parts(NamedTuple):
 
 def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
     """All parts of the model that `config` describes."""
-    small = config.net in LAYOUTS
+    small = not BACKBONES[config.backbone].released
     with_graph, wanted = config.has_graph, wanted_parts(config)
     dim = config.head.dim + COORDINATES
     trunk = _trunk(config)
@@ -171,15 +170,11 @@ def wanted_parts(config: Config) -> set[str]:
 
 
 def _trunk(config: Config) -> Any:
-    if config.net in LAYOUTS:
-        return SmallTrunk(config.net, config.feature_stride, config.resnet.fixed_blocks)
-    return ResnetTrunk(config.net, config.resnet.fixed_blocks)
+    return BACKBONES[config.backbone].trunk(config.feature_stride, config.resnet.fixed_blocks)
 
 
 def _head(config: Config, cin: int, size: int, channels: int) -> Any:
-    if config.net in LAYOUTS:
-        return SmallHead(cin, channels, config.head.dim, size)
-    return ResnetHead(config.head.dim)
+    return BACKBONES[config.backbone].head(cin, channels, config.head.dim, size)
 
 
 def _normal(config: Config, stddev: float) -> Initializer:

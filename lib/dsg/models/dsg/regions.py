@@ -16,49 +16,9 @@ import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
 from dsg.models.dsg.outputs import RegionFeatures
-from dsg.nets.backbones.resnet import Block4
 from dsg.nets.kernels.bilinear import sample
-from dsg.nets.layers import Block, Conv, Dense, StandardisedConv, single_cells
+from dsg.nets.layers import Block
 from dsg.nets.masks import cells
-
-
-class ResnetHead(Block):
-    """Crops [M, s, s, 1024] -> block 4 [M, s, s, 2048] and features [M, dim]: a linear map, averaged over the
-    crop.
-    """
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.width = 2048  # of the maps
-        self.block4 = Block4()
-        self.project = Conv(2048, dim)
-
-    def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        maps = self.block4(crops)
-        # The mean of a linear map is the map of the mean: one position instead of s * s.
-        mean = tf.reduce_mean(maps, [1, 2], keepdims=True)
-        return maps, self.project(mean)[:, 0, 0]
-
-
-class SmallHead(Block):
-    """Crops [M, s, s, C] -> maps [M, s, s, channels] and features [M, dim], for nets without an ImageNet
-    block 4.
-    """
-
-    def __init__(self, cin: int, channels: int, dim: int, size: int, convolutions: int = 2) -> None:
-        super().__init__()
-        self.width = channels  # of the maps
-        kernel = 3 if size > 1 else 1
-        widths = [cin, *[channels] * convolutions]
-        self.convs = [StandardisedConv(a, b, kernel) for a, b in zip(widths[:-1], widths[1:])]
-        self.project = Dense(channels, dim)
-
-    def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        maps = single_cells(crops)
-        for conv in self.convs:
-            maps = conv(maps)
-        maps = tf.reshape(maps, tf.concat([tf.shape(crops)[:3], [maps.shape[-1]]], 0))
-        return maps, self.project(tf.reduce_mean(maps, [1, 2]))
 
 
 def normalise(boxes: tf.Tensor, image_size: tf.Tensor, stride: int) -> tf.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block, FrozenNormConv, single_cells
+from dsg.nets.layers import Block, Conv, FrozenNormConv, single_cells
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
@@ -106,3 +106,21 @@ class Block4(Block):
         for unit in self.units:
             maps = unit(maps, centre_tap=maps.shape.rank == 2)
         return tf.reshape(maps, tf.concat([tf.shape(crops)[:3], [maps.shape[-1]]], 0))
+
+
+class ResnetHead(Block):
+    """Crops [M, s, s, 1024] -> block 4 [M, s, s, 2048] and features [M, dim]: a linear map, averaged over the
+    crop.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.width = 2048  # of the maps
+        self.block4 = Block4()
+        self.project = Conv(2048, dim)
+
+    def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        maps = self.block4(crops)
+        # The mean of a linear map is the map of the mean: one position instead of s * s.
+        mean = tf.reduce_mean(maps, [1, 2], keepdims=True)
+        return maps, self.project(mean)[:, 0, 0]

@@ -12,7 +12,7 @@ from typing import Union
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block, Conv, StandardisedConv
+from dsg.nets.layers import Block, Conv, Dense, StandardisedConv, single_cells
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
@@ -120,6 +120,27 @@ class SmallTrunk(Block):
         if not self._fixed_blocks:
             return False
         return first in ("conv1", *(f"block{number + 1}" for number in range(self._fixed_blocks)))
+
+
+class SmallHead(Block):
+    """Crops [M, s, s, C] -> maps [M, s, s, channels] and features [M, dim], for nets without an ImageNet
+    block 4.
+    """
+
+    def __init__(self, cin: int, channels: int, dim: int, size: int, convolutions: int = 2) -> None:
+        super().__init__()
+        self.width = channels  # of the maps
+        kernel = 3 if size > 1 else 1
+        widths = [cin, *[channels] * convolutions]
+        self.convs = [StandardisedConv(a, b, kernel) for a, b in zip(widths[:-1], widths[1:])]
+        self.project = Dense(channels, dim)
+
+    def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        maps = single_cells(crops)
+        for conv in self.convs:
+            maps = conv(maps)
+        maps = tf.reshape(maps, tf.concat([tf.shape(crops)[:3], [maps.shape[-1]]], 0))
+        return maps, self.project(tf.reduce_mean(maps, [1, 2]))
 
 
 def _quarters(x: tf.Tensor) -> tf.Tensor:

@@ -109,7 +109,7 @@ def _legacy_rng(seed: int) -> Any:
 def _config(golden: Golden, net: str, settings: Path | None) -> Config:
     target, longest = (str(golden.integer(f"input/{key}", *SIDES)) for key in ("target_size", "max_size"))
     file = None if settings is None else settings / f"{net}.yml"
-    overrides = ["NET", net]
+    overrides = ["BACKBONE", net]
     for mode in ("TRAIN", "TEST"):
         overrides += [f"{mode}.SCALES", target, f"{mode}.MAX_SIZE", longest]
     return load_config([file] if file is not None and file.exists() else [], overrides)

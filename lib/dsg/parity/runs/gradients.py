@@ -63,7 +63,7 @@ def run(
     """
     case = read_case(_inputs(golden, forward), settings)
     model = models.load(case.config, case.num_entities, case.num_predicates)
-    net = case.config.net
+    net = case.config.backbone
     variables = {str(release_name(name, net)): value for name, value in model.named_variables().items()}
     trained = [str(release_name(name, net)) for name in model.trainable_names()]
     optimizer = Momentum({name: variables[name] for name in trained}, golden.number("momentum"))

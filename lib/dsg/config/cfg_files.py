@@ -1,0 +1,84 @@
+"""The folder of configuration files, `experiments/cfgs`: which nets it has, and which files a run reads.
+
+`<dataset>.yml` has what belongs to a data set, `<net>.yml` what belongs to a net, and `<net>_<dataset>.yml`
+what belongs to both. A net chooses MODEL or BACKBONE (or NET), itself or in the file that it changes; that
+tells it from a data set. Systems other than dsg lie in `models/`, so that the baseline vrd and the data set
+vrd do not meet. Files are only looked at here, with nothing but the standard library, so that help can list
+the nets; `yaml_file` reads and checks them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from dsg.errors import UserError
+
+MODELS = "models"
+CHOICES = {"MODEL", "BACKBONE", "NET"}
+LINE = re.compile(r"(?m)^([A-Z][A-Z0-9_.]*)[ \t]*:[ \t]*(?:[\"']?([^\"'#\n]*))")
+
+
+def net_names(cfgs: Path) -> list[str]:
+    """The nets of a folder of configuration files, in alphabetical order."""
+    files = [*(cfgs / MODELS).glob("*.yml"), *cfgs.glob("*.yml")]
+    return sorted({path.stem for path in files if _is_net(path) and not _is_older_name(path)})
+
+
+def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
+    """The files that train.sh reads for a net on a data set, in its order; only the net's must be there.
+
+    Args:
+        cfgs: the folder of configuration files.
+        dataset: the data set's name, or that of its folder; empty: none. A folder that is called like a net,
+            or like the end of its name, does not bring that net's options.
+        net: a net's name; empty: none.
+
+    Raises:
+        UserError: there is no such net.
+    """
+    label = dataset.lower()
+    before = [cfgs / f"{label}.yml"] if label else []
+    own = [_file_of(cfgs, net)] if net else []
+    after = [cfgs / f"{net}_{label}.yml"] if net and label else []
+    return [*_of_data(before), *own, *_of_data(after)]
+
+
+def _file_of(cfgs: Path, net: str) -> Path:
+    """The file of a net's own."""
+    nets = net_names(cfgs)
+    if net not in nets:
+        near = difflib.get_close_matches(net, nets, n=1)
+        hint = f"did you mean {near[0]}? All: " if near else "one of "
+        raise UserError(f"unknown net {net!r}: {hint}{' '.join(nets)}")
+    own = cfgs / MODELS / f"{net}.yml"
+    return own if own.is_file() else cfgs / f"{net}.yml"
+
+
+def _of_data(files: list[Path]) -> list[Path]:
+    """Those of the files that are there and are not nets of their own."""
+    return [path for path in files if path.is_file() and not _is_net(path)]
+
+
+def _is_net(path: Path) -> bool:
+    """Whether a file, or one that it changes, chooses what is built."""
+    seen: set[Path] = set()
+    while path not in seen and path.is_file():
+        seen.add(path)
+        lines = _lines(path)
+        if CHOICES & set(lines):
+            return True
+        path = path.parent / lines.get("BASE", "")
+    return False
+
+
+def _is_older_name(path: Path) -> bool:
+    """Whether a file only names another one: commands that name it still work, it is no net of its own."""
+    return set(_lines(path)) == {"BASE"}
+
+
+def _lines(path: Path) -> dict[str, str]:
+    """The keys of a file that stand at the beginning of a line, with what follows them there."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return {match[1]: match[2].strip() for match in LINE.finditer(text)}

@@ -1,0 +1,18 @@
+"""The registry has a task for every system."""
+
+from __future__ import annotations
+
+import pytest
+
+from dsg.config import MODELS, load_config
+from dsg.models.registry import SYSTEMS, task_of
+
+
+def test_there_is_a_line_for_every_model() -> None:
+    assert list(SYSTEMS) == list(MODELS)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_task_of_a_model(model: str) -> None:
+    task = task_of(load_config(overrides=["MODEL", model]))
+    assert type(task).__name__ == ("DsgTask" if model == "dsg" else "BaselineTask")
