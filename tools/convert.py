@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -22,7 +23,7 @@ from dsg.runtime.paths import expanded  # noqa: E402
 
 FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subject, predicate, object (ids of
 annotations, and a name between them), or a JSON list of such objects, or of triples [12, "on", 15]; `-`: the
-entry `relationships` of the file of boxes."""
+entry `relationships` of the file of boxes; `spatial`: computed from the boxes (docs/your-own-data.md)."""
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
     only = "; images of no list are left out"
     parser.add_argument("--train-ids", type=Path, metavar="FILE", help=ids.format("training") + only)
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the images lie: a link is made")
+    parser.add_argument(
+        "--allow-unknown", action="store_true", help="lists may name what does not occur (it is counted)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an earlier conversion")
 
 
@@ -53,7 +57,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     formats = parser.add_subparsers(dest="format", required=True, metavar="coco|visualgenome")
     coco = formats.add_parser("coco", description=FORMATS, formatter_class=raw)
     coco.add_argument("boxes", type=Path, help="JSON with images, annotations, categories")
-    coco.add_argument("relations", help="CSV or JSON, or - (see above)")
+    coco.add_argument("relations", nargs="?", default="", help="CSV or JSON, or -, or spatial (see above)")
+    coco.add_argument("--relations", dest="more_relations", default="", metavar="RELATIONS", help="the same")
     coco.add_argument("--test-boxes", type=Path, metavar="FILE", help="a second file of boxes, for testing")
     coco.add_argument("--test-relations", type=Path, metavar="FILE", help="the relations of those")
     _common(coco)
@@ -66,6 +71,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     genome.add_argument(
         "--names", choices=("name", "synset"), default="name", help="categories are names or WordNet synsets"
     )
+    genome.add_argument(
+        "--predicate-names", choices=("name", "synset"), default="name", help="the same for predicates"
+    )
+    genome.add_argument(
+        "--strict", action="store_true", help="with --names synset: leave out what has no synset"
+    )
     _common(genome)
     return parser.parse_args(arguments)
 
@@ -74,10 +85,12 @@ def run(arguments: Sequence[str]) -> None:
     """Parse the options, convert, tell what came out."""
     given = _parse(arguments)
 
+    from dsg.apps.convert.coco import SPATIAL
     from dsg.apps.convert.command import Options, convert_coco, convert_visual_genome
     from dsg.apps.convert.splits import make_rule
     from dsg.apps.convert.visual_genome import VisualGenomeSource
     from dsg.apps.convert.vocabulary import read_aliases, read_choice
+    from dsg.errors import UserError
 
     options = Options(
         categories=read_choice(given.categories, "categories"),
@@ -87,15 +100,20 @@ def run(arguments: Sequence[str]) -> None:
         rule=make_rule(given.test_ids, given.validation_ids, given.train_ids, given.test_share, given.seed),
         images=expanded(given.images) if given.images else None,
         force=given.force,
+        allow_unknown=given.allow_unknown,
     )
     folder = expanded(given.folder)
     if given.format == "coco":
-        relations = None if given.relations == "-" else Path(given.relations)
+        named = [text for text in (given.relations, given.more_relations) if text]
+        if len(named) != 1:
+            raise UserError("name the relations once: a CSV or JSON file, - or spatial")
+        relations = {"-": None, SPATIAL: SPATIAL}.get(named[0], Path(named[0]))
         account = convert_coco(
             given.boxes, relations, folder, options, given.test_boxes, given.test_relations
         )
     else:
         source = VisualGenomeSource(given.relationships, given.image_data, given.objects, given.names)
+        source = replace(source, predicate_names=given.predicate_names, strict=given.strict)
         account = convert_visual_genome(source, folder, options)
     print("\n".join(account.lines()))
     print(f"{folder}: written; next: python tools/check_dataset.py {folder}")

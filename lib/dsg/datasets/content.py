@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dsg.datasets.records import Dataset, ImageRecord
-from dsg.datasets.stored import StoredRecords
+from dsg.datasets.table.counting import rows_of
+from dsg.datasets.table.stored import StoredRecords
 
 PARTS = ("images", "sizes", "boxes", "categories", "relations")
 Content = dict[str, str]
@@ -36,8 +37,8 @@ def changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[str
 def _of_table(records: StoredRecords) -> dict[str, list[bytes]]:
     """Of all records at once, without making them."""
     table, images = records.table, records.images
-    entities = _rows(table.entity_start[images], table.entity_count[images])
-    triples = _rows(table.triple_start[images], table.triple_count[images])
+    entities = rows_of(table.entity_start[images], table.entity_count[images])
+    triples = rows_of(table.triple_start[images], table.triple_count[images])
     names = "\0".join(table.names[image] for image in images.tolist())
     return {
         "images": [names.encode("utf-8", "surrogatepass"), np.asarray(records.flipped, bool).tobytes()],
@@ -59,13 +60,6 @@ def _of_records(records: Sequence[ImageRecord]) -> dict[str, list[bytes]]:
         "categories": [_bytes(record.entities, np.int64) for record in records],
         "relations": [_bytes(record.triples, np.int64) for record in records],
     }
-
-
-def _rows(start: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Positions of `count[i]` rows from `start[i]` on, for every i in turn."""
-    count = count.astype(np.int64)
-    first = np.cumsum(count) - count
-    return np.arange(int(count.sum())) + np.repeat(start - first, count)
 
 
 def _bytes(values: np.ndarray, dtype: type) -> bytes:

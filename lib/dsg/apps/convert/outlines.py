@@ -7,7 +7,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
-from dsg.datasets.validation import LIMIT
+from dsg.datasets.formats.relationships import LIMIT
 
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2
 

@@ -49,13 +49,12 @@ def spatial_relation(first: Entity, second: Entity) -> str:
     return "above" if below >= 0 else "below"
 
 
-def spatial_relations(entities: list[Entity]) -> list[tuple[Entity, str, Entity]]:
-    """The relations of all pairs of an image's things, in both directions."""
+def spatial_relations(entities: list[Entity]) -> list[tuple[int, str, int]]:
+    """The relations of all pairs of an image's things, by their places in the list, in both directions."""
     found = []
     for place, first in enumerate(entities):
-        for second in entities[place + 1 :]:
-            if first == second:
-                continue
-            name = spatial_relation(first, second)
-            found += [(first, name, second), (second, REVERSE[name], first)]
+        for other in range(place + 1, len(entities)):
+            if first != entities[other]:
+                name = spatial_relation(first, entities[other])
+                found += [(place, name, other), (other, REVERSE[name], place)]
     return found

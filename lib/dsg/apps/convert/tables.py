@@ -33,10 +33,8 @@ def read_relations(text: str, path: Path) -> Iterator[tuple[str, str, str]]:
         head = "" if line.strip().lower().startswith(SEPARATOR_LINE) else line.strip()
     names = next((found for found in (_columns(head, sign) for sign in SEPARATORS) if found), None)
     if names is None:
-        shown = f"the first line is {head[:SHOWN]!r}" if head else "the file is empty"
-        raise UserError(
-            f"{path}: {shown}; expected is a line with the columns {', '.join(COLUMNS)}, then the relations"
-        )
+        shown = repr(head[:SHOWN]) if head else "an empty file"
+        raise UserError(f"{path}: line {skipped}: the columns {', '.join(COLUMNS)} are expected, not {shown}")
     separator, places = names
     reader = csv.reader(stream, delimiter=separator, skipinitialspace=True)
     try:
