@@ -68,6 +68,8 @@ def _with(content: Callable[[], bytes], packing: int = zipfile.ZIP_STORED) -> Ca
 CRAFTED: dict[str, Callable[[Path, str], None]] = {
     "more than any memory": _with(lambda: header("<f4", (10**14,))),
     "more than 64 bits count": _with(lambda: header("<f4", (10**23,))),
+    "as many bytes as 64 bits count from 0 again": _with(lambda: header("<f4", (2**62,))),
+    "an open bracket": _with(lambda: header("<f4", (1,), bytes(4)).replace(b"(1,)", b"((1,")),
     "a negative length": _with(lambda: header("<f4", (-2, -3))),
     "empty texts without number": _with(lambda: header("<U0", (10**14,))),
     "text of gigabytes": _with(lambda: header("<U1000000000", ())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import resource
 import shutil
 
@@ -116,7 +117,7 @@ def test_a_crafted_file_is_refused_before_it_takes_memory(path, kind, entry):
 @pytest.mark.parametrize("kind", list(NO_NUMBERS))
 def test_variables_are_real_numbers(path, kind):
     replace(path, "variables/rpn/bias.npy", NO_NUMBERS[kind])
-    assert "variables/rpn/bias.npy is of the type " in one_line_about(path)
+    assert re.search("variables/rpn/bias.npy is (of the type|no plain array)", one_line_about(path))
 
 
 def test_numbers_of_the_other_byte_order(path):

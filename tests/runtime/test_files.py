@@ -1,11 +1,14 @@
-"""Text files appear whole, whatever is in them."""
+"""Files appear whole or not at all, whatever is in them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-from dsg.runtime.files import write_text
+import pytest
+
+from dsg.errors import UserError
+from dsg.runtime.files import replacing, write_bytes, write_text
 from tests.tiny import ROOT
 
 
@@ -23,3 +26,32 @@ def test_two_processes_may_write_the_same_file(tmp_path):
     writing = [subprocess.Popen(command, cwd=ROOT / "lib", stderr=subprocess.PIPE) for _ in range(2)]
     assert [process.communicate()[1] for process in writing] == [b"", b""]
     assert [path.name for path in tmp_path.iterdir()] == ["report.txt"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("options", [{}, {"alone": True}, {"durable": True}])
+def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path, error, options):
+    path = tmp_path / "a.bin"
+    path.write_text("old")
+    with pytest.raises(error), replacing(path, **options) as temporary:
+        temporary.write_text("ne")
+        raise error
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"] and path.read_text() == "old"
+    with replacing(path, **options) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"] and path.read_text() == "new"
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path):
+    (tmp_path / ".a.bin.tmp").write_text("half")
+    with replacing(tmp_path / "a.bin", alone=True) as temporary:
+        temporary.write_text("new")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="b.png: cannot write the picture .*No such file"):
+        write_bytes(tmp_path / "a" / "b.png", b"", "the picture")
+    write_bytes(tmp_path / "a" / "b.png", b"1", "the picture", make_folder=True)
+    assert (tmp_path / "a" / "b.png").read_bytes() == b"1"

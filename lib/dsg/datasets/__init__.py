@@ -1,4 +1,11 @@
-"""Data sets of referring relationships: loading, checking, splitting them, and generating `shapes`."""
+"""Data sets of referring relationships, from their files to records.
+
+catalogue  which there are, and where they lie          remedies  how what is missing is fetched
+formats/   what stands in their files, checked          splits    which image is in which split
+table/     all of it in flat arrays, cached             mirror    mirror images
+source     the images of a split, and what is left out  records   what comes out, image by image
+loader     `load_dataset`: all of these in their order  shapes/   generates a data set
+"""
 
 from __future__ import annotations
 

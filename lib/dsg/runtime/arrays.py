@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import struct
 import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +27,12 @@ DAMAGE = (
 one raises RuntimeErrors, a header that is no Python SyntaxErrors and TokenErrors."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How NumPy packs; other ways inflate a few bytes to any size at once."""
+HEADER = re.compile(
+    rb"\x93NUMPY(?:\x01\0..|\x02\0....)\{'descr': '([<>|][biufUcmMOVS]\d{1,8})', "
+    rb"'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+"""What NumPy begins a plain array with; elements of more than 8 digits would be longer than it can count."""
 LARGEST_NUMBER = 8
 """Bytes of the largest number that TensorFlow takes."""
 
@@ -36,7 +42,7 @@ def reason_of(error: BaseException, length: int = 200) -> str:
     return " ".join(str(error).split())[:length] or type(error).__name__
 
 
-def open_archive(path: Path) -> zipfile.ZipFile:
+def open_archive(path: Path, *, packed: bool = True) -> zipfile.ZipFile:
     """The archive in a file, for `read_array`; to be closed by whoever asks.
 
     Raises:
@@ -46,7 +52,8 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     with contextlib.ExitStack() as closing:
         archive = closing.enter_context(zipfile.ZipFile(path))
         members = archive.infolist()
-        if any(member.compress_type not in PACKED for member in members):
+        ways = PACKED if packed else (zipfile.ZIP_STORED,)
+        if any(member.compress_type not in ways for member in members):
             raise ValueError("packed in a way that NumPy does not pack")
         held, size = sum(member.file_size for member in members), path.stat().st_size
         if held > Limits().unpacked(size):
@@ -56,7 +63,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def read_array(archive: zipfile.ZipFile, entry: str, kinds: str = NUMBERS) -> np.ndarray:
-    """An entry of an archive, its checksum compared.
+    """An entry of an archive, read-only, its checksum compared. It takes as much memory as the entry is long.
 
     Args:
         kinds: NumPy's letters of the types that it may be of.
@@ -65,36 +72,32 @@ def read_array(archive: zipfile.ZipFile, entry: str, kinds: str = NUMBERS) -> np
         DAMAGE: one of these, where it is absent, damaged, of another type or larger than the entry.
     """
     with archive.open(entry) as stream:
-        _check_header(stream, archive.getinfo(entry), kinds)
-    with archive.open(entry) as stream:  # checks the sum of the entry when its end is reached
-        value = np.lib.format.read_array(stream, allow_pickle=False)
-        stream.read(1)
-    return value.astype(value.dtype.newbyteorder("="), copy=False)
+        content = stream.read(archive.getinfo(entry).file_size)
+        stream.read(1)  # at the end the checksum is compared
+    # Not NumPy's own reader: it makes room before it has seen whether the numbers are there.
+    header = HEADER.match(content)
+    if header is None:
+        raise ValueError(f"{entry} is no plain array")
+    dtype = np.dtype(header[1].decode())
+    if dtype.kind not in kinds or (dtype.kind in NUMBERS and dtype.itemsize > LARGEST_NUMBER):
+        raise ValueError(f"{entry} is of the type {dtype}")
+    shape = [int(length) for length in header[3].split(b",") if length.strip()]
+    count, held = math.prod(shape), len(content) - header.end()
+    if count * max(dtype.itemsize, 1) > held:  # NumPy would multiply in 64 bits, and read beyond the end
+        raise ValueError(f"{entry} of {held:,} bytes claims to be {dtype} {shape}")
+    flat = np.frombuffer(content, dtype, count, header.end())
+    value = flat.reshape(shape, order="F") if header[2] == b"True" else flat.reshape(shape)
+    return value.astype(dtype.newbyteorder("="), copy=False)
 
 
-def read_arrays(path: Path, kinds: str = NUMBERS) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, kinds: str = NUMBERS, *, packed: bool = True) -> dict[str, np.ndarray]:
     """All arrays of a file by name.
+
+    Args:
+        packed: the file may be compressed.
 
     Raises:
         DAMAGE: see `open_archive` and `read_array`.
     """
-    with open_archive(path) as archive:
+    with open_archive(path, packed=packed) as archive:
         return {name.removesuffix(".npy"): read_array(archive, name, kinds) for name in archive.namelist()}
-
-
-def _check_header(stream: Any, member: zipfile.ZipInfo, kinds: str) -> None:
-    """Refuses what NumPy would make room for before it has seen whether it is there."""
-    version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):  # 3.0 is for names of fields
-        raise ValueError(f"{member.filename} is of the version {version} of NumPy's format")
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read_header(stream)
-    if dtype.kind not in kinds or (dtype.kind in NUMBERS and dtype.itemsize > LARGEST_NUMBER):
-        raise ValueError(f"{member.filename} is of the type {dtype}")
-    # The length of a text may be 0, which would be no limit to their number.
-    if min(shape, default=0) < 0 or math.prod(shape) * max(dtype.itemsize, 1) > member.file_size:
-        raise ValueError(
-            f"{member.filename} of {member.file_size:,} bytes claims to be {dtype} {list(shape)}"
-        )

@@ -49,6 +49,11 @@ def digest(path: Path, algorithm: str) -> str:
     return state.hexdigest()
 
 
+def size_of(path: Path, absent: int = 0) -> int:
+    """Bytes of a file; `absent` where there is none."""
+    return path.stat().st_size if path.is_file() else absent
+
+
 def blocks(path: Path) -> Iterator[bytes]:
     """The content of a file, a piece at a time."""
     with open(path, "rb") as file:

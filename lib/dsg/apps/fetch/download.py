@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dsg.apps.fetch.catalogue import Part
-from dsg.apps.fetch.content import problem
+from dsg.apps.fetch.content import problem, size_of
 from dsg.apps.fetch.http import OnBytes, Refused, Transient, forget, receive
 from dsg.apps.fetch.tools import Tools, explained
 from dsg.errors import UserError
@@ -64,11 +64,11 @@ def _from_mirror(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: 
     """
     failed, restarted = 0, False
     while True:
-        before = _size(part_file)
+        before = size_of(part_file)
         try:
             receive(url, part_file, part, tools, on_bytes)
         except Transient as error:
-            failed = 1 if _size(part_file) > before else failed + 1
+            failed = 1 if size_of(part_file) > before else failed + 1
             if failed >= tools.attempts:
                 raise
             wait = max(error.wait, tools.backoff * 2 ** (failed - 1))
@@ -104,7 +104,3 @@ def _progress(part: Part) -> Iterator[OnBytes]:
                 told[0] = megabytes
 
         yield on_bytes
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dsg.apps.fetch.catalogue import Part
-from dsg.apps.fetch.content import problem
+from dsg.apps.fetch.content import problem, size_of
 from dsg.apps.fetch.unpack import Unpacked, file_crc
 from dsg.runtime.files import write_text
 
@@ -60,7 +60,7 @@ def present(part: Part, target: Path, receipt: Path, thorough: bool = False) -> 
 
 
 def _begun(receipt: Path) -> bool:
-    return receipt.is_file() and receipt.stat().st_size == 0
+    return size_of(receipt, -1) == 0
 
 
 def _verified(part: Part) -> str:
@@ -68,10 +68,8 @@ def _verified(part: Part) -> str:
 
 
 def _same(path: Path, file: Unpacked, thorough: bool) -> bool:
-    if not path.is_file() or path.stat().st_size != file.size:
-        return False
-    return not thorough or file_crc(path) == file.crc
+    return size_of(path, -1) == file.size and (not thorough or file_crc(path) == file.crc)
 
 
 def _count(target: Path, pattern: str) -> int:
-    return sum(path.is_file() and path.stat().st_size > 0 for path in target.glob(pattern))
+    return sum(size_of(path) > 0 for path in target.glob(pattern))

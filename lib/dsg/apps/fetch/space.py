@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.apps.fetch.catalogue import Part
+from dsg.apps.fetch.content import size_of
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,9 @@ def most_at_once(demands: Iterable[Demand]) -> int:
 def _arrived(file: Path) -> int:
     """Bytes of a download that are on the disk already."""
     places = (file, file.with_name(file.name + ".part"))
-    return max((path.stat().st_size for path in places if path.is_file()), default=0)
+    return max(map(size_of, places))
 
 
 def _there(part: Part, target: Path) -> int:
     """Bytes of what an archive unpacks to that are on the disk already."""
-    found = (path for pattern in part.there for path in target.glob(pattern))
-    return sum(path.stat().st_size for path in found if path.is_file())
+    return sum(size_of(path) for pattern in part.there for path in target.glob(pattern))

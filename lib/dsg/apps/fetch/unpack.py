@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsg.apps.fetch.content import BLOCK, blocks
+from dsg.apps.fetch.content import BLOCK, blocks, size_of
 from dsg.apps.fetch.tools import Tools, explained, need_space
 from dsg.errors import UserError
 from dsg.runtime.archives import DAMAGED, Member, Opened, members, opened, read
@@ -66,7 +66,7 @@ def unpack(
             wanted = _wanted(members(archive, path, limits or Limits()), path, anchor, only)
             with explained(target):
                 target.mkdir(parents=True, exist_ok=True)
-            missing = sum(member.size for name, member in wanted if _size(target / name) != member.size)
+            missing = sum(member.size for name, member in wanted if size_of(target / name, -1) != member.size)
             need_space(tools, target, missing, f"what {path.name} holds")
             done = []
             with Progress(f"unpacking {path.name}, files", len(wanted)) as progress:
@@ -109,7 +109,7 @@ def _root(names: Sequence[str], anchor: str) -> str | None:
 
 def _write(archive: Opened, member: Member, name: str, target: Path) -> Unpacked:
     place = target / name
-    if member.crc is not None and _size(place) == member.size and file_crc(place) == member.crc:
+    if member.crc is not None and size_of(place, -1) == member.size and file_crc(place) == member.crc:
         return Unpacked(name, member.size, member.crc)
     crc = written = 0
     with explained(place):
@@ -133,7 +133,3 @@ def file_crc(path: Path) -> int:
     for block in blocks(path):
         crc = zlib.crc32(block, crc)
     return crc
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1

@@ -15,9 +15,7 @@ import hashlib
 import json
 import logging
 import os
-import re
 import time
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ from dsg.datasets.picture_size import PictureSizes
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.table.build import Table, read_table
 from dsg.datasets.table.soundness import is_sound
-from dsg.runtime.arrays import DAMAGE
+from dsg.runtime.arrays import DAMAGE, read_arrays
 from dsg.runtime.files import replacing
 from dsg.runtime.text import unreadable
 
@@ -46,12 +44,6 @@ NEWEST = 8
 ABANDONED = 3600
 """Seconds after which a half-written file is nobody's."""
 TEXTS = ("names", "unsized", "unannotated", "reports", "faults")
-HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][iuf]\d)', 'fortran_order': False, "
-    rb"'shape': \((\d+), ?(\d*)\), \} *\n",
-    re.DOTALL,
-)
-"""What NumPy begins a plain array with."""
 
 
 def load_table(
@@ -143,7 +135,7 @@ def _load(path: Path, key: str, vocabulary: Vocabulary) -> Table | None:
     if not os.path.isfile(path):  # a pipe would be waited for
         return None
     try:
-        arrays: dict[str, Any] = _read_arrays(path)
+        arrays: dict[str, Any] = read_arrays(path, packed=False)
         about = json.loads(arrays.pop("about").tobytes().decode())
         if about["format"] != FORMAT or about["key"] != key:
             raise ValueError("another cache")
@@ -158,31 +150,6 @@ def _load(path: Path, key: str, vocabulary: Vocabulary) -> Table | None:
         log.debug("%s is not used: %s", path, error)
         return None
     return table
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file that `np.savez` wrote, read-only. They take as much memory as the file is long,
-    whatever it says of itself.
-
-    Raises:
-        DAMAGE: one of these, where it is no such file.
-    """
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("packed, which ours are not")
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError("more in it than it is long")
-        return {member.filename[: -len(".npy")]: _array(archive.read(member)) for member in members}
-
-
-def _array(content: bytes) -> np.ndarray:
-    """The array of a `.npy` file, which `np.load` makes before it has seen whether its numbers are there."""
-    header = HEADER.match(content)
-    if header is None:
-        raise ValueError("not a plain array")
-    shape = [int(length) for length in header.groups()[1:] if length]
-    return np.frombuffer(content, header[1].decode(), offset=header.end()).reshape(shape)
 
 
 def _save(places: Iterable[Path], name: str, stem: str, key: str, table: Table) -> None:
