@@ -188,7 +188,7 @@ lint: $(DEV)
 	@$(VPY) -m ruff format --check .
 
 typecheck: $(DEV)
-	@$(VPY) -m mypy lib/dsg
+	@$(VPY) -m mypy lib/dsg benchmarks
 
 format: $(DEV)
 	@$(VPY) -m ruff check --fix .
@@ -197,7 +197,7 @@ format: $(DEV)
 clean:
 	@rm -rf build dist lib/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 	@rm -f $(KERNELS:=.c) $(KERNELS:=.*.so)
-	@find $(wildcard lib tests tools) -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find $(wildcard lib tests tools benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
 	@rm -rf .venv .venv-latest .venv-docs

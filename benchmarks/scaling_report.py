@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.scaling import Point, curves
 from benchmarks.settings import Settings
 from dsg.visualize.canvas import BLUE, GREEN, ORANGE, VERMILLION
+from dsg.visualize.figure import new_figure
 
 MATHEMATICS = {"proposals": 2, "queries": 1, "side": 2, "images": 1}
 """Greatest exponent with which anything may grow."""
@@ -100,16 +101,12 @@ def draw_scaling(cases: Mapping[str, Any], settings: Settings, out_png: Path) ->
     Raises:
         UserError: when the picture cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from dsg.visualize.curves import save_figure
 
     found = list(curves(dict(cases), settings))
     titles = list(dict.fromkeys(axis for axis, _, _ in found))
     rows = (("processor_seconds", "seconds of processor time"), ("peak_mib", "peak memory, MiB"))
-    figure = Figure(figsize=(3.9 * max(1, len(titles)), 6.8), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(3.9 * max(1, len(titles)), 6.8), dpi=110, layout="constrained")
     panels = figure.subplots(2, max(1, len(titles)), squeeze=False, sharey="row")
     for row, (measure, label) in enumerate(rows):
         for column, axis in enumerate(titles):

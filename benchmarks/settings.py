@@ -7,7 +7,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,10 @@ class Settings:
     matmul: int = (
         4096  # rows and columns of the large matrix product (0: neither that nor a count of operations)
     )
-    mini_cfg: str = "experiments/cfgs/mini.yml"
+    mini_cfg: str = str(ROOT / "experiments" / "cfgs" / "mini.yml")
     mini_size: tuple[int, int] = (192, 128)  # width, height
     mini_batch: int = 4
-    trained: str = "data/demo/mini.npz"  # what the precisions are compared on
+    trained: str = str(ROOT / "data" / "demo" / "mini.npz")  # what the precisions are compared on
     precision_images: int = 400
     shapes_images: int = 400  # of the input pipeline
     photographs: int = 64

@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.scaling import SCALING, Point, measure_point
 from benchmarks.settings import Settings
-from dsg.apps.cli import main
 from dsg.apps.cost.timing import peak_memory
+from dsg.apps.process import run_process, status_of
 
 MEMORY = "memory:"
 
@@ -89,4 +89,4 @@ def work(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(work)
+    run_process(lambda words: status_of(lambda: work(words)))

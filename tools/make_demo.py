@@ -9,14 +9,14 @@ Examples:
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.apps.cli import Parser, main  # noqa: E402
+from dsg.apps.parser import Parser  # noqa: E402
+from dsg.apps.process import run_process, status_of  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA, PICTURES = ROOT / "data" / "demo", ROOT / "docs" / "images"
@@ -24,17 +24,16 @@ DATA, PICTURES = ROOT / "data" / "demo", ROOT / "docs" / "images"
 
 def run(arguments: Sequence[str]) -> None:
     """Parse the options and write."""
-    assert __doc__
-    parser = Parser("make_demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", action="store_true", help="write the images and their annotations anew")
+    parser = Parser("make_demo.py", description=__doc__)
+    parser.add_argument("--images", action="store_true", help="write the images and their annotations again")
     parser.add_argument(
         "--snapshot",
         type=Path,
         metavar="FILE",
-        help="write mini.npz and the README's pictures anew, from this",
+        help="write mini.npz and the README's pictures again, from this",
     )
     parser.add_argument("--scene", type=int, default=0, metavar="N", help="image that the pictures show")
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     if not options.images and options.snapshot is None:
         parser.error("nothing to do: give --images or --snapshot FILE")
 
@@ -51,4 +50,4 @@ def run(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(run)
+    run_process(lambda words: status_of(lambda: run(words)))

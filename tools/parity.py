@@ -1,17 +1,12 @@
 #!/usr/bin/env python3
-"""Does this library compute what the TensorFlow 1 release computes? Runs golden files and compares every
-stage.
-"""
-
-from __future__ import annotations
+"""`dsg parity`."""
 
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "lib"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
-from dsg.parity.command import main  # noqa: E402
+from dsg.apps.main import door  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main(settings=ROOT / "experiments" / "cfgs"))
+    door("parity")

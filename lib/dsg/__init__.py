@@ -32,7 +32,7 @@ __all__ = ["__version__", "load"]
 
 
 def load(path: str | Path) -> Model:
-    """The trained model of a file: a snapshot of a run, or weights written by `tools/export.py --weights`.
+    """The trained model of a file: a snapshot of a run, or weights written by `dsg export --weights`.
 
     Raises:
         dsg.errors.UserError: the file is missing, damaged or no snapshot, or TensorFlow is not installed.

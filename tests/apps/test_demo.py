@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsg.apps.demo.command import compare, demo
+from dsg.apps.ask.answered import compare
+from dsg.apps.ask.command import ask
+from dsg.apps.ask.scenes import Scene
+from dsg.apps.demo.command import demo
 from dsg.apps.demo.data import LARGEST_SNAPSHOT, ship_images, ship_pictures, ship_snapshot
-from dsg.apps.demo.scenes import Scene, shown_queries
+from dsg.apps.demo.scenes import shown_queries
+from dsg.apps.main import main
 from dsg.datasets import ambiguous, load_dataset
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
@@ -120,14 +124,14 @@ def test_own_images(folder: Path, tmp_path: Path, lines: pytest.LogCaptureFixtur
     paths[1].parent.mkdir()
     for path in paths:
         cv2.imwrite(str(path), np.full((50, 80, 3), 90, np.uint8))
-    demo(folder, folder / "small.npz", tmp_path / "out", paths, [QUERY])
+    ask(folder / "small.npz", paths, [QUERY], out=tmp_path / "out")
     assert (tmp_path / "out" / "my_photo_answers.png").is_file()
     assert (tmp_path / "out" / "my_photo_1_graph.png").is_file()
     row = next(message for message in lines.messages if message.startswith("my_photo "))
     assert QUERY in row and "[" in row
     assert lines.messages[0].split() == ["image", "query", "subject", "object"]
 
-    demo(folder, folder / "small.npz", tmp_path / "graphs", paths[:1])
+    ask(folder / "small.npz", paths[:1], out=tmp_path / "graphs")
     assert {path.name for path in (tmp_path / "graphs").iterdir()} == {
         "answers.json",
         *(f"my_photo_graph.{end}" for end in ("png", "json", "dot")),
@@ -140,12 +144,11 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path, lines: pytest.LogCaptu
     for name in ("b.JPG", "a.png", "c.png"):
         cv2.imwrite(str(photos / name), np.full((50, 80, 3), 90, np.uint8))
     (photos / "notes.txt").write_text("no image, and not asked about")
-    demo(
-        folder,
+    ask(
         folder / "small.npz",
-        tmp_path / "out",
         [photos],
         [QUERY, "gray metal cube, right, red metal cube"],
+        out=tmp_path / "out",
     )
     results = json.loads((tmp_path / "out" / "answers.json").read_text())
     assert [result["image"] for result in results] == ["a", "b", "c"]
@@ -162,7 +165,7 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path, lines: pytest.LogCaptu
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(UserError, match="empty: no image in this folder"):
-        demo(folder, folder / "small.npz", tmp_path / "out", [empty], [QUERY])
+        ask(folder / "small.npz", [empty], [QUERY], out=tmp_path / "out")
 
 
 def test_a_damaged_image_among_others(folder: Path, tmp_path: Path, lines: pytest.LogCaptureFixture) -> None:
@@ -172,7 +175,7 @@ def test_a_damaged_image_among_others(folder: Path, tmp_path: Path, lines: pytes
         cv2.imwrite(str(photos / name), np.full((50, 80, 3), 90, np.uint8))
     (photos / "b.png").write_bytes((photos / "a.png").read_bytes()[:60])
     with pytest.raises(UserError, match=r"1 of 3 images cannot be read, for example .*b.png"):
-        demo(folder, folder / "small.npz", tmp_path / "out", [photos], [QUERY])
+        ask(folder / "small.npz", [photos], [QUERY], out=tmp_path / "out")
     results = json.loads((tmp_path / "out" / "answers.json").read_text())
     assert [result["image"] for result in results] == ["a", "c"]  # the others were answered
     assert any("b.png" in record.getMessage() for record in lines.records if record.levelname == "WARNING")
@@ -180,7 +183,7 @@ def test_a_damaged_image_among_others(folder: Path, tmp_path: Path, lines: pytes
     for name in ("a.png", "c.png"):
         (photos / name).write_bytes(b"")
     with pytest.raises(UserError, match="none of 3 images is readable"):
-        demo(folder, folder / "small.npz", tmp_path / "out", [photos], [QUERY])
+        ask(folder / "small.npz", [photos], [QUERY], out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
@@ -193,7 +196,7 @@ def test_photographs_are_turned_upright(tmp_path: Path, orientation: int) -> Non
     stored = upright.transpose(turn[orientation])
     stored.save(tmp_path / "photo.jpg", quality=100, subsampling=0, exif=exif)
     query = "blue metal cylinder, left, blue metal cylinder"
-    demo(BUNDLED, BUNDLED / "mini.npz", tmp_path / "out", [tmp_path / "photo.jpg"], [query])
+    ask(BUNDLED / "mini.npz", [tmp_path / "photo.jpg"], [query], out=tmp_path / "out")
     result = json.loads((tmp_path / "out" / "answers.json").read_text())[0]
     assert (result["width"], result["height"]) == upright.size == (384, 256)
     # The two cylinders' annotated boxes.
@@ -211,7 +214,7 @@ def test_shown_queries_are_of_every_kind() -> None:
 
 def test_another_vocabulary(folder: Path, tmp_path: Path) -> None:
     other = write_snapshot(tmp_path / "other.npz", objects=("cat", "dog"), predicates=("on",))
-    with pytest.raises(UserError, match=r"other categories or predicates .*; give --image FILE"):
+    with pytest.raises(UserError, match=r"other categories or predicates .*; `dsg ask` asks other pictures"):
         demo(folder, other, tmp_path / "out")
 
 
@@ -224,9 +227,9 @@ def test_files_that_are_not_what_they_should_be(folder: Path, tmp_path: Path) ->
     with pytest.raises(UserError, match="notes.txt: damaged, cut short or no snapshot"):
         demo(folder, text, tmp_path / "out")
     with pytest.raises(UserError, match="notes.txt: not an image"):
-        demo(folder, snapshot, tmp_path / "out", [text])
+        ask(snapshot, [text], out=tmp_path / "out")
     with pytest.raises(UserError, match="absent.png: no such image"):
-        demo(folder, snapshot, tmp_path / "out", [tmp_path / "absent.png"])
+        ask(snapshot, [tmp_path / "absent.png"], out=tmp_path / "out")
 
 
 def test_too_large_a_snapshot_is_not_shipped(folder: Path, tmp_path: Path) -> None:
@@ -274,6 +277,35 @@ def test_program(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert QUERY in done.stdout and str(tmp_path / "out") in done.stdout
     assert (tmp_path / "out" / "a_answers.png").is_file()
+
+
+def test_the_command_ask(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table, JSON and nothing else, a drawn picture; files whose name has a comma are files."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b, c.png"):
+        cv2.imwrite(name, np.full((50, 80, 3), 90, np.uint8))
+    given = ["--snapshot", str(folder / "small.npz")]
+    assert main(["ask", "a.png", QUERY, *given]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split() == ["image", "query", "subject", "object"] and QUERY in printed[1]
+    assert len(list(tmp_path.iterdir())) == 2  # nothing is written
+
+    (tmp_path / "damaged.png").write_bytes(b"no image")
+    assert main(["ask", "a.png", "b, c.png", "damaged.png", QUERY, "--json", *given]) == 2
+    streams = capsys.readouterr()
+    results = json.loads(streams.out)
+    assert [one["file"] for one in results] == ["a.png", "b, c.png"]
+    assert results[0]["answers"][0]["query"][1] == "left"
+    assert "1 of 3 images cannot be read" in streams.err.splitlines()[-1]
+
+    assert main(["ask", "a.png", "--query", QUERY, "--out", "drawn.png", *given]) == 0
+    assert read_image(tmp_path / "drawn.png").shape[0] > 50
+    assert main(["ask", "a.png", "b, c.png", QUERY, "--out", "two.png", *given]) == 2
+    assert "name a folder" in capsys.readouterr().err
+    assert main(["ask", "absent.png", QUERY, *given]) == 2
+    assert "absent.png: no such image" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

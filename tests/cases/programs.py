@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from dsg.apps.cli import main
+from dsg.apps.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
-MAIN = "from dsg.apps.cli import main"
+MAIN = "from dsg.apps.process import run_process as main"
 """How a subprocess gets what all programs end with."""
-TOOLS = {
-    "check": "check_dataset",
-    "train": "trainval_net",
-    "test": "test_net",
-    "ask": "demo",
-    "graph": "scene_graph",
-}
 
 
 class Done(NamedTuple):
@@ -62,10 +54,8 @@ def program(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     def run(name: str, *arguments: Any) -> Done:
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
         capfd.readouterr()
-        tool = runpy.run_path(str(ROOT / "tools" / f"{TOOLS.get(name, name)}.py"))
-        with pytest.raises(SystemExit) as left:
-            main(tool["run"], [str(argument) for argument in arguments])
+        status = main([name, *(str(argument) for argument in arguments)])
         said = capfd.readouterr()
-        return Done(int(left.value.code or 0), said.out, said.err)
+        return Done(status, said.out, said.err)
 
     return run

@@ -15,6 +15,7 @@ from dsg.pipeline.images import read_image
 from tests.cases.inputs import dataset, noise, write
 from tests.cases.programs import ROOT
 
+QUERY = "blue metal cube, left, blue metal sphere"
 GREY = np.tile(np.linspace(0, 255, 200, dtype=np.uint8)[None, :, None], (150, 1, 3))
 
 
@@ -123,15 +124,14 @@ def test_files_that_a_folder_leaves_out_are_counted(tmp_path, program):
     noise(tmp_path / "photos" / "a.png")
     for name in ("b.heic", "c.HEIC", "d.svg", "notes.txt", ".DS_Store"):
         (tmp_path / "photos" / name).write_bytes(box(b"heic"))
-    done = program("ask", "--image", tmp_path / "photos", "--output", tmp_path / "out")
+    done = program("ask", tmp_path / "photos", QUERY)
     done.went_well("photos", "3", ".heic", ".svg")
     assert "notes.txt" not in done.said and "DS_Store" not in done.said
 
 
 def test_a_folder_of_other_formats(tmp_path, program):
     write(tmp_path / "photos" / "a.heic", "x")
-    done = program("ask", "--image", tmp_path / "photos", "--output", tmp_path / "out")
-    done.refused("photos", "no image", ".heic")
+    program("ask", tmp_path / "photos", QUERY).refused("photos", "no image", ".heic")
 
 
 # 29: what libraries say of damaged files does not stand between our lines

@@ -165,8 +165,8 @@ def test_names_in_any_script_from_folder_to_answer(tmp_path, program):
     picture = tmp_path / "照片.png"
     shutil.copy(ROOT / "data" / "demo" / "images" / "demo_0.png", picture)
     done = program(
-        *("ask", "--snapshot", snapshot, "--image", picture, "--query", "杯子，在上，桌子"),
-        *("--output", tmp_path / "out"),
+        *("ask", "--snapshot", snapshot, "--image", picture, "杯子，在上，桌子"),
+        *("--out", tmp_path / "out"),
     )
     done.went_well("杯子, 在上, 桌子")
     assert (tmp_path / "out" / "照片_answers.png").is_file()

@@ -177,8 +177,8 @@ def test_a_folder_of_a_run_without_a_best_snapshot(run_folder):
 
 def test_programs_take_a_folder_of_a_run(run_folder, tmp_path, program):
     picture = ROOT / "data" / "demo" / "images" / "demo_0.png"
-    done = program("ask", "--snapshot", run_folder, "--image", picture, "--output", tmp_path / "out")
-    done.went_well()
+    query = "blue metal cube, left, blue metal sphere"
+    program("ask", picture, query, "--snapshot", run_folder).went_well("demo_0")
 
 
 def test_an_empty_folder_is_no_snapshot(tmp_path):

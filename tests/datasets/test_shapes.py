@@ -259,7 +259,8 @@ def test_a_signal_ends_the_workers_and_leaves_nothing(tmp_path) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 143
-    assert message.splitlines()[-1] == b"generate_shapes: interrupted; nothing was changed"
+    assert message.splitlines()[-2].endswith(b"shapes: nothing was changed")
+    assert message.splitlines()[-1] == b"interrupted by SIGTERM"
     assert b"Traceback" not in message
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,8 @@ import logging
 import numpy as np
 import pytest
 
-from dsg.engine.runs import Run, find_snapshot, is_snapshot_name
+from dsg.engine.names import is_snapshot_name
+from dsg.engine.runs import Run, find_snapshot
 from dsg.engine.snapshots import Meta, save_snapshot
 from dsg.errors import UserError
 

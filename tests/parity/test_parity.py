@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dsg.apps.main import main
 from dsg.parity.checks import EXACT, Checks, Tolerance, difference
-from dsg.parity.command import main
 from dsg.parity.golden import Golden, open_golden
 from dsg.parity.report import as_dict, format_table
 from dsg.parity.runs import forward, gpi_methods, iou_metric, layers, roidb
@@ -25,7 +25,6 @@ from tests.golden import FOLDER, golden
 from tests.models.dsg.cases import golden_checks
 from tests.shared import ROOT, needs_shared, shared_path
 
-SETTINGS = ROOT / "experiments" / "cfgs"
 Arrays = dict[str, np.ndarray]
 
 
@@ -48,7 +47,7 @@ def test_help_is_quick() -> None:
 
 def test_light_golden_files_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [str(FOLDER / f"{name}.npz") for name in ("layers", "gpi_methods", "iou_metric", "roidb")]
-    assert main([*files, "--json", str(tmp_path / "report.json")], SETTINGS) == 0
+    assert main(["parity", *files, "--json", str(tmp_path / "report.json")]) == 0
     printed = capsys.readouterr().out
     assert printed.count("all hold") == 4 and "FAIL" not in printed
     report = json.loads((tmp_path / "report.json").read_text())
@@ -66,7 +65,7 @@ def test_a_forward_file_by_the_checkpoint_road_and_a_copy_with_one_wrong_number(
     arrays["rel_score"][3, 4, 5] += 1e-3
     arrays.pop("blob.crc32_float32_bytes")
     bad = save(tmp_path / "photo.npz", arrays)
-    status = main([str(FOLDER / "forward_res50_generated.npz"), bad, "--json", "-"], SETTINGS)
+    status = main(["parity", str(FOLDER / "forward_res50_generated.npz"), bad, "--json", "-"])
     printed = capsys.readouterr().out
     assert status == 1 and "all hold" in printed and "1 DO NOT HOLD" in printed
     report = json.loads(printed[printed.index('{\n "ok"') :])
@@ -79,7 +78,7 @@ def test_a_forward_file_by_the_checkpoint_road_and_a_copy_with_one_wrong_number(
 @needs_shared("reference", "forward_res101_600.npz")
 def test_photographs_and_their_gradients(capsys: pytest.CaptureFixture[str]) -> None:
     files = ("forward_res101_600.npz", "forward_res50_300.npz", "gradients_res101_300.npz")
-    status = main([str(shared_path("reference", file)) for file in files], SETTINGS)
+    status = main(["parity", *(str(shared_path("reference", file)) for file in files)])
     printed = capsys.readouterr().out
     assert [line for line in printed.splitlines() if "FAIL" in line] == []
     assert status == 0 and printed.count("all hold") == 3
@@ -254,29 +253,29 @@ def test_files_that_cannot_be_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, message: str
 ) -> None:
     path = bad_file(tmp_path, kind)
-    assert main([str(path)], SETTINGS) == 2
+    assert main(["parity", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path}") and message in line
 
 
 def test_a_bad_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "no.npz"), str(FOLDER / "iou_metric.npz"), "--quiet"]) == 2
+    assert main(["parity", str(tmp_path / "no.npz"), str(FOLDER / "iou_metric.npz"), "--quiet"]) == 2
     captured = capsys.readouterr()
     assert "all hold" in captured.out and "no such file" in captured.err
 
 
 def test_a_report_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "no" / "report.json"
-    assert main([str(FOLDER / "iou_metric.npz"), "--quiet", "--json", str(target)]) == 2
+    assert main(["parity", str(FOLDER / "iou_metric.npz"), "--quiet", "--json", str(target)]) == 2
     assert f"error: {target}: cannot be written" in capsys.readouterr().err
 
 
 def test_inputs_of_gradients_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = {"grad_l2": np.ones(3), "momentum": np.array(0.9), "learning_rate": np.array(0.1)}
     file = save(tmp_path / "g.npz", given)
-    assert main([file, "--forward", str(FOLDER / "layers.npz")]) == 2
+    assert main(["parity", file, "--forward", str(FOLDER / "layers.npz")]) == 2
     assert "of the kind layers, but the inputs" in capsys.readouterr().err
-    assert main([file, file, "--forward", file]) == 2
+    assert main(["parity", file, file, "--forward", file]) == 2
 
 
 @pytest.mark.parametrize(

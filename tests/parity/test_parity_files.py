@@ -13,18 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dsg.apps.main import main
 from dsg.metrics.raster import boxes_to_mask
 from dsg.parity.checks import EXACT, Checks
-from dsg.parity.command import main
 from dsg.parity.failures import file_errors, refused
 from dsg.parity.golden import Golden
 from dsg.parity.report import summary
 from dsg.parity.runs import iou_metric, layers
 from tests.crafted import CRAFTED
 from tests.golden import FOLDER, golden
-from tests.shared import ROOT
 
-SETTINGS = ROOT / "experiments" / "cfgs"
 Arrays = dict[str, np.ndarray]
 
 
@@ -137,7 +135,7 @@ def test_an_unusable_file_ends_with_one_line(
     arrays = part(*groups)
     shutil.copy(FOLDER / "roidb_input.json", tmp_path)
     path = save(tmp_path / "bad.npz", {**arrays, key: change(arrays[key])})
-    assert main([str(path)], SETTINGS) == 2
+    assert main(["parity", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {path}: {key} ") and says in line, line
 
@@ -148,7 +146,7 @@ def test_a_crafted_file_ends_with_one_line(
 ) -> None:
     path = save(tmp_path / "bad.npz", part("layers", "smooth_l1"))
     CRAFTED[kind](path, "smooth_l1/1/dim.npy")
-    assert main([str(path)], SETTINGS) == 2
+    assert main(["parity", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {path}: the .npz file is damaged (") and "()" not in line, line
 
@@ -172,13 +170,13 @@ def test_what_a_computation_refuses_names_file_and_stage(
     """Every array has its shape and range; that an axis is named twice is found by TensorFlow."""
     arrays = part("layers", "smooth_l1")
     path = save(tmp_path / "odd.npz", {**arrays, "smooth_l1/1/dim": np.array([1, 1, 2])})
-    assert main([str(path)]) == 2
+    assert main(["parity", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
         f"error: {path}: cannot be computed as a file of the kind layers: layers._smooth_l1"
     )
     assert "InvalidArgumentError" in line and line.endswith("--traceback shows where")
-    assert main([str(path), "--traceback"]) == 2
+    assert main(["parity", str(path), "--traceback"]) == 2
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
@@ -191,7 +189,7 @@ def test_a_file_of_nothing_but_inputs_does_not_hold(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = save(tmp_path / "inputs.npz", part("forward_res50_generated", "input"))
-    assert main([str(path), "--quiet"], SETTINGS) == 1
+    assert main(["parity", str(path), "--quiet"]) == 1
     printed = capsys.readouterr().out
     assert "DOES NOT HOLD: no result is in it to compare" in printed and "all hold" not in printed
 
@@ -210,12 +208,12 @@ def test_annotations_of_a_file_of_another_name(tmp_path: Path, capsys: pytest.Ca
     path = save(tmp_path / "mine.npz", part("roidb"))
     shutil.copy(FOLDER / "roidb_input.json", tmp_path / "mine_input.json")
     (tmp_path / "roidb_input.json").write_text("{}")  # of another file
-    assert main([str(path), "--quiet"]) == 0
+    assert main(["parity", str(path), "--quiet"]) == 0
     assert "all hold" in capsys.readouterr().out
     (tmp_path / "mine_input.json").write_text(
         '{"annotations": {}, "image_metadata": {"a.jpg": {"width": 1}}}'
     )
-    assert main([str(path)]) == 2
+    assert main(["parity", str(path)]) == 2
     assert "has no width and height of a.jpg" in capsys.readouterr().err
 
 

@@ -23,6 +23,7 @@ FILES = (
     "tools/install.py",
     "lib/Makefile",
     "lib/dsg/__init__.py",
+    "lib/dsg/version.py",
 )
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 MAKE = shutil.which("make")

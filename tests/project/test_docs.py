@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from pathlib import Path
 
 import pytest
 
+from dsg.apps.commands import COMMANDS
+from dsg.apps.main import parser_of
+from dsg.apps.script_words import usage
 from dsg.config import options
 from dsg.config.reference import reference
 
@@ -79,7 +83,7 @@ def is_there(dotted: str) -> bool:
 
 def test_configuration_is_current() -> None:
     written = text_of(ROOT / "docs" / "configuration.md")
-    assert written == reference(), "run: python tools/list_options.py --write"
+    assert written == reference(), "run: dsg options --write"
     assert all(f"| `{name}` |" in written for name in options())
 
 
@@ -144,22 +148,41 @@ def test_targets_of_make_exist(document: Path) -> None:
 @documents
 def test_commands_are_complete(document: Path) -> None:
     """Programs that are called exist, with the options that they are called with."""
-    for program, rest in re.findall(
-        r"((?:tools/\w+\.py|experiments/scripts/\w+\.sh))([^`\n]*)", our_side(document)
-    ):
-        source = text_of(ROOT / program)
-        shared = text_of(
-            ROOT / "lib/dsg/apps/cli.py"
-            if program.endswith(".py")
-            else ROOT / "experiments/scripts/common.sh"
-        )
-        parity = text_of(ROOT / "lib/dsg/parity/command.py") if program == "tools/parity.py" else ""
-        if "trained_parser" in source:
-            shared += text_of(ROOT / "lib/dsg/apps/trained.py")
-        if "tables.sh" in source:
-            shared += text_of(ROOT / "experiments/scripts/tables.sh")
-        for option in re.findall(r"(?<!\S)--[a-z][\w-]*", rest.split("#")[0]):
-            assert option in source + shared + parity, f"{program} {option}"
+    text = our_side(document)
+    for program, rest in re.findall(r"(tools/\w+\.py|experiments/scripts/\w+\.sh)([^`\n]*)", text):
+        for option in OPTION_WORD.findall(rest.split("#")[0]):
+            assert option in options_of(program), f"{program} {option}"
+    for command, rest in re.findall(r"(?:^ {4}|`|bin/)dsg ([a-z]+)\b([^`\n]*)", text, re.MULTILINE):
+        assert command in COMMANDS, f"dsg {command}"
+        for option in OPTION_WORD.findall(rest.split("#")[0]):
+            assert option in spellings(command), f"dsg {command} {option}"
+
+
+OPTION_WORD = re.compile(r"(?<!\S)--[a-z][\w-]*")
+
+
+def spellings(command: str) -> set[str]:
+    """All options of a command of `dsg`, and of those below it."""
+    found: set[str] = set()
+    parsers = [parser_of(command)]
+    for parser in parsers:
+        found |= set(parser._option_string_actions)
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+    return found
+
+
+def options_of(program: str) -> set[str]:
+    """All options of a program of tools/ or experiments/scripts."""
+    source = text_of(ROOT / program)
+    if program.endswith(".sh"):
+        name = Path(program).stem
+        return {*OPTION_WORD.findall(usage(name).replace("[", " ")), "--data", "--output", "--help"}
+    door = re.search(r'door\("(\w+)"', source)
+    if door:
+        return spellings(door[1])
+    return set(re.findall(r"--[a-z][\w-]*", source + text_of(ROOT / "benchmarks" / "__main__.py")))
 
 
 def test_dependencies_have_a_reason_each() -> None:

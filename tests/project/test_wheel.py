@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 EXTRAS = {"cpu": "tensorflow", "serve": "gradio", "export": "tf2onnx", "docs": "mkdocs-material"}
-PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow", "jinja2"}
+PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow", "jinja2", "shtab"}
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
 
 
@@ -45,6 +45,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "lib", folder / "clone" / "lib", ignore=unbuilt)
     for path in [ROOT / "setup.py", ROOT / "pyproject.toml", *ROOT.glob("requirements*.txt")]:
         shutil.copy(path, folder / "clone")
+    shutil.copytree(ROOT / "experiments" / "cfgs", folder / "clone" / "experiments" / "cfgs")
+    for other in ("benchmarks", "tests"):  # which must stay outside
+        (folder / "clone" / other).mkdir()
+        (folder / "clone" / other / "__init__.py").touch()
     command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q"]
     result = subprocess.run(
         [*command, "--disable-pip-version-check", "-w", str(folder)],
@@ -60,10 +64,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_everything_that_is_needed_is_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"dsg/boxes/_nms{SUFFIX}", f"dsg/boxes/_overlaps{SUFFIX}", "dsg/fetch/mirrors.yml"} <= names
+    assert {f"dsg/boxes/_nms{SUFFIX}", f"dsg/boxes/_overlaps{SUFFIX}", "dsg/apps/fetch/mirrors.yml"} <= names
     modules = {path.relative_to(ROOT / "lib").as_posix() for path in (ROOT / "lib" / "dsg").rglob("*.py")}
     assert modules <= names
-    assert not [name for name in names if name.startswith(("tests/", "tools/")) or name.endswith(".c")]
+    cfgs = ROOT / "experiments" / "cfgs"
+    assert {f"dsg/cfgs/{path.relative_to(cfgs)}" for path in cfgs.rglob("*.yml")} <= names
+    outside = ("tests/", "tools/", "benchmarks/")
+    assert not [name for name in names if name.startswith(outside) or name.endswith(".c")]
 
 
 def test_extras_are_those_of_the_requirements(wheel: Path) -> None:
@@ -156,3 +163,25 @@ def test_the_wheel_works_without_the_clone(wheel: Path, tmp_path: Path) -> None:
         )
         assert result.returncode == 0, result.stderr[-2000:]
         assert words in result.stdout
+
+
+def test_the_program_is_installed(wheel: Path, tmp_path: Path) -> None:
+    """The script `dsg` finds the configurations that the wheel carries; what only a clone has is said."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        assert "dsg = dsg.apps.main:console" in archive.read(name).decode()
+        archive.extractall(tmp_path / "installed")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+
+    def dsg(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "dsg", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    assert dsg("--version").stdout == f"dsg {metadata_of(wheel)['Version']}\n"
+    checked = dsg("train", "--dataset", "shapes", "--net", "mini_best", "--check")
+    assert checked.returncode == 0, checked.stderr
+    refused = dsg("train", "--dataset", "shapes", "--net", "mini_bset", "--check")
+    assert refused.returncode == 2 and "did you mean mini_best?" in refused.stderr
+    for words in (["demo"], ["ask", "a.png", "a, b, c"], ["options", "--write"]):
+        told = dsg(*words)
+        assert told.returncode == 2 and "clone" in told.stderr and told.stderr.count("\n") == 1, told.stderr

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,22 @@ import numpy as np
 import pytest
 import yaml
 
+from dsg.apps import scripts
+from dsg.apps.commands.train import absent_shapes
+from dsg.apps.configurations import files_of
+from dsg.apps.main import parser_of
+from dsg.apps.run_options import meaning_of
+from dsg.apps.script_words import Place, commands_of
 from dsg.engine.snapshots import load_snapshot
+from dsg.errors import UserError
 from tests.tiny import OPTIONS, PAIRS, PLAIN, ROOT, make_tiny_shapes
 
+FOLDER = ROOT / "experiments" / "scripts"
 INTERRUPTED_TRAINING = """
 import os, signal, sys
 from pathlib import Path
 
-from dsg.apps.cli import main
+from dsg.apps.process import run_process, status_of
 
 
 def run(words):
@@ -46,7 +55,14 @@ def run(words):
     train(task_of(config), config, training, validation, run, after_step=after_step)
 
 
-main(run)
+def main(words):
+    from dsg.runtime.logs import console_messages
+
+    with console_messages():
+        return status_of(lambda: run(words))
+
+
+run_process(main)
 """
 
 
@@ -59,7 +75,7 @@ class World:
 
     def script(self, name, *words, where=True, environment=None, limit=None):
         """Run a script; `limit` is the largest file it may write, in KiB."""
-        command = [str(ROOT / "experiments" / "scripts" / name), *map(str, words)]
+        command = [str(FOLDER / name), *map(str, words)]
         if where:
             command += ["--data", str(self.data), "--output", str(self.output)]
         if limit is not None:
@@ -120,13 +136,13 @@ def test_a_run_leaves_everything(world, trained):
     assert len(rows) == results["queries"]
     assert len(list((tested / "pictures").glob("*_answers.png"))) >= 1
     page = (folder / "report.html").read_text()
-    assert "trainval_net.py --imdb shapes" in page and "Test of whole_iter_0" in page
+    assert "dsg train --dataset shapes" in page and "Test of whole_iter_0" in page
 
 
 def test_what_a_run_prints(world, trained):
     lines = trained.stdout.splitlines()
     commands = [line for line in lines if line.startswith("+ ")]
-    assert [Path(line.split()[2]).name for line in commands] == ["trainval_net.py", "test_net.py"]
+    assert [re.search(r"dsg (\w+) --dataset shapes", line)[1] for line in commands] == ["train", "test"]
     assert any(line.startswith("train 5/18 epoch 1 total ") and line.endswith(" left") for line in lines)
     assert any(line.startswith("epoch 2:") and "RPN recall" in line for line in lines)
     assert any("images skipped: 1, the first:" in line for line in lines)
@@ -177,84 +193,149 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
 def test_a_name_of_a_snapshot_only_tests(world, trained):
     done = world.script("train.sh", "cpu", "shapes", "mini", "whole_iter_1", "TEST.PICTURES", "0")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "trainval_net.py" not in done.stdout and "all queries" in done.stdout
+    assert "dsg train" not in done.stdout and "all queries" in done.stdout
     assert not (world.folder("whole") / "test" / "whole_iter_1" / "pictures").exists()
 
 
-def test_a_file_of_weights_lies_where_one_is(world):
-    (world.data / "foo_iter_1.npz").write_bytes(b"")
-    echo = {"DSG_PYTHON": "echo"}
+@pytest.fixture
+def place(tmp_path):
+    """Where a script is started, and where the clone lies; with the data set `shapes` in its data folder."""
+    (tmp_path / "root" / "data" / "shapes").mkdir(parents=True)
+    (tmp_path / "start").mkdir()
+    return Place(tmp_path / "start", tmp_path / "root")
+
+
+def words_of(place, script, *words):
+    """The words that a script hands to its one command, or its first."""
+    return commands_of(script, [*map(str, words)], place)[0]
+
+
+def value_of(command, option):
+    return command[command.index(option) + 1]
+
+
+def test_training_is_tested_afterwards(place):
+    train, test = commands_of("train", ["cpu", "shapes", "mini", "mine", "TRAIN.GAMMA", "1"], place)
+    assert train[0] == "train" and test[0] == "test" and "--reuse" in test
+    for command in (train, test):
+        assert value_of(command, "--name") == "mine" and command[-3:] == ["--set", "TRAIN.GAMMA", "1"]
+        assert value_of(command, "--output") == str(place.root / "output") and "--data" not in command
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "pairs"),
+    [
+        ([], "default", []),
+        (["mine"], "mine", []),
+        (["mine", "TRAIN.GAMMA", "1"], "mine", ["TRAIN.GAMMA", "1"]),
+        (["TRAIN.GAMMA", "1"], "default", ["TRAIN.GAMMA", "1"]),
+        (["NET", "TRAIN.GAMMA", "1"], "NET", ["TRAIN.GAMMA", "1"]),
+        (["v0.25", "TRAIN.GAMMA", "1"], "v0.25", ["TRAIN.GAMMA", "1"]),
+        (["TRAIN.EPOCHS"], "default", ["TRAIN.EPOCHS"]),
+        (["--name", "NET.V2", "TRAIN.GAMMA", "1"], "NET.V2", ["TRAIN.GAMMA", "1"]),
+        (["TRAIN.GAMMA", "1", "--name=mine"], "mine", ["TRAIN.GAMMA", "1"]),
+    ],
+)
+def test_the_name_of_a_run(place, words, name, pairs):
+    command = words_of(place, "train", "cpu", "shapes", "mini", *words)
+    assert value_of(command, "--name") == name and command[command.index("--set") + 1 :] == pairs
+
+
+@pytest.mark.parametrize("name", ["", "-1", "a/b", "a_last"])
+def test_names_that_no_run_may_have_are_refused_before_anything_runs(place, name):
+    words = ["cpu", "shapes", "mini", f"--name={name}"]
+    if name == "a_last":  # a snapshot, which is tested
+        assert words_of(place, "train", *words)[0] == "test"
+        return
+    with pytest.raises(UserError, match="cannot be the name of a run"):
+        commands_of("train", words, place)
+
+
+def test_a_file_of_weights_lies_where_one_is(place):
+    (place.start / "foo_iter_1.npz").write_bytes(b"")
     for name in ("foo_iter_1", "foo_iter_1.npz"):
-        for script in ("test.sh", "train.sh"):
-            done = world.script(script, "cpu", "shapes", "mini", name, environment=echo)
-            assert f"--model {world.data / name} " in done.stdout, done.stdout + done.stderr
-    done = world.script("test.sh", "cpu", "shapes", "mini", "other_iter_1", environment=echo)
-    assert "--model other_iter_1 " in done.stdout
+        for script in ("test", "train"):
+            command = words_of(place, script, "cpu", "shapes", "mini", name)
+            assert command[0] == "test" and value_of(command, "--snapshot") == str(place.start / name)
+    command = words_of(place, "test", "cpu", "shapes", "mini", "other_iter_1")
+    assert value_of(command, "--snapshot") == "other_iter_1"
 
 
-def test_a_folder_called_like_a_net_brings_none_of_its_options(world, tmp_path):
+def test_a_folder_called_like_a_net_brings_none_of_its_options(tmp_path):
     for folder in ("mini", "best", "paper", "NET"):
         (tmp_path / folder).mkdir()
-        done = world.script(
-            "test.sh", "cpu", tmp_path / folder, "res18", "a_iter_1", environment={"DSG_PYTHON": "echo"}
-        )
-        (line,) = [line for line in done.stdout.splitlines() if "test_net.py" in line and "--imdb" in line][
-            -1:
-        ]
-        assert line.count("--cfg") == 1 and "--cfg experiments/cfgs/res18.yml" in line, line
+        assert [path.name for path in files_of(str(tmp_path / folder), "res18")] == ["res18.yml"]
 
 
-def test_files_of_weights_are_named_from_where_the_script_is_started(world):
+def test_files_of_weights_are_named_from_where_the_script_is_started(place):
     for name in ("w.npz", "w.ckpt.index"):
-        (world.data / name).write_bytes(b"")
-    echo = {"DSG_PYTHON": "echo"}
-    for script in ("train.sh", "table1.sh"):
-        for key in ("WEIGHTS", "baselines:WEIGHTS")[: 1 + (script == "table1.sh")]:
+        (place.start / name).write_bytes(b"")
+    for script in ("train", "table1"):
+        for key in ("WEIGHTS", "baselines:WEIGHTS")[: 1 + (script == "table1")]:
             for name in ("w.npz", "w.ckpt"):
-                done = world.script(script, "cpu", "shapes", "mini", key, name, environment=echo)
-                assert f"{key} {world.data / name}" in done.stdout, done.stdout + done.stderr
+                command = words_of(place, script, "cpu", "shapes", "mini", key, name)
+                assert command[-2:] == [key, str(place.start / name)]
 
 
-def test_shapes_are_generated_where_training_looks_for_them(world, tmp_path):
+def test_shapes_are_generated_where_training_looks_for_them(place, tmp_path):
     """DATA.DIR wins over --data, the last one over those before; a folder is named from where one is."""
-    (world.data / "empty").mkdir()
+    (place.start / "empty").mkdir()
+    data = place.root / "data"
 
-    def generated(*words, where=True):
-        done = world.script(
-            "train.sh", "cpu", "shapes", "mini", *words, where=where, environment={"DSG_PYTHON": "echo"}
-        )
-        lines = [line for line in done.stdout.splitlines() if line.startswith("tools/generate_shapes.py")]
-        return [Path(line.split()[1]) for line in lines]
+    def generated(*words):
+        command = words_of(place, "train", "cpu", "shapes", "mini", *words)
+        meaning = meaning_of(parser_of("train").parse(command[1:]), "train")
+        return absent_shapes(meaning.dataset, meaning.data_dir)
 
-    assert generated() == []
-    assert generated("DATA.DIR", tmp_path) == [tmp_path / "shapes"]
-    assert generated("name", "TRAIN.GAMMA", "1", "DATA.DIR", "empty") == [world.data / "empty" / "shapes"]
-    assert generated("DATA.DIR", world.data, "DATA.DIR", tmp_path, where=False) == [tmp_path / "shapes"]
-    assert generated("DATA.DIR", tmp_path, "DATA.DIR", world.data, where=False) == []
-    assert generated("DATA.DIR", world.data, "--data", tmp_path, where=False) == []
-    assert generated("DATA.DIR", world.data / "shapes", where=False) == []
+    assert generated("--data", data) is None
+    assert generated("DATA.DIR", tmp_path) == tmp_path / "shapes"
+    assert generated("name", "TRAIN.GAMMA", "1", "DATA.DIR", "empty") == place.start / "empty" / "shapes"
+    assert generated("DATA.DIR", data, "DATA.DIR", tmp_path) == tmp_path / "shapes"
+    assert generated("DATA.DIR", tmp_path, "DATA.DIR", data) is None
+    assert generated("DATA.DIR", data, "--data", tmp_path) is None
+    (data / "annotations_train.json").touch()
+    assert generated("DATA.DIR", data) is None
 
 
-def test_options_of_table3_may_stand_anywhere(tmp_path):
-    place = World(tmp_path, tmp_path / "output")
+def test_options_of_table3_may_stand_anywhere(place, monkeypatch):
+    def cost(*words):
+        return words_of(place, "table3", *words)
 
-    def cost(*words, **environment):
-        done = place.script(
-            "table3.sh", *words, where=False, environment={"DSG_PYTHON": "echo", **environment}
-        )
-        return [line for line in done.stdout.splitlines() if line.startswith("tools/cost.py")]
-
-    wanted = "tools/cost.py --net res18 --cfg experiments/cfgs/res18.yml --gpu {} --output {} --set"
-    here = [wanted.format("cpu", tmp_path / "o")]
-    assert cost("cpu", "res18", "--output", "o") == here
-    assert cost("--output", "o", "cpu", "res18") == here
-    assert cost("cpu", "--output=o", "--data", "d", "res18") == here
-    assert cost("cpu", "res18", OUTPUT_DIR="o") == here
-    assert cost("0", "--output", "/o", "res18", "TRAIN.GAMMA", "1") == [
-        wanted.format("0", "/o") + " TRAIN.GAMMA 1"
+    start = str(place.start)
+    wanted = ["cost", "--net", "res18", "--gpu", "cpu", "--output", f"{start}/o", "--set"]
+    assert cost("cpu", "res18", "--output", "o") == wanted
+    assert cost("--output", "o", "cpu", "res18") == wanted
+    assert cost("cpu", "--output=o", "--data", "d", "res18") == wanted
+    monkeypatch.setenv("OUTPUT_DIR", "o")
+    assert cost("cpu", "res18") == wanted
+    assert cost("0", "--output", "/o", "res18", "TRAIN.GAMMA", "1")[3:] == [
+        *("--gpu", "0", "--output", "/o", "--set", "TRAIN.GAMMA", "1")
     ]
     for few in ([], ["cpu"], ["--output", "o", "cpu"]):
-        one_line(place.script("table3.sh", *few, where=False), "usage: table3.sh <gpu> <net>")
+        with pytest.raises(UserError, match="usage: table3.sh <gpu> <net>"):
+            cost(*few)
+
+
+def test_every_script_has_help_without_an_environment(tmp_path):
+    """Also a mistake is answered before one is made: by any Python, the standard library alone."""
+    variables = {key: value for key, value in os.environ.items() if key not in ("DSG_PYTHON", "PYTHONPATH")}
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "make").write_text("#!/bin/sh\necho make was called\nexit 9\n")
+    python = f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n'
+    (tmp_path / "bin" / "python3").write_text(python)
+    for path in (tmp_path / "bin").iterdir():
+        path.chmod(0o755)
+    variables["PATH"] = f"{tmp_path / 'bin'}:{variables['PATH']}"
+
+    def call(script, *words):
+        return subprocess.run([FOLDER / script, *words], env=variables, capture_output=True, text=True)
+
+    for script in sorted(path.name for path in FOLDER.glob("*.sh") if path.name != "common.sh"):
+        helped = call(script, "--help")
+        assert helped.returncode == 0 and helped.stdout.startswith(f"usage: {script} "), helped.stderr
+        one_line(call(script), f"usage: {script}")
+    right = call("serve.sh", "cpu")
+    assert right.returncode == 9 and right.stdout == "make was called\n"
 
 
 def test_other_options_do_not_go_on(world, trained):
@@ -320,6 +401,7 @@ def test_snapshots_that_do_not_fit(world, trained, tmp_path):
         ("cpu shapez mini", ["unknown data set 'shapez'", "visualgenome vrd clevr shapes"]),
         ("cpu shapes minj", ["unknown net 'minj'", "mini", "res101"]),
         ("cpu shapes", ["usage: train.sh"]),
+        ("cpu shapes mini --name", ["--name needs a value"]),
         ("cpu shapes mini x TRAIN.EPOCH 3", ["unknown option TRAIN.EPOCH", "TRAIN.EPOCHS"]),
         ("cpu shapes mini x TRAIN.EPOCHS many", ["TRAIN.EPOCHS takes a whole number"]),
         ("cpu shapes mini TRAIN.EPOCHS", ["'TRAIN.EPOCHS' has no partner"]),
@@ -370,12 +452,12 @@ def test_a_signal_reaches_the_program_and_nothing_comes_after(world, tmp_path):
     """With an interpreter that only waits for the signal, so that the moment is certain."""
     stub = tmp_path / "python"
     stub.write_text(
-        '#!/usr/bin/env bash\n[[ " $* " != *" --check "* ]] || exit 0\n'
-        'trap "echo saved; exit 143" TERM\necho "started $1"\nwhile :; do sleep 0.05; done\n'
+        '#!/usr/bin/env bash\ntrap "echo saved; exit 143" TERM\necho "started $*"\n'
+        "while :; do sleep 0.05; done\n"
     )
     stub.chmod(0o755)
     command = [
-        str(ROOT / "experiments" / "scripts" / "train.sh"),
+        str(FOLDER / "train.sh"),
         "cpu",
         "shapes",
         "mini",
@@ -392,4 +474,13 @@ def test_a_signal_reaches_the_program_and_nothing_comes_after(world, tmp_path):
             break
     rest = process.stdout.read()
     assert process.wait() == 143
-    assert "saved" in rest and "test_net.py" not in rest
+    assert rest == "saved\n"
+
+
+def test_a_training_that_fails_or_is_interrupted_is_not_tested(world, monkeypatch, capfd):
+    """Nor is one that cannot begin."""
+    monkeypatch.chdir(ROOT)
+    words = ["train", "cpu", "shapes", "mini", "--output", "/dev/null/none", "--data", str(world.data)]
+    assert scripts.main(words) == 2
+    shown = [line for line in capfd.readouterr().out.splitlines() if line.startswith("+ ")]
+    assert len(shown) == 1 and " train " in shown[0]

@@ -12,7 +12,8 @@ from pathlib import Path
 from dsg.config import Config, flatten, from_values, stored_values
 from dsg.config.pairs import parse_pairs
 from dsg.datasets import Dataset
-from dsg.engine.runs import PRETRAINED, SNAPSHOT_NAME, train_folder
+from dsg.engine.names import PRETRAINED, SNAPSHOT_NAME, check_run_name
+from dsg.engine.runs import Run, train_folder
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 
@@ -24,6 +25,26 @@ TABLE, RESULTS, QUERIES, CURVES = "table.txt", "results.json", "queries.jsonl", 
 def is_snapshot(path: Path) -> bool:
     """Whether a file is a snapshot of ours rather than a TensorFlow 1 checkpoint."""
     return path.suffix == ".npz"
+
+
+def snapshot_name(word: str, name: str, runs: Path) -> str:
+    """What `best` and `last` of a run stand for; any other word is a snapshot's name already.
+
+    Args:
+        word: as the user gave it.
+        name: of the run.
+        runs: the folder of the runs.
+
+    Raises:
+        UserError: no run can be called so.
+    """
+    if word not in ("best", "last"):
+        return word
+    run = Run(runs / check_run_name(name), name)
+    if word == "best":
+        return run.snapshot(0).stem
+    epochs = run.epochs()
+    return run.snapshot(epochs[-1]).stem if epochs and not run.last.exists() else run.last.stem
 
 
 def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> Config:

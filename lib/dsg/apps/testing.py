@@ -46,8 +46,7 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         LOG.info("%s", data.summary())
         warn_of_slow_precision("TEST.PRECISION", config.test.precision)
         task = task_of(config)
-        load = load_model if is_snapshot(path) else load_released
-        model = load(path, task, data)
+        model = load_any(path, task, data)
         LOG.info("testing %s", path)
         # What an interrupted test leaves is not to be taken for the results of the one before.
         (folder / RESULTS).unlink(missing_ok=True)
@@ -72,6 +71,11 @@ def _clear_pictures(folder: Path) -> None:
     for ending in PICTURES:
         for path in folder.glob(f"*{ending}"):
             path.unlink(missing_ok=True)
+
+
+def load_any(path: Path, task: Task, dataset: Dataset) -> Any:
+    """The model of a snapshot or of a TensorFlow 1 checkpoint."""
+    return (load_model if is_snapshot(path) else load_released)(path, task, dataset)
 
 
 def load_model(path: Path, task: Task, dataset: Dataset) -> Any:

@@ -1,23 +1,24 @@
-"""A trained network and a split to look at its answers on: what programs share that examine snapshots."""
+"""A trained network and a split to look at its answers on: what the programs share that examine snapshots."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dsg.apps.cli import Parser, config_of, dataset_and_split, run_parser
-from dsg.apps.snapshot_choice import is_snapshot, stored_config
-from dsg.config import BASELINES, Config
-from dsg.datasets import Dataset
-from dsg.datasets.catalogue import find_dataset
-from dsg.engine.runs import Run, find_snapshot
-from dsg.engine.setup import load_examined
-from dsg.engine.snapshots import load_meta
+from dsg.apps.parser import Parser
+from dsg.apps.run_options import Meaning, add_run_options, demand_net, meaning_of
 from dsg.errors import UserError
 
+if TYPE_CHECKING:
+    from dsg.config import Config
+    from dsg.datasets import Dataset
+
+BEST, LAST = "best", "last"
 SHIFTING = ("ssas", "ss")
+ANY, BOXES, SHIFTS = "any", "boxes", "shifts"
+"""What a network is wanted for: whatever it answers with, boxes, or shifts of attention."""
 
 
 class Trained(NamedTuple):
@@ -26,59 +27,93 @@ class Trained(NamedTuple):
     path: Path  # of the snapshot
     config: Config  # of its training, with today's place of the data and the pairs that were given
     data: Dataset
+    results: Path  # the folder of its test on this split
+
+    @property
+    def about(self) -> str:
+        """The snapshot and the split in words."""
+        return f"{self.path.stem} on {self.data.name} {self.data.split}"
 
 
-def trained_parser(
-    program: str, description: str, *, several: bool = False, needs_data: bool = True
-) -> Parser:
-    """A parser with the options of `find_trained`: --model (a list with `several`) and --imdb."""
-    parser = run_parser(program, description)
+def add_trained_options(
+    parser: Parser, *, several: bool = False, needs_data: bool = True, bare: bool = False
+) -> None:
+    """The options of `find_trained`: those of a run, its name, and the snapshot (a list with `several`)."""
+    add_run_options(parser, needs_data=needs_data, bare=bare)
     parser.add_argument(
-        "--imdb",
-        required=needs_data,
-        default="",
-        metavar="DATASET",
-        help="a name or folder; its test split, or that which ends the name (_train, _validation)",
+        "--name", old=("--tag",), default="default", help="name of the run (default: default)"
     )
     parser.add_argument(
-        "--model",
-        required=True,
+        "--snapshot",
+        old=("--model",),
         action="append" if several else "store",
+        default=[] if several else None,
         metavar="SNAPSHOT",
-        help="<name>_iter_N of a run of --net, or a file" + (", several of them" if several else ""),
+        help="best (default) or last of the run, <name>_iter_N, or a file; dsg_pretrained is the release's"
+        + ("; may be repeated" if several else ""),
     )
-    return parser
 
 
-def find_trained(options: argparse.Namespace, model: str, *, shifting: bool = False) -> Trained:
-    """The snapshot that `model` means and the split that `options` name. TensorFlow is not loaded.
+def add_folder_option(parser: Parser, text: str = "folder of the files") -> None:
+    """`--to`, the folder of `folder_for`."""
+    parser.add_argument("--to", default="", metavar="DIR", help=f"{text} (default: in the run's folder)")
+
+
+def folder_for(options: argparse.Namespace, trained: Trained, kind: str) -> Path:
+    """Where results of that kind go: `--to`, else the run's folder; made where it is absent.
+
+    Raises:
+        UserError: it cannot be written to.
+    """
+    return make_folder(Path(options.to) if options.to else trained.results / kind)
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made where it is absent.
+
+    Raises:
+        UserError: it cannot be written to.
+    """
+    from dsg.engine.runs import Run
+
+    Run(folder, "output").make_folder()
+    return folder
+
+
+def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: str = BOXES) -> Trained:
+    """The snapshot that `snapshot` means and the split that `options` name. TensorFlow is not loaded.
 
     Args:
-        options: of a `trained_parser`.
-        model: one of its `--model`.
-        shifting: a baseline that shifts attention is wanted, not a network that answers with boxes.
+        options: of `add_trained_options`.
+        snapshot: one of its `--snapshot`; None is the best.
+        wanted: ANY, BOXES or SHIFTS.
 
     Raises:
         UserError: one of them is not there, they do not belong together, or it is not what is wanted.
     """
-    config, pairs = config_of(options)
-    net, file = options.net or config.net, Path(model)
-    if file.suffix == ".npz" and os.path.isfile(file) and not options.net:
-        net = load_meta(file).net
-        options = argparse.Namespace(**{**vars(options), "net": net})
-        config, pairs = config_of(options)
-    if shifting and net not in SHIFTING:
-        raise UserError(f"{net} shifts no attention; this needs a snapshot of {' or '.join(SHIFTING)}")
-    if net in BASELINES and not shifting:
-        raise UserError(
-            f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
-        )
-    dataset, split = dataset_and_split(options.imdb, "test", Path(config.data.dir))
-    name = find_dataset(dataset, Path(config.data.dir))[0]
-    path = find_snapshot(model, Path(options.output), net, name, Path(config.data.dir))
-    if is_snapshot(path):
-        config = stored_config(path, config, pairs)
-    return Trained(path, config, load_examined(config, dataset, split))
+    from dsg.apps.snapshot_choice import is_snapshot, result_folder, snapshot_name, stored_config
+    from dsg.datasets.catalogue import find_dataset
+    from dsg.engine.runs import find_snapshot, train_folder
+    from dsg.engine.setup import load_examined
+    from dsg.engine.snapshots import load_meta
+
+    snapshot = snapshot or BEST
+    net = options.net
+    if snapshot.endswith(".npz") and not net:
+        if not os.path.isfile(snapshot):
+            raise UserError(f"{snapshot}: no such snapshot")
+        net = load_meta(Path(snapshot)).net
+        options = argparse.Namespace(**{**vars(options), "net": net, "no_cfg": True})
+    demand_net(options)
+    meaning = meaning_of(options)
+    _check_use(meaning, wanted)
+    name = find_dataset(meaning.dataset, meaning.data_dir)[0]
+    output = Path(options.output)
+    snapshot = snapshot_name(snapshot, options.name, train_folder(output, meaning.net, name))
+    path = find_snapshot(snapshot, output, meaning.net, name, meaning.data_dir)
+    config = stored_config(path, meaning.config, meaning.pairs) if is_snapshot(path) else meaning.config
+    data = load_examined(config, meaning.dataset, meaning.split)
+    return Trained(path, config, data, result_folder(path, output, meaning.net, data))
 
 
 def load_network(trained: Trained) -> Any:
@@ -87,18 +122,19 @@ def load_network(trained: Trained) -> Any:
     Raises:
         UserError: the snapshot is damaged or of another vocabulary.
     """
-    from dsg.apps.testing import load_model, load_released
+    from dsg.apps.testing import load_any
     from dsg.models.registry import task_of
 
-    load = load_model if is_snapshot(trained.path) else load_released
-    return load(trained.path, task_of(trained.config), trained.data)
+    return load_any(trained.path, task_of(trained.config), trained.data)
 
 
-def make_folder(folder: Path) -> Path:
-    """The folder, made where it is absent.
+def _check_use(meaning: Meaning, wanted: str) -> None:
+    from dsg.config import BASELINES
 
-    Raises:
-        UserError: where it cannot be written to.
-    """
-    Run(folder, "output").make_folder()
-    return folder
+    net = meaning.net
+    if wanted == SHIFTS and net not in SHIFTING:
+        raise UserError(f"{net} shifts no attention; this needs a snapshot of {' or '.join(SHIFTING)}")
+    if wanted == BOXES and net in BASELINES:
+        raise UserError(
+            f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
+        )

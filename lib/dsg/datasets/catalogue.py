@@ -62,7 +62,7 @@ def advice(name: str, folder: Path, images: bool = False) -> str:
     place = folder.parent if own else folder
     if name == "shapes":
         force = " --force" if images else ""
-        return f"`python tools/generate_shapes.py {shlex.quote(str(place / name))}{force}` generates it"
+        return f"`dsg shapes {shlex.quote(str(place / name))}{force}` generates it"
     return f"`{fetch_command(name, place)}` fetches {'them' if images else 'it'}"
 
 

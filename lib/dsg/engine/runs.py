@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.datasets.remedies import fetch_command
+from dsg.engine.names import PRETRAINED, SNAPSHOT_NAME, check_run_name
 from dsg.engine.snapshots import Meta, Snapshot, load_meta, load_snapshot
 from dsg.errors import UserError
 from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
-PRETRAINED = "dsg_pretrained"
-SNAPSHOT_NAME = re.compile(r"(?P<run>.+)_(iter_\d+|last)")
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,7 @@ class Run:
         Raises:
             UserError: where the name would lead elsewhere, or is that of a snapshot.
         """
-        if not name or name != Path(name).name or name.startswith("."):
-            raise UserError(f"{name!r} cannot be the name of a run: give a plain name without '/'")
-        if is_snapshot_name(name):
-            raise UserError(f"{name!r} is a snapshot's name; to train, give a run's name, such as default")
+        check_run_name(name)
         return Run(train_folder(output, net, dataset) / name, name)
 
     def snapshot(self, epoch: int) -> Path:
@@ -155,11 +151,6 @@ class Run:
 def train_folder(output: Path, net: str, dataset: str) -> Path:
     """Where the runs of a net on a data set lie."""
     return output / net / f"{dataset}_train"
-
-
-def is_snapshot_name(name: str) -> bool:
-    """Whether a name is a snapshot's (`<name>_iter_N`, `dsg_pretrained`) rather than a run's."""
-    return name == PRETRAINED or SNAPSHOT_NAME.fullmatch(name) is not None
 
 
 def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Path) -> Path:

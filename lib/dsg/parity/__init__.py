@@ -2,5 +2,5 @@
 library and compared.
 
 `golden` opens a file and tells its kind, `checks` compares arrays and keeps account of what was compared,
-`runs` holds one module a kind of file, `report` prints, `command` is the program behind `tools/parity.py`.
+`runs` holds one module a kind of file, `report` prints, `command` is what `dsg parity` does.
 """

@@ -1,7 +1,6 @@
-"""The program behind `tools/parity.py`: golden files in, a table of every stage out, exit status 0 only if
-all hold.
+"""Golden files in, a table of every stage out: what `dsg parity` does.
 
-TensorFlow is imported when a file asks for it, so that help and mistakes are answered at once.
+TensorFlow is imported when a file asks for it, so that mistakes are answered at once.
 """
 
 from __future__ import annotations
@@ -9,78 +8,42 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.errors import UserError
 
-DESCRIPTION = """
-Runs golden files of the reference format through the library, as a user would: weights written as a
-TensorFlow 1 checkpoint and loaded from it, the image prepared by the input pipeline, the model called, the
-answers scored. Prints every stage with its largest absolute error, its error relative to the reference's
-largest value, and the tolerance. What a file holds decides what is run: forward, gradients, gpi_methods,
-layers, iou_metric or roidb.
-"""
 NUMPY_ONLY = ("iou_metric", "roidb")  # kinds that need no TensorFlow
-EPILOG = "Exit status: 0 all stages hold, 1 some do not, 2 a file cannot be used."
 
 
-def main(arguments: Sequence[str] | None = None, settings: Path | None = None) -> int:
-    """Runs the command; returns its exit status.
+def compare(options: argparse.Namespace, settings: Path | None = None) -> int:
+    """Compare the files that the options of `dsg parity` name; 0 where all stages hold, 1 where some do not,
+    2 where a file cannot be used.
 
     Args:
-        arguments: of the command line; default those of the process.
+        options: of `dsg.apps.commands.parity`.
         settings: folder of the nets' configuration files.
     """
-    options = _parser().parse_args(arguments)
-    if options.forward is not None and len(options.files) > 1:
-        print("error: --forward goes with a single gradients file", file=sys.stderr)
-        return 2
     reports: list[dict[str, Any]] = []
     status = 0
-    try:
-        for checks, seconds in _run_files(options, settings):
-            if isinstance(checks, UserError):
-                print(f"error: {checks}", file=sys.stderr)
-                status = 2
-                continue
-            from dsg.parity.report import as_dict, format_table, summary
+    for checks, seconds in _run_files(options, settings):
+        if isinstance(checks, UserError):
+            print(f"error: {checks}", file=sys.stderr)
+            status = 2
+            continue
+        from dsg.parity.report import as_dict, format_table, summary
 
-            reports.append(as_dict(checks, seconds))
-            if not options.quiet:
-                print(format_table(checks, options.every_row))
-            print(summary(checks, seconds) + ("" if options.quiet else "\n"), flush=True)
-            status = max(status, 0 if checks.ok else 1)
-        if options.json is not None:
-            _write_json(options.json, {"ok": status == 0, "files": reports})
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        reports.append(as_dict(checks, seconds))
+        if not options.quiet:
+            print(format_table(checks, options.every_row))
+        print(summary(checks, seconds) + ("" if options.quiet else "\n"), flush=True)
+        status = max(status, 0 if checks.ok else 1)
+    if options.json is not None:
+        _write_json(options.json, {"ok": status == 0, "files": reports})
     return status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="parity.py", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE.npz", help="golden files, told apart by what is in them"
-    )
-    parser.add_argument(
-        "--forward", metavar="FILE.npz", help="inputs of a gradients file (default: beside it)"
-    )
-    parser.add_argument(
-        "--json", metavar="FILE", help="write every comparison to this file, too (- for the terminal)"
-    )
-    parser.add_argument("--every-row", action="store_true", help="a line for every array, none joined")
-    parser.add_argument(
-        "--traceback", action="store_true", help="show where a computation refused a file, too"
-    )
-    parser.add_argument("--quiet", action="store_true", help="only the verdict of each file")
-    return parser
 
 
 def _run_files(options: argparse.Namespace, settings: Path | None) -> Any:
@@ -127,7 +90,6 @@ def _run(
 
 
 def _models() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
     from dsg.parity.models import RecipeModels

@@ -5,8 +5,13 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
+
+from dsg.errors import UserError
 
 GIF = (b"GIF87a", b"GIF89a")
 LOSSY = 1.02
@@ -41,6 +46,7 @@ SVG = re.compile(
     rb"\s*(\xef\xbb\xbf)?\s*(<\?xml.{0,500}?)?(<!--.{0,500}?-->\s*)*(<!DOCTYPE svg.{0,300}?)?<svg[\s>]",
     re.DOTALL,
 )
+ALL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_ENDINGS = (
     *(".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".psd", ".pdf"),
     *(".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".ico", ".mp4", ".mov", ".webm"),
@@ -68,6 +74,26 @@ def other_format(data: bytes) -> str:
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         return "not an image but a web page; fetch it again"
     return f"is {name}, which is not read; {SAVE_AS}" if name else ""
+
+
+def pictures_in(folder: Path, endings: Collection[str]) -> tuple[list[Path], str]:
+    """The pictures in a folder, by name, and how many there are of formats that are not read, in words.
+
+    Args:
+        endings: of the pictures that are taken, in small letters.
+
+    Raises:
+        UserError: it cannot be listed.
+    """
+    try:
+        files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    kinds = [path.suffix.lower() for path in files]
+    others = Counter(kind for kind in kinds if kind not in endings and kind in (*ALL_ENDINGS, *OTHER_ENDINGS))
+    told = ", ".join(f"{number:,} {kind}" for kind, number in others.items())
+    pictures = [path for path, kind in zip(files, kinds) if kind in endings]
+    return pictures, f"{sum(others.values()):,} files are not read ({told}); {SAVE_AS}" if others else ""
 
 
 def first_frame(data: bytes) -> np.ndarray | None:

@@ -18,15 +18,20 @@ LOG = logging.getLogger("dsg")
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes to standard output, above a progress bar if there is one.
+    """Writes to standard output (or "stderr"), above a progress bar if there is one.
 
     A console that went away, or cannot write a name, must not end hours of work: the run's log has it all.
     """
 
+    def __init__(self, stream: str = "stdout") -> None:
+        super().__init__()
+        self._stream = stream
+
     def emit(self, record: logging.LogRecord) -> None:
+        stream = getattr(sys, self._stream)  # as it is now: tests and notebooks replace it
         with contextlib.suppress(OSError, ValueError):
-            tqdm.write(self.format(record), file=sys.stdout)
-            sys.stdout.flush()
+            tqdm.write(self.format(record), file=stream)
+            stream.flush()
 
 
 class QuietFileHandler(logging.FileHandler):
@@ -36,12 +41,24 @@ class QuietFileHandler(logging.FileHandler):
         pass
 
 
-def log_to_console() -> None:
-    """Show messages of this package on standard output; may be called again."""
+@contextlib.contextmanager
+def console_messages(stream: str = "stdout") -> Iterator[None]:
+    """Within it, messages of this package appear on a stream of `sys`, and in log files, and nowhere else."""
+    before = LOG.level, LOG.propagate
+    shown = [handler for handler in LOG.handlers if isinstance(handler, ConsoleHandler)]
+    for handler in shown:
+        LOG.removeHandler(handler)
+    here = ConsoleHandler(stream)
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
-    if not any(isinstance(handler, ConsoleHandler) for handler in LOG.handlers):
-        LOG.addHandler(ConsoleHandler())
+    LOG.addHandler(here)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(here)
+        for handler in shown:
+            LOG.addHandler(handler)
+        LOG.level, LOG.propagate = before
 
 
 @contextlib.contextmanager
@@ -54,7 +71,7 @@ def log_file(folder: Path, kind: str) -> Iterator[Path]:
     path = folder / f"{kind}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handler = QuietFileHandler(path, encoding="utf-8")
+        handler = QuietFileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"{path}: cannot write the log ({error.strerror or error})") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -13,6 +13,9 @@ PACKAGES = {
     "cv2": "opencv-python-headless",
     "yaml": "pyyaml",
     "PIL": "pillow",
+    "tqdm": "tqdm",
+    "matplotlib": "matplotlib",
+    "shtab": "shtab",
     "jinja2": "jinja2",
 }
 """What is imported -> what is installed."""

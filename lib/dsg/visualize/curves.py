@@ -33,6 +33,7 @@ from dsg.visualize.canvas import (
     SUBJECT_COLOUR,
     Colour,
 )
+from dsg.visualize.figure import new_figure
 
 Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoch
 
@@ -91,16 +92,12 @@ def training_curves(history: Sequence[Mapping[str, Any]] | str | Path, out_png: 
     Raises:
         UserError: when the history cannot be read or the picture cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     records = read_history(history) if isinstance(history, (str, Path)) else history
     series = collect_series(records)
     panels = [(title, names, log) for title, names, log in _panels(series) if names]
     columns = min(3, max(1, len(panels)))
     rows = max(1, math.ceil(len(panels) / columns))
-    figure = Figure(figsize=(5.4 * columns, 3.9 * rows), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(5.4 * columns, 3.9 * rows), dpi=110, layout="constrained")
     for position, (title, names, log) in enumerate(panels, start=1):
         axes = figure.add_subplot(rows, columns, position)
         _draw_panel(axes, title, {name: series[name] for name in names}, log)

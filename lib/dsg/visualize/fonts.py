@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.visualize.figure import load_matplotlib
 
 LOG = logging.getLogger("dsg")
 VARIABLE = "DSG_FONT"
@@ -50,6 +51,7 @@ def font_file(text: str, bold: bool) -> Path:
 
 def families(texts: Iterable[str]) -> list[str]:
     """The fonts that draw all of these texts, first DejaVu Sans, for matplotlib's `font.family`."""
+    load_matplotlib()
     from matplotlib import font_manager
 
     files = dict.fromkeys(font_file(text, False) for text in texts)
@@ -69,6 +71,7 @@ def has_all(path: Path, text: str) -> bool:
 @functools.cache
 def installed() -> tuple[Path, ...]:
     """The fonts of this machine, those with many scripts first."""
+    load_matplotlib()
     from matplotlib import font_manager
 
     paths = sorted({Path(path) for path in font_manager.findSystemFonts()})
@@ -77,10 +80,8 @@ def installed() -> tuple[Path, ...]:
 
 def dejavu(bold: bool) -> Path:
     """DejaVu Sans, which every matplotlib carries."""
-    import matplotlib
-
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return Path(matplotlib.get_data_path(), "fonts", "ttf", name)
+    return Path(load_matplotlib().get_data_path(), "fonts", "ttf", name)
 
 
 def forget() -> None:
@@ -120,6 +121,7 @@ def _first_with(text: str) -> Path | None:
 @functools.cache
 def _letters(path: Path) -> frozenset[str]:
     """The signs that a font has; none where the file is no font."""
+    load_matplotlib()
     from matplotlib.ft2font import FT2Font
 
     try:

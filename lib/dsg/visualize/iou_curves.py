@@ -10,6 +10,7 @@ import numpy as np
 
 from dsg.visualize.canvas import OBJECT_COLOUR, SUBJECT_COLOUR
 from dsg.visualize.curves import save_figure
+from dsg.visualize.figure import new_figure
 
 TITLES = {"dsg": "as in the release of DSG", "rr": "as in Referring Relationships (rr)"}
 COLOURS = {"subject": SUBJECT_COLOUR, "object": OBJECT_COLOUR}
@@ -34,12 +35,8 @@ def save_iou_curves(curves: Mapping[str, Any], out_png: Path) -> None:
 
 
 def _canvas(curves: Mapping[str, Any]) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     conventions = [name for name in TITLES if curves.get(name)]
-    figure = Figure(figsize=(5.4 * max(1, len(conventions)), 4.1), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(5.4 * max(1, len(conventions)), 4.1), dpi=110, layout="constrained")
     for position, name in enumerate(conventions, start=1):
         axes = figure.add_subplot(1, len(conventions), position)
         _draw_panel(axes, TITLES[name], curves["thresholds"], curves[name])

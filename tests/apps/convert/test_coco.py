@@ -383,7 +383,7 @@ def test_the_program(files, write, tmp_path):
 
     done = call("coco", "boxes.json", "relations.json", "out", "--test-share", "0.3", "--images", "photos")
     assert done.returncode == 0, done.stderr
-    assert "train: " in done.stdout and "check_dataset.py out" in done.stdout
+    assert "train: " in done.stdout and "dsg check out" in done.stdout
     assert (tmp_path / "out/images").resolve() == tmp_path / "photos"
     words = ["coco", "boxes.json", "relations.json", "out", "--test-share", "0.3"]
     again = call(*words, "--force", "--images", "photos")

@@ -382,7 +382,7 @@ def test_where_files_cannot_be_locked(get, monkeypatch, caplog):
 def test_unknown_names(get):
     with pytest.raises(UserError, match="nothing is known of 'coco'.*visualgenome"):
         fetch("coco", get.data)
-    with pytest.raises(UserError, match="generate_shapes.py"):
+    with pytest.raises(UserError, match="dsg shapes"):
         fetch("shapes", get.data)
     with pytest.raises(UserError, match="vrd has no part 'picture': there are annotations, images"):
         get("vrd", only=["picture"])
@@ -505,7 +505,7 @@ def test_ctrl_c(tmp_path, archives):
         os.killpg(first.pid, signal.SIGINT)
         message = first.communicate(timeout=60)[1]
         site.go_on.set()
-        assert first.returncode == 130 and message == "interrupted by SIGTERM\n"
+        assert first.returncode == 130 and message == "interrupted by SIGINT\n"
         second = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert second.returncode == 0, second.stderr
         assert (tmp_path / "d/VRD/noise").read_bytes() == noise

@@ -12,6 +12,7 @@ from dsg.apps.checks.statistics import Statistics
 from dsg.datasets import Vocabulary
 from dsg.visualize.canvas import BLUE, GREEN, ORANGE, SKY, Colour
 from dsg.visualize.curves import plain_text, save_figure
+from dsg.visualize.figure import new_figure
 
 SHOWN = 25  # names in a bar chart
 COLOURS = {"train": BLUE, "validation": GREEN, "test": ORANGE}
@@ -28,11 +29,7 @@ def plot_statistics(found: Mapping[str, Statistics], vocabulary: Vocabulary, out
     Raises:
         UserError: it cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(17, 10), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(17, 10), dpi=100, layout="constrained")
     axes = figure.subplots(2, 3)
     _bars(axes[0][0], found, "categories", vocabulary.objects, "Entities of each category")
     _bars(axes[1][0], found, "predicates", vocabulary.predicates, "Queries with each predicate")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.visualize.canvas import BLUE, GREY, LIGHT, VERMILLION, Colour
+from dsg.visualize.figure import new_figure
 
 WITH, WITHOUT = "with", "without"
 PARTS_WITHOUT_USE = ("unused gate",)
@@ -64,14 +65,10 @@ def draw_cost(report: Report, out_png: Path) -> None:
     Raises:
         UserError: when the picture cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from dsg.visualize.curves import save_figure
 
     timed = bool(report["seconds"])
-    figure = Figure(figsize=(15 if timed else 11, 4.4), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(15 if timed else 11, 4.4), dpi=110, layout="constrained")
     axes = figure.subplots(1, 3 if timed else 2, width_ratios=[2, 2, 1][: 3 if timed else 2])
     millions = {part: value / 1e6 for part, value in report["parameters"][WITH].items()}
     _bars(axes[0], "Parameters, millions", millions, report["parameters"][WITHOUT])

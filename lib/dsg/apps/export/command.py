@@ -1,4 +1,4 @@
-"""What `tools/export.py` does: each export that was asked for, and a line about it."""
+"""What `dsg export` does: each export that was asked for, and a line about it."""
 
 from __future__ import annotations
 

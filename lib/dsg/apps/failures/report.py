@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.apps.failures.classes import CLASSES, MEANINGS, PUBLISHED
+from dsg.visualize.figure import new_figure
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,10 @@ def draw_report(report: FailureReport, out_png: Path) -> None:
     Raises:
         UserError: when the picture cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     from dsg.visualize.canvas import BLUE, GREY, ORANGE
     from dsg.visualize.curves import plain_text, save_figure
 
-    figure = Figure(figsize=(8.2, 3.9), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(8.2, 3.9), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     groups = (
         ("all queries", report.shares(), BLUE),

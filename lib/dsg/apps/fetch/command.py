@@ -85,7 +85,7 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
     known = plain if plain in listed else plain.replace("_", "")
     if known not in listed:
         if known == "shapes":
-            raise UserError("shapes is not fetched but generated: python tools/generate_shapes.py")
+            raise UserError("shapes is not fetched but generated: dsg shapes")
         raise UserError(f"nothing is known of {name!r}: there are {', '.join(listed)}")
     parts = listed[known]
     for key in only:

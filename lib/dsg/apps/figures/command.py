@@ -47,7 +47,7 @@ def answers_figure(network: Network, data: Dataset, folder: Path, *, count: int)
 def variants_figure(networks: Sequence[Network], data: Dataset, folder: Path) -> None:
     """`variants.png`, `variants.json`."""
     if len(networks) < 2:
-        raise UserError("variants are compared: give --model twice or more, the best one first")
+        raise UserError("variants are compared: give --snapshot twice or more, the best one first")
     found = variant_page(networks, data)
     save_png(found.page, folder / "variants.png")
     _finish(folder, "variants", found.contents)

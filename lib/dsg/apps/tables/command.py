@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from dsg.apps.tables.account import Account, check_epochs
 from dsg.apps.tables.plan import PlannedRun, Request, plan_runs
@@ -19,13 +18,12 @@ from dsg.runtime.files import write_text
 LOG = logging.getLogger("dsg")
 
 
-def make_table(request: Request, gpu: str, scripts: Path, *, report_only: bool = False) -> str:
+def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
     """Run what the table lacks; print it, and write `table<N>.md`, `.json` and `.png` to `request.folder`.
 
     Args:
         request: which table, of what.
-        gpu: as train.sh takes it.
-        scripts: experiments/scripts.
+        gpu: as `dsg train` takes it.
         report_only: run nothing.
 
     Returns:
@@ -47,7 +45,7 @@ def make_table(request: Request, gpu: str, scripts: Path, *, report_only: bool =
             write_table(request, runs, account)
 
         if not report_only:
-            failed = run_all(runs, request, account, gpu, scripts, write)
+            failed = run_all(runs, request, account, gpu, write)
         text = write_table(request, runs, account)
     LOG.info("\n%s\n%s/table%d.md, .json, .png", text, request.folder, request.table)
     if failed:

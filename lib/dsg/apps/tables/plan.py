@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.apps.configurations import catalogued
 from dsg.apps.tables.rows import BASELINE, GRAPH, TABLES, Row
 from dsg.config import BASELINES, Config, config_files, flatten, load_config, options
-from dsg.datasets.catalogue import CATALOGUE
 from dsg.engine.runs import Run
 from dsg.errors import UserError
 
@@ -25,7 +25,7 @@ class PlannedRun:
 
     row: Row
     seed: int  # 1 for the first
-    net: str  # as train.sh takes it
+    net: str  # as `dsg train` takes it
     name: str
     pairs: tuple[str, ...]  # KEY VALUE ...
     config: Config
@@ -52,8 +52,7 @@ class Request:
     @property
     def dataset_name(self) -> str:
         """As in names of folders."""
-        plain = self.dataset.lower().replace("_", "").replace("-", "")
-        return plain if plain in CATALOGUE else Path(self.dataset).resolve().name
+        return catalogued(self.dataset) or Path(self.dataset).resolve().name
 
     @property
     def folder(self) -> Path:

@@ -13,6 +13,7 @@ from dsg.apps.tables.report import ROLES, SETS, RowResult
 from dsg.apps.tables.rows import BASELINE, PUBLISHED_SPLITS, TITLES, published
 from dsg.visualize.canvas import BLACK, OBJECT_COLOUR, SUBJECT_COLOUR
 from dsg.visualize.curves import plain_text, save_figure
+from dsg.visualize.figure import new_figure
 
 WIDTH = 0.38  # of a bar
 LABEL = 13  # characters of a row's name that have room side by side
@@ -26,12 +27,8 @@ def draw_table(request: Request, rows: Sequence[RowResult], out_png: Path) -> No
     Raises:
         UserError: when the picture cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     known = published(request.table, request.dataset_name)
-    figure = Figure(figsize=(2.2 + 1.9 * len(rows), 4.2), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure, canvas = new_figure(figsize=(2.2 + 1.9 * len(rows), 4.2), dpi=110, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, name in zip(panels, SETS):
         for side, (role, colour) in enumerate(zip(ROLES, (SUBJECT_COLOUR, OBJECT_COLOUR))):

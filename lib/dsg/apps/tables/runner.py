@@ -1,4 +1,4 @@
-"""Running what a table lacks, one run after the other; each is what train.sh would do with the same words."""
+"""Running what a table lacks, one run after the other: `dsg train`, then `dsg test`, each a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from types import FrameType
 
 from dsg.apps.tables.account import Account, epochs_done, time_left
 from dsg.apps.tables.plan import PlannedRun, Request
-from dsg.config import config_files
 from dsg.errors import UserError
 from dsg.runtime.interrupt import Interrupted
 from dsg.runtime.progress import duration
@@ -28,7 +27,6 @@ def run_all(
     request: Request,
     account: Account,
     gpu: str,
-    scripts: Path,
     after: Callable[[], None],
 ) -> list[PlannedRun]:
     """Run what is not finished; a run that fails does not keep the others from running.
@@ -37,8 +35,7 @@ def run_all(
         runs: of the table.
         request: dataset and places.
         account: of what is finished; kept up to date.
-        gpu: as train.sh takes it.
-        scripts: experiments/scripts.
+        gpu: as `dsg train` takes it.
         after: called when a run has ended.
 
     Returns:
@@ -63,7 +60,7 @@ def run_all(
 
         done = False
         try:
-            done = all(_run(words, run, progress) == 0 for words in commands(run, request, gpu, scripts))
+            done = all(_run(words, run, progress) == 0 for words in commands(run, request, gpu))
         finally:
             account.add(run, time.monotonic() - started, done and run.results.is_file())
         if account.finished(run):
@@ -75,22 +72,15 @@ def run_all(
     return failed
 
 
-def commands(run: PlannedRun, request: Request, gpu: str, scripts: Path) -> list[list[str]]:
+def commands(run: PlannedRun, request: Request, gpu: str) -> list[list[str]]:
     """What trains and tests a run, as words of a command line."""
-    where = ["--output", str(request.output), *(["--data", request.data] if request.data else [])]
-    train = [str(scripts / "train.sh"), gpu, request.dataset, run.net, run.name, *run.pairs, *where]
-    if request.split == "test":
-        return [train]
-    files = config_files(request.cfgs, request.dataset_name, run.net)
-    cfgs = [word for path in files for word in ("--cfg", str(path))]
-    test = [
-        sys.executable,
-        str(scripts.parents[1] / "tools" / "test_net.py"),
-        "--imdb",
-        f"{request.dataset}_{request.split}",
+    dsg = [sys.executable, "-m", "dsg"]
+    common = ["--dataset", request.dataset, "--net", run.net, "--name", run.name, "--gpu", gpu]
+    common += ["--output", str(request.output), *(["--data", request.data] if request.data else [])]
+    return [
+        [*dsg, "train", *common, "--set", *run.pairs],
+        [*dsg, "test", *common, "--split", request.split, "--reuse", "--set", *run.pairs],
     ]
-    test += ["--net", run.net, *cfgs, "--gpu", gpu, *where, "--model", f"{run.name}_iter_0", "--reuse"]
-    return [train, [*test, "--set", *run.pairs]]
 
 
 def _run(words: Sequence[str], run: PlannedRun, progress: Callable[[float], None]) -> int:
@@ -99,7 +89,9 @@ def _run(words: Sequence[str], run: PlannedRun, progress: Callable[[float], None
     A signal to stop is handed on, and what was begun may save itself.
     """
     caught: list[int] = []
-    environment = {**os.environ, "DSG_PYTHON": os.environ.get("DSG_PYTHON") or sys.executable}
+    package = str(Path(os.path.abspath(__file__)).parents[3])  # which may not be installed
+    paths = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": paths}
     started, epochs = time.monotonic(), epochs_done(run)
     try:
         process = subprocess.Popen(words, env=environment)

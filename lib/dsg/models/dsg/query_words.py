@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dsg.errors import UserError
 
 SUGGESTIONS = 4
-COMMAS = re.compile("[,\u3001\uff64\u060c]")
-"""Commas of all keyboards, as `NFKC` leaves them; it makes those of full width plain."""
+COMMAS = re.compile("[,\uff0c\u3001\uff64\u060c\ufe50]")
+"""Commas of all keyboards."""
 DASHES = "\u2010\u2011\u2012\u2013\u2014-"
 Query = tuple[int, int, int]
 

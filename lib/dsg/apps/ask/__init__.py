@@ -1,0 +1,1 @@
+"""Asking pictures: scenes, their answers, and how those are shown."""

@@ -1,0 +1,78 @@
+"""Ask pictures with a trained model: where are the man and the horse of "man, riding, horse"?
+
+Without --snapshot the bundled model answers, which knows only generated scenes of solids. Examples:
+
+    dsg ask photo.jpg "man, riding, horse" --snapshot FILE
+    dsg ask photos "man, riding, horse" "man, wearing, hat" --snapshot FILE --json
+    dsg ask data/demo/images/demo_0.png "green metal cube, behind, yellow metal cylinder" --out answer.png
+
+Boxes are x1 y1 x2 y2 in pixels of the picture, turned as its EXIF orientation says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dsg.apps.bundled import snapshot_or_bundled
+from dsg.apps.parser import Parser
+from dsg.errors import UserError
+from dsg.models.dsg.query_words import COMMAS
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options."""
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="PICTURE_OR_QUERY",
+        help="pictures, or folders of them, and queries: subject, predicate, object",
+    )
+    parser.add_argument("--image", action="append", default=[], metavar="FILE", help="one more picture")
+    parser.add_argument(
+        "--query", action="append", default=[], metavar="TEXT", help="one more query, whatever its form"
+    )
+    parser.add_argument(
+        "--snapshot",
+        old=("--model",),
+        type=Path,
+        metavar="FILE",
+        help="trained model (.npz; default: the bundled one)",
+    )
+    parser.add_argument("--gpu", default="cpu", help="0, or cpu (default)")
+    parser.add_argument("--json", action="store_true", help="print the answers as JSON")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="draw the answers: a .png file for one picture, or a folder, with scene graphs and answers.json",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Ask."""
+    pictures, queries = told_apart(options.words)
+    pictures += map(Path, options.image)
+    queries += options.query
+    if not pictures:
+        raise UserError("no picture to ask: give a file or a folder")
+    if not queries:
+        raise UserError('nothing is asked: give a query such as "man, riding, horse"')
+    snapshot = snapshot_or_bundled(options.snapshot)
+
+    from dsg.apps.ask.command import ask
+
+    ask(snapshot, pictures, queries, out=options.out, as_json=options.json, devices=options.gpu)
+
+
+def told_apart(words: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The words that name files, and the queries among them, which have commas and name no file.
+
+    Example:
+        >>> told_apart(["a.jpg", "man, riding, horse"])
+        ([PosixPath('a.jpg')], ['man, riding, horse'])
+    """
+    queries = [word for word in words if COMMAS.search(word) and not os.path.exists(word)]
+    return [Path(word) for word in words if word not in queries], queries

@@ -1,0 +1,56 @@
+"""Tell whether a data set can be used: all its problems at once, its statistics, and plots.
+
+Exit status: 0 usable, 1 not usable, 2 wrong options or no such data set. Written are report.txt,
+statistics.json, statistics.png, and problems.jsonl with a line for each case. Examples:
+
+    dsg check vrd --no-images
+    dsg check ~/photos-rr
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dsg.apps.parser import Parser
+from dsg.errors import UserError
+
+NOT_USABLE_STATUS = 1
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options."""
+    parser.add_argument(
+        "dataset", metavar="DATASET", help="its name (visualgenome, vrd, clevr, shapes), or its folder"
+    )
+    parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
+    parser.add_argument("--no-images", action="store_true", help="look at the annotations only")
+    parser.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="read only N images of each split, spread evenly"
+    )
+    parser.add_argument(
+        "--output",
+        default="output",
+        metavar="DIR",
+        help="the report goes to DIR/check/<name> (default: output)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check and report."""
+    if options.sample < 0:
+        raise UserError("--sample needs a positive number")
+
+    from dsg.apps.checks.command import check_dataset
+    from dsg.runtime.paths import expanded
+
+    data_dir = expanded(options.data)
+    dataset = str(expanded(options.dataset)) if options.dataset.startswith("~") else options.dataset
+    check = check_dataset(dataset, data_dir, images=not options.no_images, sample=options.sample)
+    try:
+        written = check.write(Path(options.output) / "check" / check.name)
+    finally:  # what took long to find is told even where it cannot be written
+        print("\n".join(check.lines()))
+    for path in written:
+        print(path)
+    return 0 if check.usable else NOT_USABLE_STATUS

@@ -1,0 +1,61 @@
+"""Fetch data sets and weights to where training and testing look for them.
+
+What is there already is verified and left alone; the same command resumes an interrupted download. Examples:
+
+    dsg fetch visualgenome                      # annotations, images.zip, images2.zip
+    dsg fetch visualgenome --only annotations
+    dsg fetch imagenet_weights --only res101 --data /disk/datasets
+    dsg fetch clevr --from ~/Downloads          # the archives are here already
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from dsg.apps.parser import Parser
+
+PARTS = {  # of mirrors.yml, which only PyYAML can read
+    "visualgenome": ("annotations", "images", "images2"),
+    "vrd": ("annotations", "images"),
+    "clevr": ("annotations", "images"),
+    "imagenet_weights": ("res50", "res101", "res152"),
+    "dsg_pretrained": ("index", "data"),
+}
+EPILOG = "names, and their parts for --only:\n" + "\n".join(
+    f"  {name}: {', '.join(parts)}" for name, parts in PARTS.items()
+)
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options."""
+    parser.add_argument("name", metavar="NAME", help="what to fetch: " + ", ".join(PARTS))
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="FOLDER_OR_URL",
+        help="a folder that has the files, or an address below which they lie, in place of the known mirrors",
+    )
+    parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PART", help="only this part; may be repeated"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep downloaded archives after unpacking")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare what is there with checksums, not only sizes"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Fetch."""
+    from dsg.apps.fetch.command import fetch
+    from dsg.runtime.paths import expanded
+
+    fetch(
+        options.name,
+        expanded(options.data),
+        source=options.source,
+        only=options.only,
+        keep=options.keep,
+        thorough=options.verify,
+    )

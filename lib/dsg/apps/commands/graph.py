@@ -1,0 +1,103 @@
+"""Decode labelled scene graphs: as JSON, as Graphviz DOT, and drawn.
+
+Of pictures (files in --to, default output/scene_graphs):
+
+    dsg graph photo.jpg another.jpg --snapshot mine_iter_0.npz
+
+Of a data set's split, with the accuracy of the labels beside the paper's (files in the run's folder):
+
+    dsg graph --dataset visualgenome --split validation --net res101 --name mine --gpu 0
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dsg.apps.bundled import snapshot_or_bundled
+from dsg.apps.parser import Parser
+from dsg.apps.trained import add_folder_option, add_trained_options, find_trained, folder_for
+from dsg.errors import UserError
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options."""
+    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="pictures instead of --dataset")
+    add_trained_options(parser, needs_data=False)
+    add_folder_option(parser)
+    parser.add_argument("--nodes", type=int, default=6, metavar="N", help="entities of a graph (default: 6)")
+    parser.add_argument("--edges", type=int, default=8, metavar="N", help="relations of a graph (default: 8)")
+    parser.add_argument(
+        "--pictures", type=int, default=12, metavar="N", help="images of a split that are drawn (default: 12)"
+    )
+    parser.add_argument(
+        "--iou", type=float, default=0.8, help="IoU from which a proposal's labels count (default: 0.8)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Decode."""
+    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    from dsg.runtime.devices import parse_gpus
+
+    parse_gpus(options.gpu)
+    _check(options.nodes, options.edges, options.pictures, options.iou)
+    if options.images:
+        _of_images(options)
+    elif options.dataset:
+        _of_split(options)
+    else:
+        raise UserError("nothing to decode: give image files, or a data set with --dataset")
+
+
+def _of_split(options: argparse.Namespace) -> None:
+    from dsg.apps.trained import load_network
+    from dsg.runtime.devices import select_devices
+
+    trained = find_trained(options, options.snapshot)
+    folder = folder_for(options, trained, "scene_graphs")
+    select_devices(options.gpu)
+    model = load_network(trained)
+
+    from dsg.apps.scene_graphs.command import graphs_of_split
+
+    graphs_of_split(
+        model,
+        trained.config,
+        trained.data,
+        folder,
+        about=trained.about,
+        pictures=options.pictures,
+        nodes=options.nodes,
+        edges=options.edges,
+        threshold=options.iou,
+    )
+
+
+def _of_images(options: argparse.Namespace) -> None:
+    from dsg.apps.trained import make_folder
+    from dsg.runtime.devices import select_devices
+
+    if options.dataset:
+        raise UserError("give either image files or --dataset, not both")
+    if options.net or options.cfg or options.set:
+        raise UserError(
+            "--net, --cfg and --set are for --dataset: image files are asked as the snapshot says"
+        )
+    snapshot = snapshot_or_bundled(Path(options.snapshot) if options.snapshot else None)
+    for path in (snapshot, *options.images):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file")
+    folder = make_folder(Path(options.to or "output/scene_graphs"))
+    select_devices(options.gpu)
+
+    from dsg.apps.scene_graphs.command import graphs_of_images
+
+    graphs_of_images(snapshot, options.images, folder, nodes=options.nodes, edges=options.edges)
+
+
+def _check(nodes: int, edges: int, pictures: int, iou: float) -> None:
+    if nodes < 1 or edges < 0 or pictures < 0:
+        raise UserError("--nodes takes at least 1, --edges and --pictures at least 0")
+    if not 0 <= iou <= 1:
+        raise UserError(f"--iou is between 0 and 1, not {iou:g}")

@@ -1,0 +1,101 @@
+"""Train a network: snapshots, history and pictures go to <output>/<net>/<dataset>_train/<name>/.
+
+Given again, the same command resumes an interrupted run, or says that it is done. The data set `shapes` is
+generated where it is absent. Examples:
+
+    dsg train --dataset shapes --net mini --name quickstart
+    dsg train --dataset visualgenome --net res101 --name mine --gpu 0 TRAIN.LEARNING_RATE 0.002
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dsg.apps.parser import Parser
+from dsg.apps.run_options import add_run_options, demand_net, meaning_of
+from dsg.apps.splits import split_at_end
+from dsg.engine.names import check_run_name
+
+BARE = "set"
+
+
+def add_arguments(parser: Parser) -> None:
+    """The options."""
+    add_run_options(parser)
+    parser.add_argument(
+        "--name", old=("--tag",), default="default", help="name of the run (default: default)"
+    )
+    parser.add_argument(
+        "--validation-split",
+        old=("--imdbval",),
+        default="validation",
+        metavar="SPLIT",
+        help="split to validate on (default: validation)",
+    )
+    parser.add_argument(
+        "--weights", old=("--weight",), default="", metavar="FILE", help="weights to start from (WEIGHTS)"
+    )
+    parser.add_argument(
+        "--epochs", old=("--iters",), default="", metavar="N", help="epochs to train (TRAIN.EPOCHS)"
+    )
+    parser.add_argument("--check", action="store_true", help="only check the options")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train."""
+    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    check_run_name(options.name)
+    demand_net(options)
+    validation_split = split_at_end(options.validation_split, "--validation-split")
+    extra = ["WEIGHTS", options.weights] if options.weights else []
+    extra += ["TRAIN.EPOCHS", options.epochs] if options.epochs else []
+    meaning = meaning_of(options, "train", extra)
+    if options.check:
+        return
+    _generate_if_absent(meaning.dataset, meaning.data_dir)
+
+    from dsg.engine.runs import Run
+    from dsg.engine.setup import load_splits
+
+    config = meaning.config
+    training, validation = load_splits(config, meaning.dataset, (meaning.split, validation_split))
+    training_run = Run.of(Path(options.output), meaning.net, training.name, options.name)
+    training_run.make_folder()
+
+    from dsg.runtime.devices import select_devices
+
+    strategy = select_devices(options.gpu)
+
+    from dsg.apps.report.write import report_finished
+    from dsg.engine.train import train
+    from dsg.models.registry import task_of
+
+    train(
+        task_of(config),
+        config,
+        training,
+        validation,
+        training_run,
+        strategy=strategy,
+        finished=report_finished,
+        command=options.command,
+    )
+
+
+def absent_shapes(dataset: str, data_dir: Path) -> Path | None:
+    """Where the data set `shapes` is to be generated, if it is asked for and not there."""
+    from dsg.apps.configurations import catalogued
+
+    there = (data_dir / "annotations_train.json").is_file() or (data_dir / "shapes").is_dir()
+    return data_dir / "shapes" if catalogued(dataset) == "shapes" and not there else None
+
+
+def _generate_if_absent(dataset: str, data_dir: Path) -> None:
+    folder = absent_shapes(dataset, data_dir)
+    if folder is None:
+        return
+    from dsg.datasets.shapes.generator import generate_shapes
+
+    print(f"{folder}: generated first", flush=True)
+    generate_shapes(folder)

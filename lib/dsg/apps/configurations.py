@@ -1,0 +1,50 @@
+"""Which configuration files belong to a data set and a net: `experiments/cfgs`, or the wheel's copy of it.
+
+Only the standard library is loaded, so that help can list the nets.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dsg.config import config_files, net_names
+from dsg.runtime.clone import clone_root
+
+DATASETS = ("visualgenome", "vrd", "clevr", "shapes")  # as in dsg.datasets.catalogue, which needs NumPy
+
+
+def configuration_folder() -> Path:
+    """Where the configuration files lie."""
+    root = clone_root()
+    return root / "experiments" / "cfgs" if root else Path(os.path.abspath(__file__)).parents[1] / "cfgs"
+
+
+def known_nets() -> list[str]:
+    """The nets of `configuration_folder`."""
+    return net_names(configuration_folder())
+
+
+def catalogued(dataset: str) -> str | None:
+    """The catalogue's name of a data set however it is written; None for anything else.
+
+    Example:
+        >>> catalogued("Visual_Genome"), catalogued("photos")
+        ('visualgenome', None)
+    """
+    plain = dataset.lower().replace("_", "").replace("-", "")
+    return plain if plain in DATASETS else None
+
+
+def files_of(dataset: str, net: str) -> list[Path]:
+    """The files that apply to a data set and a net, in the order in which they are read.
+
+    Args:
+        dataset: a name of the catalogue, a folder, or empty.
+        net: one of `known_nets`, or empty.
+
+    Raises:
+        UserError: there is no such net.
+    """
+    label = catalogued(dataset) or (Path(dataset).resolve().name if dataset else "")
+    return config_files(configuration_folder(), label, net)
