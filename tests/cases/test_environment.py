@@ -123,7 +123,7 @@ NOISY = "def program(arguments):\n    import tensorflow as tf\n    print(float(t
 @pytest.mark.parametrize("level", [None, "2", "3", "1", "0"])
 def test_tensorflow_says_nothing(level, tmp_path):
     variables = {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
-    done = run(f"{NOISY}\n{MAIN}\nmain(program, [])", HOME=str(tmp_path), **variables)
+    done = run(f"{NOISY}\n{MAIN}\nmain(program)", HOME=str(tmp_path), **variables)
     assert done.returncode == 0 and done.stdout == "3.0\n"
     if level in (None, "2", "3"):
         assert done.stderr == ""

@@ -86,11 +86,16 @@ def test_other_formats_are_named(content, name, tmp_path):
 def test_tiff_of_floats(scale, offset, tmp_path):
     """From 0 to 255, or from 0 to 1."""
     cv2.imwrite(str(tmp_path / "a.tif"), GREY.astype(np.float32) * scale + offset)
-    np.testing.assert_allclose(read_image(tmp_path / "a.tif").astype(int), GREY, atol=4)  # packed with loss
+    np.testing.assert_allclose(read_image(tmp_path / "a.tif").astype(int), GREY, atol=6)  # packed with loss
 
 
 @pytest.mark.parametrize(
-    "values", [GREY.astype(np.float32) * 100, GREY.astype(np.float32) - 20, GREY * np.float32(np.nan)]
+    "values",
+    [
+        GREY.astype(np.float32) * 100,
+        GREY[:, :, 0].astype(np.float32) - 20,
+        GREY[:, :, 0] * np.float32(np.nan),
+    ],
 )
 def test_tiff_of_other_floats_is_refused(values, tmp_path):
     cv2.imwrite(str(tmp_path / "a.tif"), values)
@@ -168,7 +173,7 @@ def test_libraries_are_silent_about_damaged_files(tmp_path):
             path.write_bytes(content)
             files.append(str(path))
     done = subprocess.run(
-        [sys.executable, "-c", f"{DAMAGED}\n{MAIN}\nmain(program, sys.argv[1:])", *files],
+        [sys.executable, "-c", f"{DAMAGED}\n{MAIN}\nmain(program)", *files],
         env={"PYTHONPATH": str(ROOT / "lib"), "PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "2"},
         capture_output=True,
         text=True,

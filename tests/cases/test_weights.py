@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import dsg
-from dsg.config import flatten
+from dsg.config import flatten, load_config
 from dsg.datasets import Vocabulary
 from dsg.engine.runs import find_snapshot
 from dsg.engine.snapshots import load_meta, load_snapshot
@@ -34,7 +34,6 @@ PARTS = (".index", ".meta", ".data-00000-of-00001")
 def checkpoint(tmp_path_factory):
     """The trunk of res50 under slim's names; its prefix."""
     from dsg.checkpoints.tf1_names import imagenet_name
-    from dsg.config import load_config
 
     model = build_model(load_config(overrides=["NET", "res50", "VARIANT", "no_dsg"]), 3, 2)
     folder = tmp_path_factory.mktemp("checkpoint")
@@ -122,7 +121,7 @@ FOREIGN = [
 @pytest.mark.parametrize("net", ["mini", "res18", "res50"])
 def test_other_formats_of_weights_are_named(name, make, word, net, tmp_path):
     make(tmp_path / name)
-    config = changed(small_config(), "WEIGHTS", str(tmp_path / name), "NET", net)
+    config = load_config(overrides=["NET", net, "WEIGHTS", str(tmp_path / name)])
     with pytest.raises(UserError) as caught:
         load_initial_weights(None, config)  # said before anything is looked for in the model
     message = str(caught.value)
@@ -228,7 +227,6 @@ HEADERS = {
     "brackets left open": b"{'descr': '<f4', 'fortran_order': False, 'shape': (((1, ",
     "a text left open": b"{'descr': '<f4",
     "long numbers": b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1" * 5000 + b",), }",
-    "zeros in front": b"{'descr': '<f4', 'fortran_order': False, 'shape': (007,), }",
     "indented": b"  {'descr'\n    : 1\n  }",
     "a null": b"{'descr': '<f4'\0}",
     "no dictionary": b"[1, 2]",
@@ -290,7 +288,9 @@ def test_what_fits_is_taken(source):
     saved = load_snapshot(source).variables
     same = [name for name in tuned if saved[name].shape == tuned[name].shape]
     assert len(same) > 50 and all(
-        np.array_equal(tuned[name], saved[name]) for name in same if "predicates" not in name
+        np.array_equal(tuned[name], saved[name])
+        for name in same
+        if "labels/" not in name and not name.endswith("mlp/0/kernel")
     )
     assert set(same) <= set(report.matched)
     assert f"{len(report.matched)} variables matched" in str(report)
@@ -368,7 +368,7 @@ def test_no_optimiser_state_is_taken(source, tmp_path, program):
     done = program("train", *given, "--set", *pairs)
     done.went_well("mini.npz", "variables matched")
     meta = load_meta(tmp_path / "out/mini/mine_train/default/default_iter_1.npz")
-    assert meta.step == 3 and [entry["epoch"] for entry in meta.history] == [1]
+    assert meta.step == 5 and [entry["epoch"] for entry in meta.history] == [1]
 
 
 def test_a_folder_of_a_run_as_weights(run_folder):
@@ -376,19 +376,21 @@ def test_a_folder_of_a_run_as_weights(run_folder):
     assert "mine_iter_0.npz" in str(report) and len(report.matched) > 50
 
 
-def test_weights_of_an_export(tmp_path):
-    """`dsg export weights` writes plain arrays with a description."""
-    from dsg.apps.export.weights import export_weights  # noqa: F401 (its place is checked here)
+def test_weights_of_an_export(source, tmp_path, program):
+    """A file of weights is a snapshot without what training needs."""
+    program("export", "--snapshot", source, "--weights", tmp_path / "taken.npz").went_well()
+    tuned, _, report = fine_tune(tmp_path / "taken.npz")
+    saved = load_snapshot(source).variables["trunk/conv1/kernel"]
+    np.testing.assert_array_equal(tuned["trunk/conv1/kernel"], saved)
+    assert "2 of 3 categories" in str(report)
 
 
 def test_the_bundled_model_for_other_colours():
     """What is learned of shapes goes on to shapes of other colours: the words that both have are taken."""
-    from dsg.config import load_config
-
     objects = tuple(
         f"{c}_{m}_{s}" for c in ("red", "orange") for m in ("metal", "rubber") for s in ("cube", "sphere")
     )
-    config = load_config([ROOT / "experiments/cfgs/mini.yml"], ["WEIGHTS", str(BUNDLED)])
+    config = load_config([ROOT / "experiments/cfgs/mini_best.yml"], ["WEIGHTS", str(BUNDLED)])
     model = build_model(config, len(objects), 4)
     words = Vocabulary(objects, ("behind", "front", "left", "right"))
     report = load_initial_weights(model, config, vocabulary=words)
@@ -398,7 +400,6 @@ def test_the_bundled_model_for_other_colours():
 def test_the_released_checkpoint_for_another_vocabulary(tmp_path):
     """`WEIGHTS dsg_pretrained.ckpt`: by name and shape; it names no words, so label layers begin anew."""
     from dsg.checkpoints.tf1_names import release_name
-    from dsg.config import load_config
 
     config = load_config(overrides=["NET", "res50", "WEIGHTS", str(tmp_path / "dsg_pretrained.ckpt")])
     model = build_model(config, 3, 2)

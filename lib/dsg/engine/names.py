@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.runtime.weight_files import PRETRAINED
 
-PRETRAINED = "dsg_pretrained"
 SNAPSHOT_NAME = re.compile(r"(?P<run>.+)_(iter_\d+|last)")
 
 

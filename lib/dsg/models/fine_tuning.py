@@ -14,7 +14,7 @@ import numpy as np
 from dsg.checkpoints.tf1 import LoadReport
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
-from dsg.models.dsg.query_words import plain
+from dsg.runtime.words import plain
 
 CATEGORIES, PREDICATES, REST = "categories", "predicates", ""
 # Variables with an axis of words: which axis, and what stands along it in turn.
@@ -78,10 +78,10 @@ def start_from(
         source: the trained model's file, for messages and the report.
         trained: its variables by name.
         words: see `words_of`.
-        fit: the beginning of the names of which some must fit.
+        fit: the beginning of the names of which half must fit.
 
     Raises:
-        UserError: nothing of the trunk fits: another net.
+        UserError: the trunk does not fit: another net.
     """
     report = LoadReport(source)
     values: list[tuple[Any, np.ndarray]] = []
@@ -95,10 +95,9 @@ def start_from(
             continue
         values.append((variable, fitted))
         report.matched.append(name)
-    if not any(name.startswith(fit) for name in report.matched):
-        raise UserError(
-            f"{source}: nothing of its {fit.rstrip('/')} fits; it is a snapshot of another network"
-        )
+    of_trunk = [name for name in model.named_variables() if name.startswith(fit)]
+    if 2 * len(set(of_trunk) & set(report.matched)) < len(of_trunk):
+        raise UserError(f"{source}: its {fit.rstrip('/')} does not fit; it is of another network")
     for variable, value in values:  # all or nothing
         variable.assign(value)
     report.unused = sorted(set(trained) - set(report.matched) - {n.partition(" ")[0] for n in report.missing})

@@ -4,6 +4,7 @@ found, and another one is named for what it is.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import zipfile
@@ -11,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.runtime.foreign import foreign_content
 
+PRETRAINED = "dsg_pretrained"
+"""The released checkpoint's name."""
 ARCHIVE, CHECKPOINT = "archive", "checkpoint"
 CHECKPOINT_PART = re.compile(r"(?P<prefix>.+)\.(index|meta|data-\d{5}-of-\d{5})")
 RUN_SNAPSHOT = re.compile(r"(?P<run>.+)_(iter_(?P<epoch>\d+)|last)\.npz")
@@ -59,10 +63,10 @@ def find_weights(path: Path) -> WeightFile:
         raise UserError(_absent(path))
     if path.name == STATE:
         return WeightFile(CHECKPOINT, _newest(path))
-    head = _head(path)
-    foreign = format_of(path, head)
+    foreign = foreign_format(path)
     if foreign:
         raise UserError(f"{path}: is {foreign}; read is {READ}")
+    head = _head(path)
     return WeightFile(ARCHIVE if head.startswith(b"PK") or path.suffix == ".npz" else CHECKPOINT, path)
 
 
@@ -71,19 +75,17 @@ def is_checkpoint(prefix: Path) -> bool:
     return Path(f"{prefix}.index").is_file()
 
 
-def format_of(path: Path, head: bytes) -> str:
-    """What a file is instead of weights that are read, for messages; empty where nothing speaks against it.
-
-    Args:
-        head: its first bytes.
-    """
+def foreign_format(path: Path) -> str:
+    """What a file is instead of weights that are read, in words; empty where nothing speaks against it."""
+    head = _head(path)
+    if CHECKPOINT_PART.fullmatch(path.name) or is_checkpoint(path):
+        return "a part of a TensorFlow 1 checkpoint"
     suffix = path.suffix.lower()
     if not head:
         return "an empty file"
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not the file: run `git lfs pull` where it was cloned"
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "a web page, not the file: fetch it again"
+    foreign = foreign_content(head)
+    if foreign:
+        return foreign
     if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) or head[257:262] == b"ustar":
         return f"a packed archive: unpack it (tar xf {path.name}), then name the file in it"
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")):
@@ -98,7 +100,12 @@ def format_of(path: Path, head: bytes) -> str:
             if suffix in ENDINGS
             else "a pickle, which is not opened, such as a file of PyTorch"
         )
-    return ENDINGS.get(suffix, "")
+    if suffix in ENDINGS:
+        return ENDINGS[suffix]
+    with contextlib.suppress(UnicodeDecodeError):
+        if head.decode("utf-8").isprintable() or suffix in (".txt", ".yml", ".json", ".csv"):
+            return "a text, no weights"
+    return ""
 
 
 def best_snapshot(folder: Path) -> Path | None:

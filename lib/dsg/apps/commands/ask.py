@@ -19,7 +19,7 @@ from pathlib import Path
 from dsg.apps.bundled import snapshot_or_bundled
 from dsg.apps.parser import Parser
 from dsg.errors import UserError
-from dsg.models.dsg.query_words import COMMAS
+from dsg.runtime.words import COMMAS
 
 
 def add_arguments(parser: Parser) -> None:

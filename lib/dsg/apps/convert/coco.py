@@ -177,8 +177,8 @@ def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[
     if path is None:
         if not isinstance(content.get("relationships"), list):
             raise UserError(
-                f"{boxes}: has no list `relationships`; name a file of relations, or `{SPATIAL}` to have them "
-                "computed from the boxes"
+                f"{boxes}: has no list `relationships`; name a file of relations, or `{SPATIAL}` to "
+                "have them computed from the boxes"
             )
         return [_triple(item, boxes, number) for number, item in enumerate(content["relationships"])]
     with contextlib.suppress(OSError), open(path, "rb") as file:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import difflib
 import numbers
-import re
 import unicodedata
 from collections.abc import Sequence
 
 from dsg.errors import UserError
+from dsg.runtime.words import COMMAS, plain
 
 SUGGESTIONS = 4
-COMMAS = re.compile("[,\uff0c\u3001\uff64\u060c\ufe50]")
-"""Commas of all keyboards."""
-DASHES = "\u2010\u2011\u2012\u2013\u2014-"
 Query = tuple[int, int, int]
 
 
@@ -93,12 +90,6 @@ def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> 
     by_spelling = {plain(other): other for other in reversed(names)}
     alike = difflib.get_close_matches(plain(name), by_spelling, n=count, cutoff=0.6)
     return (having_all or [by_spelling[key] for key in alike])[:count]
-
-
-def plain(name: str) -> str:
-    """A name without what makes no difference: lower case, one blank between its words."""
-    text = unicodedata.normalize("NFKC", name).lower()
-    return " ".join(word for word in re.split(rf"[\s,_{DASHES}]+", text) if word)
 
 
 def spoken(name: str) -> str:

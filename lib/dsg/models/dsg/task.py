@@ -42,7 +42,7 @@ class DsgTask:
         return build_model(self._config, num_entities, num_predicates)
 
     def initial_weights(self, model: Any, training: Dataset) -> Any:
-        return load_initial_weights(model, self._config)
+        return load_initial_weights(model, self._config, vocabulary=training.vocabulary)
 
     def prepare(self, model: Any, datasets: Sequence[Dataset], check: Check) -> None:
         pass
