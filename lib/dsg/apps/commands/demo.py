@@ -22,8 +22,14 @@ def add_arguments(parser: Parser) -> None:
         metavar="TEXT",
         help="subject, predicate, object in words of the snapshot's vocabulary; may be repeated",
     )
-    # From before there was `dsg ask`.
-    parser.add_argument("--image", action="append", default=[], type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="ask about this picture, or those in this folder, instead, as `dsg ask` does; may be repeated",
+    )
     parser.add_argument(
         "--snapshot",
         old=("--model",),
