@@ -35,17 +35,33 @@ def image() -> np.ndarray:
     return picture[:, :, ::-1].copy()
 
 
-def test_importing_the_package_is_quick() -> None:
-    code = "import sys, dsg, dsg.api; print(sorted({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
+NETWORK = {"http", "urllib.request", "urllib3", "requests", "pooch", "socket", "ssl"}
+
+
+def loaded_by(statement: str) -> dict[str, str]:
+    """The modules that a new process loads to execute a statement, and their files."""
+    code = (
+        f"import sys; before = set(sys.modules); {statement}\n"
+        "new = {name: sys.modules[name] for name in set(sys.modules) - before}\n"
+        "files = {name: getattr(module, '__file__', None) or '' for name, module in new.items()}\n"
+        "import json; print(json.dumps(files))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT / "lib", capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "[]"
-    alone = "import sys, dsg; print(sorted({'numpy', 'cv2'} & set(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", alone], cwd=ROOT / "lib", capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    return json.loads(done.stdout)
+
+
+def test_importing_the_package_loads_the_standard_library_alone() -> None:
+    loaded = loaded_by("import dsg")
+    assert {name for name in loaded if name.startswith("dsg")} == {"dsg", "dsg.version"}
+    installed = [name for name, file in loaded.items() if "site-packages" in file]
+    assert installed == [] and not NETWORK & set(loaded)
+
+
+def test_importing_the_interface_is_quick() -> None:
+    loaded = loaded_by("import dsg.api")
+    assert "numpy" in loaded and not {"tensorflow", "keras", "matplotlib", *NETWORK} & set(loaded)
 
 
 def test_answers_are_those_of_the_library(model: Model, image: np.ndarray, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """A mistake in what the program was given: files, options, names.
@@ -15,3 +17,13 @@ class UserError(Exception):
         Traceback (most recent call last):
         dsg.errors.UserError: data/vrd/objects.json: not a JSON list; fetch it again
     """
+
+
+def some_of(items: Sequence[str], shown: int = 3, separator: str = "; ") -> str:
+    """The first items for a message of one line, with '...' where there are more.
+
+    Example:
+        >>> some_of(["a", "b", "c"], 2)
+        'a; b; ...'
+    """
+    return separator.join([*items[:shown], *(["..."] if len(items) > shown else [])])

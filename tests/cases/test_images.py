@@ -142,11 +142,9 @@ def test_a_folder_of_other_formats(tmp_path, program):
 # 29: what libraries say of damaged files does not stand between our lines
 
 DAMAGED = """
-import sys
-from pathlib import Path
-from dsg.errors import UserError
-from dsg.pipeline.images import read_image
 def program(arguments):
+    from dsg.errors import UserError
+    from dsg.pipeline.images import read_image
     for name in arguments:
         try:
             print(name, read_image(name).shape)

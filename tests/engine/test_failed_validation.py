@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dsg.engine.callbacks.callback import AfterStep
+from dsg.engine.resume import state_of
 from dsg.engine.runs import Run
 from dsg.engine.snapshots import Meta, save_snapshot
-from dsg.engine.train import Trainer, state_of, train
+from dsg.engine.state import TrainState
+from dsg.engine.train import train
 from dsg.errors import UserError
 from dsg.models.registry import task_of
 from tests.models.baselines.small_runs import settings
@@ -24,12 +27,12 @@ def test_the_epoch_is_kept(tmp_path, monkeypatch):
         def fail(*_):
             raise MemoryError("no memory for so large an image")
 
-        patched.setattr(Trainer, "_history_entry", fail)
+        patched.setattr(TrainState, "entry", fail)
         with pytest.raises(MemoryError):
-            train(task_of(config), config, *splits, run, after_step=steps.append)
+            train(task_of(config), config, *splits, run, callbacks=[AfterStep(steps.append)])
     trained = list(steps)
     assert trained and run.last.is_file() and not run.epochs()
-    train(task_of(config), config, *splits, run, after_step=steps.append)
+    train(task_of(config), config, *splits, run, callbacks=[AfterStep(steps.append)])
     assert steps == trained and run.epochs() == [1] and not run.last.exists()
 
 
@@ -41,7 +44,7 @@ def test_bad_steps_up_to_the_last_of_an_epoch_are_no_failed_validation(tmp_path)
     config, *splits = settings("co", data, "TRAIN.IMS_PER_BATCH", "8", *options)
     steps: list[int] = []
     with pytest.raises(UserError, match="stopped after 2 steps in a row .*under another name"):
-        train(task_of(config), config, *splits, run, after_step=steps.append)
+        train(task_of(config), config, *splits, run, callbacks=[AfterStep(steps.append)])
     assert steps == [1, 2] and not run.last.exists()
 
 

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from dsg.apps.testing import evaluate_snapshot
 from dsg.engine.runs import Run
-from dsg.engine.setup import load_split
 from dsg.engine.train import train
 from dsg.errors import UserError
 from dsg.metrics.iou_curves import TOLERANCE
 from dsg.models.registry import task_of
+from dsg.pipeline.splits import load_split
 from dsg.visualize.curves import read_history
 from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes

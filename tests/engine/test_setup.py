@@ -10,9 +10,10 @@ import pytest
 
 from dsg.apps.snapshot_choice import stored_config
 from dsg.config import load_config
-from dsg.engine.setup import check_same_run, describe, flip_of, load_examined, load_split, load_splits
+from dsg.engine.resume import check_same_run, describe
 from dsg.engine.snapshots import Meta, Snapshot
 from dsg.errors import UserError
+from dsg.pipeline.splits import flip_of, load_examined, load_split, load_splits
 from tests.datasets.files import write_dataset
 from tests.small_trained import write_snapshot
 from tests.tiny import CONFIGS, make_tiny_shapes

@@ -13,11 +13,11 @@ import tensorflow as tf
 
 from dsg.config import load_config
 from dsg.engine.optimizers import build_optimizer
-from dsg.engine.setup import load_splits
-from dsg.engine.step import replica_part
+from dsg.engine.step import build_train_step, replica_part
 from dsg.models.dsg.build import build_model
-from dsg.models.dsg.task import train_step
-from dsg.pipeline.batches import training_batches
+from dsg.models.dsg.task import DsgTask
+from dsg.pipeline.batches import training_examples
+from dsg.pipeline.splits import load_splits
 from tests.tiny import CONFIGS, PAIRS, ROOT, make_tiny_shapes
 
 SEVERAL_DEVICES = """
@@ -59,8 +59,9 @@ def setup(data_dir, strategy, *pairs):
     model = build_model(config, 48, 4)
     variables = model.named_variables()
     optimizer = build_optimizer(config, {name: variables[name] for name in model.trainable_names()})
-    step = train_step(model, optimizer, config, strategy)
-    return model, optimizer, step, list(training_batches(training, config, epoch=0))
+    examples, losses = training_examples(training, config), DsgTask(config).losses
+    step = build_train_step(model, optimizer, config, strategy, losses_of=losses, spec=examples.spec)
+    return model, optimizer, step, list(examples.batches(config.train.ims_per_batch, 0))
 
 
 def state(model, optimizer):

@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from dsg.config import load_config
 from dsg.engine.optimizers import build_optimizer
-from dsg.engine.setup import load_splits
+from dsg.engine.step import build_train_step
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.evaluate import INPUTS, prediction_function
-from dsg.models.dsg.task import train_step
-from dsg.pipeline.batches import training_batches
+from dsg.models.dsg.task import DsgTask
+from dsg.pipeline.batches import training_examples
+from dsg.pipeline.splits import load_splits
 from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
 
 
@@ -34,13 +35,15 @@ def test_an_epoch_of_differently_sized_images_is_traced_once(data_dir, images):
     model = build_model(config, 48, 4)
     variables = model.named_variables()
     optimizer = build_optimizer(config, {name: variables[name] for name in model.trainable_names()})
-    step_once = train_step(model, optimizer, config, tf.distribute.get_strategy())
+    examples, losses = training_examples(training, config), DsgTask(config).losses
+    strategy = tf.distribute.get_strategy()
+    step_once = build_train_step(model, optimizer, config, strategy, losses_of=losses, spec=examples.spec)
     step = inspect.getclosurevars(step_once).nonlocals["step"]  # the TensorFlow function below it
     predict = prediction_function(model, config)
 
     shapes, boxes, padded = set(), set(), 0
     for epoch in range(3):
-        for batch in training_batches(training, config, epoch=epoch):
+        for batch in examples.batches(images, epoch):
             assert step_once(batch, 1e-3).finite
             predict({key: batch[key] for key in INPUTS})
             shapes.add(tuple(batch["image"].shape))

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from dsg.datasets import Dataset, load_dataset
 from dsg.errors import UserError
-from dsg.pipeline.bad_records import BadRecords, check_images
-from dsg.pipeline.batches import evaluation_batches, iterate, next_step, training_batches
+from dsg.pipeline.bad_records import BadRecords, check_images, iterate
+from dsg.pipeline.batches import evaluation_batches, training_batches, training_examples
 from tests.datasets.files import GOOD, write_dataset
 from tests.shared import needs_shared, shared_path
 from tests.small_dataset import (
@@ -103,7 +103,7 @@ def test_resume_after_a_batch_that_disappeared(dataset: Dataset) -> None:
     spoil(dataset, order[1], None)
     batches = read(training_batches(dataset, config(), epoch=0))
     assert [int(batch["index"][0]) for batch in batches] == [order[0], *order[2:]]
-    step = next_step(batches[2], dataset, config(), 0)  # type: ignore[arg-type]
+    step = training_examples(dataset, config()).next_step(batches[2], 1, 0)
     assert step == 4
     assert_same(read(training_batches(dataset, config(), epoch=0, start_step=step)), batches[3:])
 

@@ -24,10 +24,10 @@ from dsg.pipeline.batches import (
     evaluation_batches,
     example_to_batch,
     inference_batch,
-    ordered_batches,
-    steps_in_epoch,
     training_batches,
+    training_examples,
 )
+from dsg.pipeline.epochs import ordered_batches
 from dsg.pipeline.examples import feature_size, load_example
 from tests.shared import needs_shared, shared_path
 from tests.small_dataset import (
@@ -126,7 +126,7 @@ def test_every_record_once_and_the_last_batch_is_kept(dataset: Dataset) -> None:
         assert [len(part) for part in indices] == [4, 4, 4, 2]
         assert sorted(np.concatenate(indices)) == list(range(14))
     assert list(np.concatenate(indices)) == list(range(14))
-    assert steps_in_epoch(dataset, options) == 4
+    assert training_examples(dataset, options).steps(4) == 4
 
 
 def test_epochs_differ_and_repeat(dataset: Dataset) -> None:
@@ -287,7 +287,7 @@ import tensorflow as tf
 
 tf.keras.utils.set_random_seed(1)
 tf.config.experimental.enable_op_determinism()
-from dsg.pipeline.batches import ordered_batches
+from dsg.pipeline.epochs import ordered_batches
 
 both = threading.Barrier(2, timeout=60)
 

@@ -39,8 +39,9 @@ from dsg.apps.process import run_process, status_of
 def run(words):
     configs, data, output, pairs = words[0].split(","), words[1], words[2], words[3:]
     from dsg.config import load_config
+    from dsg.engine.callbacks.callback import AfterStep
     from dsg.engine.runs import Run
-    from dsg.engine.setup import load_splits
+    from dsg.pipeline.splits import load_splits
     from dsg.engine.train import train
     from dsg.models.registry import task_of
 
@@ -52,7 +53,7 @@ def run(words):
             os.kill(os.getpid(), signal.SIGTERM)
 
     run = Run.of(Path(output), "mini", "shapes", "twin")
-    train(task_of(config), config, training, validation, run, after_step=after_step)
+    train(task_of(config), config, training, validation, run, callbacks=[AfterStep(after_step)])
 
 
 def main(words):

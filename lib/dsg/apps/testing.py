@@ -15,9 +15,8 @@ from dsg.apps.report.write import report_finished
 from dsg.apps.snapshot_choice import CURVES, QUERIES, RESULTS, TABLE, fingerprint, is_snapshot
 from dsg.config import Config
 from dsg.datasets import Dataset
-from dsg.engine.setup import restore
-from dsg.engine.snapshots import check_vocabulary, load_snapshot
-from dsg.engine.task import Task
+from dsg.engine.snapshots import check_vocabulary, load_snapshot, restore
+from dsg.engine.task import M, Task
 from dsg.metrics.report import write_queries
 from dsg.metrics.results import EvaluationResults
 from dsg.models.registry import task_of
@@ -51,7 +50,7 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         # What an interrupted test leaves is not to be taken for the results of the one before.
         (folder / RESULTS).unlink(missing_ok=True)
         _clear_pictures(folder / "pictures")
-        results = task.test(model, data, folder)
+        results: EvaluationResults = task.test(model, data, folder)
         table = task.table(results)
         LOG.info("%s\nresults and pictures: %s", table, folder)
         write_queries(results, folder / QUERIES)
@@ -73,25 +72,24 @@ def _clear_pictures(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def load_any(path: Path, task: Task, dataset: Dataset) -> Any:
+def load_any(path: Path, task: Task[M, Any], dataset: Dataset) -> M:
     """The model of a snapshot or of a TensorFlow 1 checkpoint."""
     return (load_model if is_snapshot(path) else load_released)(path, task, dataset)
 
 
-def load_model(path: Path, task: Task, dataset: Dataset) -> Any:
+def load_model(path: Path, task: Task[M, Any], dataset: Dataset) -> M:
     """The model of a snapshot, for a data set of its vocabulary."""
     snapshot, vocabulary = load_snapshot(path), dataset.vocabulary
     check_vocabulary(path, snapshot.meta, vocabulary.objects, vocabulary.predicates)
-    model = task.build_model(len(vocabulary.objects), len(vocabulary.predicates))
+    model = task.build_model(vocabulary)
     restore(snapshot, model)
     return model
 
 
-def load_released(path: Path, task: Task, dataset: Dataset) -> Any:
+def load_released(path: Path, task: Task[M, Any], dataset: Dataset) -> M:
     """The model of a TensorFlow 1 checkpoint."""
     from dsg.checkpoints.tf1 import load_release_checkpoint
 
-    vocabulary = dataset.vocabulary
-    model = task.build_model(len(vocabulary.objects), len(vocabulary.predicates))
+    model = task.build_model(dataset.vocabulary)
     LOG.info("%s", load_release_checkpoint(model, path))
     return model

@@ -94,8 +94,8 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     from dsg.apps.snapshot_choice import is_snapshot, result_folder, snapshot_name, stored_config
     from dsg.datasets.catalogue import find_dataset
     from dsg.engine.runs import find_snapshot, train_folder
-    from dsg.engine.setup import load_examined
     from dsg.engine.snapshots import load_meta, snapshot_file
+    from dsg.pipeline.splits import load_examined
 
     snapshot = snapshot or BEST
     net = options.net

@@ -15,7 +15,7 @@ from dsg.config.baselines import BaselineConfig
 from dsg.config.data import DataConfig
 from dsg.config.detector import DetectorOptions, ResnetConfig, TargetOptions
 from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, RrConfig
-from dsg.config.names import BACKBONE, BACKBONES, DSG, MODELS, net_of
+from dsg.config.names import BACKBONE, BACKBONES, BASELINES, DSG, MODELS, net_of
 from dsg.config.option import Range, option
 from dsg.config.testing import TestConfig
 from dsg.config.train import ScheduleOptions
@@ -59,6 +59,11 @@ class Config(DsgOptions, DetectorOptions, SystemOptions):
     def net(self) -> str:
         """MODEL and BACKBONE in one word, as in names of folders, tables and snapshots."""
         return net_of(self.model, self.backbone)
+
+    @property
+    def keep_self(self) -> bool:
+        """Whether queries may relate a thing to itself: BASELINE.KEEP_SELF, of a baseline alone."""
+        return self.model in BASELINES and self.baseline.keep_self
 
 
 def options(node: type | Any = Config, prefix: str = "") -> dict[str, Any]:

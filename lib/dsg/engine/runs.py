@@ -97,7 +97,6 @@ class Run:
         Raises:
             UserError: of an earlier run only the best snapshot is left.
         """
-        best = self.best()
         best, file = self.best(), self.snapshot(0).name
         if best is not None and best.epoch >= snapshot_iters:
             raise UserError(

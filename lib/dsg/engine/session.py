@@ -1,6 +1,6 @@
 """What started a training: command, data, versions and machine; a line of `sessions.jsonl` for each start.
 
-It is written when training begins or goes on, since nothing else in the folder tells it afterwards.
+It is written when training begins or resumes, since nothing else in the folder tells it afterwards.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def add_session(folder: Path, session: dict[str, Any]) -> None:
     Raises:
         UserError: where it cannot be written.
     """
-    earlier = "".join(json.dumps(one) + "\n" for one in read_sessions(folder))
-    write_text(folder / SESSIONS, earlier + json.dumps(session) + "\n")
+    sessions = [*read_sessions(folder), session]
+    write_text(folder / SESSIONS, "".join(json.dumps(entry) + "\n" for entry in sessions))
 
 
 def read_sessions(folder: Path) -> list[dict[str, Any]]:
@@ -33,15 +33,15 @@ def read_sessions(folder: Path) -> list[dict[str, Any]]:
         lines = (folder / SESSIONS).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    found = []
+    sessions = []
     for line in lines:
         try:
             session = json.loads(line)
         except ValueError:
             continue
         if isinstance(session, dict):
-            found.append(session)
-    return found
+            sessions.append(session)
+    return sessions
 
 
 def this_session(command: str) -> dict[str, Any]:

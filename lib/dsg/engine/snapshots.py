@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from dsg.errors import UserError
+from dsg.errors import UserError, some_of
 from dsg.runtime.arrays import DAMAGE, open_archive, read_array, reason_of
 from dsg.runtime.files import replacing
 from dsg.runtime.weight_files import CHECKPOINT, PRETRAINED, find_weights, foreign_format
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
-SHOWN = 3  # mismatches named in a message
 TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float | None": (float, int, type(None)),
@@ -54,6 +53,7 @@ class Meta:
     config: dict[str, Any] = field(default_factory=dict)  # every option by upper-case name
     dataset: str = ""
     records: int = 0  # of the training split
+    data: dict[str, Any] = field(default_factory=dict)  # by split, checksums of what its records say
     images_per_step: int = 0  # on all devices together
     objects: list[str] = field(default_factory=list)
     predicates: list[str] = field(default_factory=list)
@@ -162,13 +162,23 @@ def assign(path: Path, kind: str, saved: Mapping[str, np.ndarray], wanted: Mappi
         {name: tuple(variable.shape) for name, variable in wanted.items()},
     )
     if problems:
-        shown = "; ".join(problems[:SHOWN]) + ("; ..." if len(problems) > SHOWN else "")
         raise UserError(
-            f"{path}: a snapshot of another network, {len(problems)} {kind} differ: {shown}; give the "
-            "network and the options that it was trained with"
+            f"{path}: a snapshot of another network, {len(problems)} {kind} differ: {some_of(problems)}; "
+            "give the network and the options that it was trained with"
         )
     for name, variable in wanted.items():
         variable.assign(saved[name])
+
+
+def restore(saved: Snapshot, model: Any, slots: Mapping[str, Any] | None = None) -> None:
+    """Give a model (any with `named_variables()`) its saved variables, and `slots`, by name, theirs.
+
+    Raises:
+        UserError: where names or shapes differ.
+    """
+    assign(saved.path, "variables", saved.variables, model.named_variables())
+    if slots is not None:
+        assign(saved.path, "optimiser slots", saved.slots, slots)
 
 
 def mismatches(saved: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -62,6 +62,27 @@ class TrainState:
         self.bad_in_row = 0 if report.finite else self.bad_in_row + 1
         self.current.add(report, images, position, seconds)
 
+    def entry(self, validation: dict[str, float], learning_rate: float) -> dict[str, Any]:
+        """What the history says of the epoch whose steps are over.
+
+        Args:
+            validation: the figures of its validation, by name.
+            learning_rate: of its last step.
+        """
+        losses = self.current.means()
+        return {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "learning_rate": learning_rate,
+            "total": losses.pop("total", None),
+            "losses": losses,
+            "validation": validation,
+            "bad_steps": self.current.bad_steps,
+            "unreadable_images": len(self.unreadable),
+            "images_per_second": round(self.current.speed, 3),
+            "seconds": round(self.current.seconds, 1),
+        }
+
     def finish_epoch(self, entry: dict[str, Any], score: float) -> bool:
         """Count an epoch, whose entry joins the history; whether its validation score is the best so far.
 

@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.engine.optimizers import Optimizer, clip_by_norm, double_bias
-from dsg.pipeline.batch import Batch
+from dsg.engine.task import Batch, M, trained_variables
+from dsg.pipeline.epochs import Spec
 
 
 @dataclass(frozen=True)
@@ -27,35 +28,34 @@ class StepReport:
     finite: bool  # False: nothing was updated
 
 
-Losses = Callable[[Any, Any], "dict[str, tf.Tensor]"]
-"""From a model and a batch to `total` and its unweighted terms."""
+TrainStep = Callable[[Batch, float], StepReport]
+"""Takes a batch and a learning rate, updates what is trainable, and reports."""
 
 
 def build_train_step(
-    model: Any,
+    model: M,
     optimizer: Optimizer,
     config: Config,
-    strategy: Any,
+    strategy: tf.distribute.Strategy,
     *,
-    losses_of: Losses,
-    spec: dict[str, tf.TensorSpec],
-) -> Callable[[Batch, float], StepReport]:
-    """A function that takes a batch and a learning rate, updates what is trainable, and reports.
+    losses_of: Callable[[M, Batch], dict[str, tf.Tensor]],
+    spec: Spec,
+) -> TrainStep:
+    """A training step of `model`.
 
     Args:
         model: made in the scope of `strategy`, like `optimizer`.
         optimizer: of the variables that are to be trained.
-        config: the losses and what is done to gradients.
-        strategy: `tf.distribute` strategy; its replicas divide the batch.
-        losses_of: the model's losses.
+        config: TRAIN.*: what is done to gradients, their precision, and images a step.
+        strategy: its replicas divide the batch.
+        losses_of: from the model and a batch to `total` and its unweighted terms, see `Task.losses`.
         spec: what its batches look like.
     """
     replicas = strategy.num_replicas_in_sync
     if config.train.ims_per_batch * replicas == 1:
         # Known when the graph is built, so that the model leaves out all that is for padded batches.
         spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype, key) for key, one in spec.items()}
-    all_variables = model.named_variables()
-    trained = {name: all_variables[name] for name in model.trainable_names()}
+    trained = trained_variables(model)
     # A power of two changes no float32 result but for the smallest numbers; float16 has fewer of these.
     loss_scale = config.train.loss_scale if config.train.precision == "float16" else 1.0
     names: list[str] = []  # of the losses, known once the graph is built
@@ -67,9 +67,9 @@ def build_train_step(
             tape.watch(list(trained.values()))
             losses = losses_of(model, part)
             total = losses["total"] * share * loss_scale
-        found = zip(trained, tape.gradient(total, list(trained.values())))
+        taken = zip(trained, tape.gradient(total, list(trained.values())))
         gradients = {
-            name: tf.convert_to_tensor(value) / loss_scale for name, value in found if value is not None
+            name: tf.convert_to_tensor(value) / loss_scale for name, value in taken if value is not None
         }
         names[:] = losses
         values = tf.stack(list(losses.values())) * share
@@ -107,11 +107,10 @@ def replica_part(batch: Batch, replica: Any, replicas: int) -> tuple[Batch, Any]
     """
     if replicas == 1:
         return batch, 1.0
-    count = tf.shape(batch["index"])[0]  # a baseline's kept features stand in place of images
+    count = tf.shape(batch["index"])[0]  # a key that every system has
     size = -(-count // replicas)
     start = tf.minimum(replica * size, count - 1)
     end = tf.maximum(tf.minimum((replica + 1) * size, count), start + 1)
     counted = tf.maximum(tf.minimum((replica + 1) * size, count) - replica * size, 0)
-    values: dict[str, Any] = dict(batch)
-    part = {key: value[start:end] for key, value in values.items()}
-    return Batch(**part), tf.cast(counted, tf.float32) / tf.cast(count, tf.float32)  # type: ignore[typeddict-item]
+    part = {key: value[start:end] for key, value in batch.items()}
+    return part, tf.cast(counted, tf.float32) / tf.cast(count, tf.float32)

@@ -1,70 +1,104 @@
-"""What training and testing need to know of a kind of network: how it is built, fed, scored and drawn.
+"""What training and testing need to know of a system: how it is built, fed, scored and drawn.
 
-The engine knows no network: whoever starts it hands it a `Task`, which `dsg.models.registry` finds.
+The engine knows no system: whoever starts it hands it a `Task`, which `dsg.models.registry` finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from dsg.datasets import Dataset
-from dsg.engine.optimizers import Optimizer
-from dsg.engine.step import StepReport
-from dsg.metrics.results import EvaluationResults
-from dsg.pipeline.bad_records import BadRecords
+from dsg.datasets import Dataset, Vocabulary
+from dsg.pipeline.epochs import Examples
 
-VALIDATION_PICTURES = 4  # validation images drawn for TensorBoard
-
+Batch = Any
+"""Tensors by name, as `Examples.spec` says: a mapping, or a `TypedDict` of the system."""
 Check = Callable[[], None]
-TrainStep = Callable[[Any, float], StepReport]
-Validate = Callable[[Dataset, Check], "tuple[EvaluationResults, Pictures]"]
+"""Called now and then during long work; raises to stop it."""
 Pictures = dict[str, np.ndarray]
 """uint8 [H, W, 3] RGB by title."""
 
 
-class Task(Protocol):
-    """A kind of network; `images_per_step` are those of all devices together."""
+class Model(Protocol):
+    """A network whose variables have stable names."""
 
-    def build_model(self, num_entities: int, num_predicates: int) -> Any:
-        """The model at its initial values, with `named_variables()` and `trainable_names()`."""
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """Every variable by name, trained or not: what a snapshot keeps."""
 
-    def initial_weights(self, model: Any, training: Dataset) -> Any:
-        """Give a new run's model what it starts from; a report for the log."""
+    def trainable_names(self) -> list[str]:
+        """Names of the variables that training changes."""
 
-    def prepare(self, model: Any, datasets: Sequence[Dataset], check: Check) -> None:
-        """What is to be done once before the first step, of a new or resumed run, with the weights in
+
+class Results(Protocol):
+    """What an evaluation measured."""
+
+    @property
+    def score(self) -> float:
+        """What snapshots are compared by, higher being better; nan where there was nothing to score."""
+
+    def summary(self) -> dict[str, float]:
+        """The figures of the history and of TensorBoard, by name."""
+
+    def headline(self) -> str:
+        """The most important figures, for one line of the log; may be empty."""
+
+
+M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound=Results)
+Validate = Callable[[Dataset, Check], tuple[R, Pictures]]
+
+
+class Task(Protocol[M, R]):
+    """A system; M is its model, R what its evaluation measures."""
+
+    @property
+    def free_options(self) -> Collection[str]:
+        """Options of the system that may change when a run resumes, besides `dsg.engine.resume.FREE_OPTIONS`:
+        they do not change what training computes.
+        """
+
+    def build_model(self, vocabulary: Vocabulary) -> M:
+        """The model at its initial values."""
+
+    def initial_weights(self, model: M, training: Dataset) -> object:
+        """Give a new run's model what it starts from; returns a report for the log."""
+
+    def prepare(self, model: M, datasets: Sequence[Dataset], check: Check) -> None:
+        """Do what is to be done once before the first step, of a new or resumed run, with the weights in
         place.
         """
 
-    def train_step(self, model: Any, optimizer: Optimizer, strategy: Any, training: Dataset) -> TrainStep:
-        """See `build_train_step`."""
+    def examples(self, training: Dataset) -> Examples:
+        """What an epoch of training is made of; asked for after `prepare`."""
 
-    def training_batches(
-        self, dataset: Dataset, images_per_step: int, *, epoch: int, start_step: int, bad: BadRecords
-    ) -> tf.data.Dataset:
-        """See `dsg.pipeline.batches.training_batches`."""
+    def losses(self, model: M, batch: Batch) -> dict[str, tf.Tensor]:
+        """`total`, which training lowers, and its unweighted terms: float32 scalars by name, means over the
+        batch. Traced.
+        """
 
-    def steps_in_epoch(self, dataset: Dataset, images_per_step: int) -> int:
-        """Steps of a whole epoch."""
-
-    def next_step(self, batch: Any, dataset: Dataset, images_per_step: int, epoch: int) -> int:
-        """The `start_step` that continues an epoch after `batch`."""
-
-    def validator(self, model: Any) -> Validate:
+    def validator(self, model: M) -> Validate[R]:
         """A function that scores the model as it is then, and draws a few answers; it may be called often."""
 
-    def test(self, model: Any, dataset: Dataset, folder: Path) -> EvaluationResults:
+    def test(self, model: M, dataset: Dataset, folder: Path) -> R:
         """Scores; on the way, pictures of TEST.PICTURES images go to `<folder>/pictures`. The model may be
         changed into one that only answers.
         """
 
-    def table(self, results: Any) -> str:
+    def table(self, results: R) -> str:
         """Results as text."""
 
     def score_text(self, score: float) -> str:
-        """What snapshots are compared by, with its name."""
+        """`Results.score` with its name, such as 'IoU 0.8132'."""
+
+    def to_be_lowered(self, summary: Mapping[str, float]) -> float:
+        """What TRAIN.SCHEDULE plateau watches of an epoch's `Results.summary`, lower being better."""
+
+
+def trained_variables(model: Model) -> dict[str, tf.Variable]:
+    """The variables that training changes, by name."""
+    variables = model.named_variables()
+    return {name: variables[name] for name in model.trainable_names()}

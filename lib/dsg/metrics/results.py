@@ -14,6 +14,14 @@ import numpy as np
 
 from dsg.metrics.iou_curves import THRESHOLDS, iou_curves
 
+HEADLINE = (  # label and key of `EvaluationResults.summary`
+    ("subject IoU", "subject_iou"),
+    ("object IoU", "object_iou"),
+    ("ambiguous subject", "ambiguous_subject_iou"),
+    ("ambiguous object", "ambiguous_object_iou"),
+    ("RPN recall", "rpn_recall_50"),
+)
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -128,6 +136,11 @@ class EvaluationResults:
                     figures[f"{name}_recall_{round(100 * threshold)}"] = value
                 figures[f"{name}_best_iou"] = coverage.mean_best_iou
         return {key: value for key, value in figures.items() if not math.isnan(value)}
+
+    def headline(self) -> str:
+        """The most important figures of `summary`, for one line of a log."""
+        figures = self.summary()
+        return "  ".join(f"{label} {figures[key]:.4f}" for label, key in HEADLINE if key in figures)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the per-query values, ready for `json.dump`; undefined figures are None."""

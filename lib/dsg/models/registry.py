@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from dsg.config import Config
 from dsg.engine.task import Task
@@ -16,8 +17,8 @@ SYSTEMS = {
 }
 
 
-def task_of(config: Config) -> Task:
+def task_of(config: Config) -> Task[Any, Any]:
     """The task of the system that MODEL names; its module is imported only now."""
     module, name = SYSTEMS[config.model].split(":")
-    task: Task = getattr(importlib.import_module(module), name)(config)
+    task: Task[Any, Any] = getattr(importlib.import_module(module), name)(config)
     return task

@@ -13,7 +13,7 @@ import logging
 import os
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from dsg.datasets import Dataset, ImageRecord
@@ -75,7 +75,7 @@ class BadRecords:
             log.warning("skipped images are only counted from here on")
 
 
-def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> Iterator[Any]:
+def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> Generator[Any, None, None]:
     """The batches, one by one, and an error where `bad` has noted too many records to go on.
 
     Read this way, or look at `bad.fatal`: the batches themselves just end then.

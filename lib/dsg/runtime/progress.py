@@ -57,6 +57,10 @@ class Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar, if there is one, as it is."""
         if self._bar is not None:
             self._bar.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.config import load_config
-from dsg.engine.setup import load_splits
+from dsg.pipeline.splits import load_splits
 from tests.models.baselines.small import CFGS
 
 SMALL = {

@@ -12,7 +12,7 @@ import pytest
 from dsg.errors import UserError
 from dsg.models.baselines.samples import SampleIndex, hide, hide_at_random, shrink, target_maps
 from dsg.models.baselines.source import Memory, Source
-from dsg.pipeline.batches import BadRecords, iterate
+from dsg.pipeline.bad_records import BadRecords, iterate
 from tests.models.baselines.small import config
 from tests.small_dataset import SIZES, assert_same, make_dataset, make_record, read
 
@@ -59,13 +59,13 @@ def test_shrinking_takes_the_pixel_below_each_centre() -> None:
 
 def test_an_epoch_has_every_sample_once_and_goes_on_anywhere(dataset) -> None:
     made = source(dataset)
-    whole = read(made.training_batches(4, epoch=1))
+    whole = read(made.examples().batches(4, epoch=1))
     samples = SampleIndex.of(dataset)
     seen = np.concatenate([batch["index"] for batch in whole])
     assert len(samples) == sum(len(record.queries) for record in dataset.records)
     assert sorted(seen) == list(range(len(samples)))
-    assert_same(read(made.training_batches(4, epoch=1, start_step=3)), whole[3:])
-    other = [batch["index"] for batch in read(made.training_batches(4, epoch=2))]
+    assert_same(read(made.examples().batches(4, epoch=1, start_step=3)), whole[3:])
+    other = [batch["index"] for batch in read(made.examples().batches(4, epoch=2))]
     assert (np.concatenate(other) != seen).any()
     batch = whole[0]
     assert batch["image"].shape == (4, 224, 224, 3) and batch["queries"].shape == (4, 1, 3)
@@ -88,7 +88,7 @@ def test_tests_ask_every_image_everything(dataset) -> None:
 def test_memory_changes_nothing(dataset) -> None:
     none, plenty = source(dataset, "BASELINE.CACHE_GB", "0"), source(dataset)
     for _ in range(2):  # the second time images come from memory
-        assert_same(read(none.training_batches(4, 0)), read(plenty.training_batches(4, 0)))
+        assert_same(read(none.examples().batches(4, 0)), read(plenty.examples().batches(4, 0)))
     assert not none._images and len(plenty._images) == len(dataset)
 
 
@@ -106,7 +106,7 @@ def test_kept_features_are_those_of_the_image(dataset) -> None:
     exactly = source(dataset, "BASELINE.CACHE_GB", str((2 * size + 0.5) / 1e9))  # pictures take none of it
     exactly.keep_features(see, 3)
     assert exactly._memory.take(size) and not exactly._memory.take(1)
-    for batch, other in zip(read(kept.training_batches(4, 0)), read(without.training_batches(4, 0))):
+    for batch, other in zip(read(kept.examples().batches(4, 0)), read(without.examples().batches(4, 0))):
         np.testing.assert_array_equal(batch["features"], other["image"][:, ::16, ::16])
         np.testing.assert_array_equal(batch["index"], other["index"])
 
@@ -119,7 +119,9 @@ def test_an_unreadable_image_is_named_and_left_out(tmp_path, keep) -> None:
     if keep:
         made.keep_features(lambda images: images[:, ::16, ::16], 3)
     bad = BadRecords()
-    rows = made.samples.image[np.concatenate([b["index"] for b in read(made.training_batches(4, 0, 0, bad))])]
+    rows = made.samples.image[
+        np.concatenate([b["index"] for b in read(made.examples().batches(4, 0, 0, bad))])
+    ]
     assert set(rows) == {0, 1, 3} and list(bad.reasons) == [records[2].name]
     bad = BadRecords()
     assert [list(batch["index"]) for batch in read(made.test_batches(2, bad))] == [[0, 1], [3]]
@@ -132,7 +134,7 @@ def test_features_are_kept_where_the_first_images_are_bad(tmp_path) -> None:
         record.path.unlink()
     made = source(make_dataset(tmp_path, records))
     made.keep_features(lambda images: images[:, ::16, ::16], 3)
-    for batches in (made.test_batches, lambda size, bad: made.training_batches(size, 0, 0, bad)):
+    for batches in (made.test_batches, lambda size, bad: made.examples().batches(size, 0, 0, bad)):
         bad = BadRecords()
         assert list(iterate(batches(4, bad), bad)) and len(bad) == 13
 
@@ -142,7 +144,7 @@ def test_no_readable_image_ends_the_run(tmp_path) -> None:
     record.path.unlink()
     made, bad = source(make_dataset(tmp_path, [record])), BadRecords()
     with pytest.raises(UserError, match="no such image"):
-        list(iterate(made.training_batches(2, 0, 0, bad), bad))
+        list(iterate(made.examples().batches(2, 0, 0, bad), bad))
 
 
 def test_hiding() -> None:
@@ -156,7 +158,7 @@ def test_hiding() -> None:
 
 def test_training_hides_with_its_rate_and_tests_what_they_are_told(dataset) -> None:
     half = ("BASELINE.UNKNOWN_RATE", "0.5")
-    batches = read(source(dataset, *half).training_batches(100, 0))
+    batches = read(source(dataset, *half).examples().batches(100, 0))
     share = (batches[0]["queries"][:, 0, [0, 2]] == 3).mean()
     assert 0.2 < share < 0.8
     asked = read(source(dataset, *half, "BASELINE.UNKNOWN_TEST", "object").test_batches(7, BadRecords()))[0]

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from dsg.apps.testing import evaluate_snapshot, load_model
+from dsg.engine.callbacks.callback import AfterStep
 from dsg.engine.optimizers import build_optimizer
 from dsg.engine.runs import Run
 from dsg.engine.schedule import plateau
@@ -56,7 +57,7 @@ def test_resumed_training_ends_as_the_uninterrupted_one(data, tmp_path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt):
-        train(task_of(config), config, training, validation, parts, after_step=after_step)
+        train(task_of(config), config, training, validation, parts, callbacks=[AfterStep(after_step)])
     train(task_of(config), config, training, validation, parts)
     first, second = (load_snapshot(run.snapshot(3)) for run in (whole, parts))
     for kind in ("variables", "slots"):
@@ -79,7 +80,7 @@ def test_an_image_skipped_before_an_interruption_is_still_counted(tmp_path) -> N
         "co", data, "TRAIN.IMS_PER_BATCH", "4", "TRAIN.EPOCHS", "1", "BASELINE.CACHE_GB", "0"
     )
     source = Source(training, config, Memory(0))
-    paths = [training.records[image].path for image in source.samples.image[source.order(0)]]
+    paths = [training.records[image].path for image in source.samples.image[source.examples().order(0)]]
     last = {path: place for place, path in enumerate(paths)}  # of each image's samples
     bad = min(last, key=last.__getitem__)
     bad.write_bytes(b"no image")
@@ -92,7 +93,7 @@ def test_an_image_skipped_before_an_interruption_is_still_counted(tmp_path) -> N
 
     run = Run.of(tmp_path / "output", "co", "shapes", "run")
     with pytest.raises(Interrupted):
-        train(task_of(config), config, training, validation, run, after_step=after_step)
+        train(task_of(config), config, training, validation, run, callbacks=[AfterStep(after_step)])
     state = train(task_of(config), config, training, validation, run)
     assert [entry["unreadable_images"] for entry in state.history] == [1]
 

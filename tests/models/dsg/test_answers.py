@@ -10,8 +10,7 @@ import pytest
 
 from dsg.datasets.shapes.generator import make_picture
 from dsg.datasets.shapes.scene import OBJECTS
-from dsg.engine.setup import restore
-from dsg.engine.snapshots import load_snapshot
+from dsg.engine.snapshots import load_snapshot, restore
 from dsg.errors import UserError
 from dsg.models.dsg.answers import Trained, answer, load_trained
 from dsg.models.dsg.build import build_model

@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 from dsg.config import load_config
-from dsg.engine.setup import load_split
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.evaluate import evaluate, prediction_function
-from dsg.models.dsg.pictures import answer_page, chosen_images, chosen_queries, graph_page, scene_graph
+from dsg.models.dsg.pictures import answer_page, graph_page, scene_graph
+from dsg.models.shown import chosen_images, chosen_queries
+from dsg.pipeline.splits import load_split
 from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
 
 

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     _generate_if_absent(meaning.dataset, meaning.data_dir)
 
     from dsg.engine.runs import Run
-    from dsg.engine.setup import load_splits
+    from dsg.pipeline.splits import load_splits
 
     config = meaning.config
     training, validation = load_splits(config, meaning.dataset, (meaning.split, validation_split))

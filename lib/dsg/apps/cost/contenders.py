@@ -8,10 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from dsg.engine.optimizers import Optimizer, build_optimizer
+from dsg.engine.step import build_train_step
+from dsg.engine.task import trained_variables
 from dsg.models.dsg.evaluate import INPUTS, prediction_function
 from dsg.models.dsg.model import DSG
-from dsg.models.dsg.task import train_step
+from dsg.models.dsg.task import DsgTask
 from dsg.pipeline.batch import Batch
+from dsg.pipeline.batches import batch_spec
 
 LEARNING_RATE = 0.0  # a step does all its work, and the next one finds the same weights
 
@@ -29,11 +32,12 @@ def fetching(function: Callable[[Batch], Any], batch: Batch) -> Callable[[], Any
 
 def optimizer_of(model: DSG) -> Optimizer:
     """The optimiser that the model's configuration names, of what it trains."""
-    variables = model.named_variables()
-    return build_optimizer(model.config, {name: variables[name] for name in model.trainable_names()})
+    return build_optimizer(model.config, trained_variables(model))
 
 
-def stepping(model: Any, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
+def stepping(model: DSG, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
     """A training step as training runs it, on `batch`; returns its report."""
-    step = train_step(model, optimizer, model.config, tf.distribute.get_strategy())
+    config, strategy = model.config, tf.distribute.get_strategy()
+    losses, spec = DsgTask(config).losses, batch_spec(config)
+    step = build_train_step(model, optimizer, config, strategy, losses_of=losses, spec=spec)
     return lambda: step(batch, LEARNING_RATE)

@@ -21,6 +21,7 @@ from dsg.apps.cost.subjects import photograph_batch, vocabulary
 from dsg.apps.cost.timing import in_turns
 from dsg.config import Config, flatten, from_values
 from dsg.config.dsg import VARIANTS
+from dsg.engine.task import trained_variables
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.model import DSG
@@ -86,7 +87,7 @@ def counts(pair: Pair) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, Any]] = {kind: {} for kind in kinds}
     for name, model in pair.models.items():
         variables = model.named_variables()
-        trained = {key: variables[key] for key in model.trainable_names()}
+        trained = trained_variables(model)
         owners = Owners(variables)
         found["parameters"][name] = parameters_by_part(variables)
         found["trained"][name] = parameters_by_part(trained)
@@ -97,8 +98,7 @@ def counts(pair: Pair) -> dict[str, dict[str, dict[str, float]]]:
 
 def gradients(model: DSG) -> Any:
     """A function of a batch: the gradients that a training step takes."""
-    variables = model.named_variables()
-    trained = [variables[name] for name in model.trainable_names()]
+    trained = list(trained_variables(model).values())
 
     def function(batch: Batch) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -15,7 +15,7 @@ from dsg.config import Config
 from dsg.datasets import Dataset, ambiguous
 from dsg.metrics.evaluation import true_answers
 from dsg.models.dsg.evaluate import ImageAnswer, evaluate
-from dsg.models.dsg.pictures import query_words
+from dsg.models.shown import query_words
 from dsg.runtime.files import write_text
 
 LOG = logging.getLogger("dsg")

@@ -14,7 +14,8 @@ from dsg.apps.figures.choice import Chooser, by_quota, lots
 from dsg.config import Config
 from dsg.datasets import Dataset, ambiguous
 from dsg.models.dsg.evaluate import ImageAnswer, evaluate
-from dsg.models.dsg.pictures import panel, query_words
+from dsg.models.dsg.pictures import panel
+from dsg.models.shown import query_words
 from dsg.visualize.answers import draw_answer, page
 from dsg.visualize.proposals import blob_to_rgb
 

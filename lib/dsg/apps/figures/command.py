@@ -23,8 +23,8 @@ from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.baselines.samples import shrink
 from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function, score
-from dsg.models.dsg.pictures import chosen_images, chosen_queries
-from dsg.pipeline.batches import BadRecords
+from dsg.models.shown import chosen_images, chosen_queries
+from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.examples import load_example
 from dsg.runtime.files import write_text
 from dsg.runtime.picture_names import PlainNames

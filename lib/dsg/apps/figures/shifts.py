@@ -19,7 +19,7 @@ from dsg.metrics.raster import MAP_SIZE, boxes_to_mask
 from dsg.models.baselines.attention import StatisticalShift
 from dsg.models.baselines.pictures import GAP, SIDE, map_panel
 from dsg.models.baselines.samples import CELLS, target_maps
-from dsg.models.dsg.pictures import chosen_queries, query_words
+from dsg.models.shown import chosen_queries, query_words
 from dsg.visualize.canvas import (
     BLACK,
     FONT_SIZE,

@@ -15,8 +15,9 @@ from dsg.datasets import Dataset, ambiguous
 from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.dsg.evaluate import ImageAnswer, answers, evaluate, prediction_function, score
-from dsg.models.dsg.pictures import panel, query_words
-from dsg.pipeline.batches import BadRecords
+from dsg.models.dsg.pictures import panel
+from dsg.models.shown import query_words
+from dsg.pipeline.bad_records import BadRecords
 from dsg.visualize.answers import draw_answer, page
 from dsg.visualize.proposals import blob_to_rgb
 

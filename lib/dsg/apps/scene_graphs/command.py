@@ -17,8 +17,8 @@ from dsg.datasets import Dataset
 from dsg.errors import UserError
 from dsg.models.dsg.answers import answer, load_trained
 from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function
-from dsg.models.dsg.pictures import chosen_images
-from dsg.pipeline.batches import BadRecords
+from dsg.models.shown import chosen_images
+from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.images import read_image
 from dsg.runtime.files import write_text
 from dsg.runtime.picture_names import PlainNames

@@ -7,7 +7,7 @@ import numpy as np
 
 from dsg.datasets import ImageRecord, Vocabulary, ambiguous
 from dsg.metrics.raster import MAP_SIZE
-from dsg.models.dsg.pictures import chosen_queries, query_words
+from dsg.models.shown import chosen_queries, query_words
 from dsg.visualize.canvas import (
     BLACK,
     FONT_SIZE,

@@ -28,7 +28,8 @@ from dsg.models.baselines.samples import (
     question,
     shrink,
 )
-from dsg.pipeline.batches import BadRecords, epoch_order, iterate, ordered_batches, workers
+from dsg.pipeline.bad_records import BadRecords, iterate
+from dsg.pipeline.epochs import Examples, Spec, ordered_batches, workers
 from dsg.pipeline.examples import Arrays, load_example
 from dsg.runtime.progress import Progress
 
@@ -110,13 +111,11 @@ class Source:
         self._unreadable = {row: bad.reasons[name] for row, name in enumerate(names) if name in bad.reasons}
         self._features = features
 
-    def training_batches(
-        self, size: int, epoch: int, start_step: int = 0, bad: BadRecords | None = None
-    ) -> tf.data.Dataset:
-        """`size` samples a batch, every sample once an epoch, in an order of its own."""
+    def examples(self) -> Examples:
+        """What an epoch of training is made of: every sample."""
 
-        def make(index: int) -> Arrays:
-            rng = np.random.default_rng((self._config.rng_seed % 2**63, epoch, index))
+        def make(epoch: int, index: int) -> Arrays:
+            rng = np.random.default_rng((self._config.rng_seed, epoch, index))
             row, query = int(self.samples.image[index]), int(self.samples.query[index])
             record, chosen = self._dataset.records[row], slice(query, query + 1)
             asked, rate = record.queries[chosen], self._config.baseline.unknown_rate
@@ -129,12 +128,8 @@ class Source:
         def name(index: int) -> str:
             return self._dataset.records[self.samples.image[index]].name
 
-        order, threads = self.order(epoch), workers(self._config)
-        return ordered_batches(order, size, make, name, self.spec(1), threads, start_step, bad)
-
-    def order(self, epoch: int) -> np.ndarray:
-        """The samples in the order of an epoch of training, int64 [S]."""
-        return epoch_order(len(self.samples), self._config.rng_seed, epoch)
+        seed, threads = self._config.rng_seed, workers(self._config)
+        return Examples(len(self.samples), make, name, self.spec(1), seed, threads)
 
     def test_batches(self, size: int, bad: BadRecords) -> tf.data.Dataset:
         """`size` images a batch with all their queries, every image once, in the order of the data set."""
@@ -149,7 +144,7 @@ class Source:
         order, threads = np.arange(len(names)), workers(self._config)
         return ordered_batches(order, size, make, names.__getitem__, self.spec(), threads, bad=bad)
 
-    def spec(self, queries: int | None = None) -> dict[str, tf.TensorSpec]:
+    def spec(self, queries: int | None = None) -> Spec:
         """Keys, shapes and types of the batches."""
         seen: tuple[str, list[int | None], tf.DType] = ("image", [None, IMAGE_SIZE, IMAGE_SIZE, 3], tf.uint8)
         if self._features is not None:

@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from dsg.config import Config
-from dsg.datasets import Dataset
-from dsg.engine.optimizers import Optimizer
-from dsg.engine.step import build_train_step
-from dsg.engine.task import VALIDATION_PICTURES, Check, Pictures, TrainStep, Validate
-from dsg.models.baselines.model import Baseline, MapAnswers, build_baseline
+from dsg.datasets import Dataset, Vocabulary
+from dsg.engine.task import Check
+from dsg.models.baselines.model import Baseline, Batch, MapAnswers, build_baseline
 from dsg.models.baselines.pictures import map_page
 from dsg.models.baselines.report import map_table
 from dsg.models.baselines.scores import MapEvaluator, MapResults, true_maps
 from dsg.models.baselines.source import Memory, Source
 from dsg.models.baselines.statistic import shift_filters
-from dsg.models.dsg.pictures import chosen_images
-from dsg.pipeline.batches import BadRecords, iterate, step_after
-from dsg.runtime.picture_names import PlainNames
+from dsg.models.referring import Drawings, Evaluate, Observer, ReferringTask
+from dsg.pipeline.bad_records import BadRecords, iterate
+from dsg.pipeline.epochs import Examples
 from dsg.runtime.progress import Progress
-from dsg.visualize.canvas import save_png
 
-Predict = Callable[[Any], MapAnswers]
-Observer = Callable[[int, tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]], None]
-"""Is shown each image's position, its maps, and the subject and object IoU of its queries."""
+Predict = Callable[[Batch], MapAnswers]
+Pair = tuple[np.ndarray, np.ndarray]
+"""Of subjects, and of objects."""
 
 
-class BaselineTask:
+class BaselineTask(ReferringTask[Baseline, MapResults]):
     """The task of a `Baseline`; a step counts samples where a `DSG`'s counts images."""
 
+    free_options = ("BASELINE.CACHE_GB", "BASELINE.UNKNOWN_TEST", "BASELINE.DROP_REMAINDER")
+
     def __init__(self, config: Config) -> None:
-        self._config = config
+        super().__init__(config)
         self._memory = Memory(config.baseline.cache_gb)
         self._sources: dict[int, Source] = {}  # by id of the data set, which the source keeps alive
 
-    def build_model(self, num_entities: int, num_predicates: int) -> Baseline:
-        return build_baseline(self._config, num_entities, num_predicates)
+    def build_model(self, vocabulary: Vocabulary) -> Baseline:
+        return build_baseline(self._config, len(vocabulary.objects), len(vocabulary.predicates))
 
-    def initial_weights(self, model: Baseline, training: Dataset) -> Any:
+    def initial_weights(self, model: Baseline, training: Dataset) -> object:
         report = model.features.load(self._config)
         if self._config.model == "ss":
             fit_shifts(model, training)
@@ -54,62 +51,27 @@ class BaselineTask:
             for dataset in datasets:
                 self._source(dataset).keep_features(see, model.features.channels, check)
 
-    def train_step(
-        self, model: Baseline, optimizer: Optimizer, strategy: Any, training: Dataset
-    ) -> TrainStep:
-        spec = self._source(training).spec(1)
-        return build_train_step(model, optimizer, self._config, strategy, losses_of=_losses, spec=spec)
+    def examples(self, training: Dataset) -> Examples:
+        return self._source(training).examples()
 
-    def training_batches(
-        self, dataset: Dataset, images_per_step: int, *, epoch: int, start_step: int, bad: BadRecords
-    ) -> tf.data.Dataset:
-        return self._source(dataset).training_batches(images_per_step, epoch, start_step, bad)
+    def losses(self, model: Baseline, batch: Batch) -> dict[str, tf.Tensor]:
+        return model.training_losses(batch)
 
-    def steps_in_epoch(self, dataset: Dataset, images_per_step: int) -> int:
-        return -(-len(self._source(dataset).samples) // images_per_step)
-
-    def next_step(self, batch: Any, dataset: Dataset, images_per_step: int, epoch: int) -> int:
-        return step_after(batch, self._source(dataset).order(epoch), images_per_step)
-
-    def validator(self, model: Baseline) -> Validate:
+    def evaluator(self, model: Baseline) -> Evaluate[MapResults]:
         predictors: dict[int, Predict] = {}
 
-        def validate(dataset: Dataset, check: Check) -> tuple[MapResults, Pictures]:
-            source = self._source(dataset)
+        def run(dataset: Dataset, label: str, observe: Observer, check: Check) -> MapResults:
             if id(dataset) not in predictors:
-                predictors[id(dataset)] = prediction_function(model, source)
-            drawn = chosen_images(len(dataset), VALIDATION_PICTURES)
-            pictures: Pictures = {}
+                predictors[id(dataset)] = prediction_function(model, self._source(dataset))
+            return self._evaluate(predictors[id(dataset)], dataset, label, observe, check)
 
-            def observe(index: int, maps: Any, iou: Any) -> None:
-                if index in drawn:
-                    pictures[f"validation_{drawn.index(index)}"] = _page(dataset, source, index, maps, iou)
-
-            predict = predictors[id(dataset)]
-            results = self._evaluate(predict, dataset, "validate", observe, check)
-            return results, pictures
-
-        return validate
-
-    def test(self, model: Baseline, dataset: Dataset, folder: Path) -> MapResults:
-        source = self._source(dataset)
-        drawn, names = chosen_images(len(dataset), self._config.test.pictures), PlainNames()
-
-        def observe(index: int, maps: Any, iou: Any) -> None:
-            if index in drawn:
-                record = dataset.records[index]
-                stem = names.of(record.name, record.flipped)
-                page = _page(dataset, source, index, maps, iou)
-                save_png(page, folder / "pictures" / f"{stem}_maps.png")
-
-        predict = prediction_function(model, source)
-        return self._evaluate(predict, dataset, "test", observe, lambda: None)
+        return run
 
     def table(self, results: MapResults) -> str:
         return map_table(results)
 
     def score_text(self, score: float) -> str:
-        return f"loss {-score:.4f}" if self._config.baseline.select == "loss" else f"IoU {score:.4f}"
+        return f"loss {-score:.4f}" if self._config.baseline.select == "loss" else super().score_text(score)
 
     def _source(self, dataset: Dataset) -> Source:
         if id(dataset) not in self._sources:
@@ -135,13 +97,17 @@ class BaselineTask:
             for index, answer in answers(predict, iterate(batches, bad), dataset):
                 maps, losses = (answer.subject, answer.object), (answer.subject_loss, answer.object_loss)
                 iou = evaluator.add_image(dataset.records[index], maps, losses)
-                observe(index, maps, iou)
+                observe(index, self._drawings(dataset, index, maps, iou))
                 total, count = total + float(iou[0].sum() + iou[1].sum()), count + 2 * len(iou[0])
                 progress.advance(text=f"IoU {total / max(count, 1):.3f}")
                 check()
         for name, reason in bad.reasons.items():
             evaluator.skip(name, reason)
         return evaluator.results()
+
+    def _drawings(self, dataset: Dataset, index: int, maps: Pair, iou: Pair) -> Drawings:
+        record, image = dataset.records[index], self._source(dataset).image(index)
+        yield "maps.png", map_page(image, record, dataset.vocabulary, maps, true_maps(record, "rr"), iou)
 
 
 def fit_shifts(model: Baseline, training: Dataset) -> None:
@@ -164,21 +130,10 @@ def feature_function(model: Baseline) -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(model.features.call, input_signature=signature, autograph=False)
 
 
-def answers(predict: Predict, batches: Iterator[Any], dataset: Dataset) -> Iterator[tuple[int, MapAnswers]]:
+def answers(predict: Predict, batches: Iterator[Batch], dataset: Dataset) -> Iterator[tuple[int, MapAnswers]]:
     """Position and answer (arrays, no padding) of every image, in the order of the batches."""
     for batch in batches:
         arrays = MapAnswers(*(value.numpy() for value in predict(batch)))
         for row, index in enumerate(batch["index"].numpy()):
             count = len(dataset.records[index].queries)
             yield int(index), MapAnswers(*(value[row, :count] for value in arrays))
-
-
-def _losses(model: Baseline, batch: Any) -> dict[str, tf.Tensor]:
-    return model.training_losses(batch)
-
-
-def _page(
-    dataset: Dataset, source: Source, index: int, maps: tuple[Any, Any], iou: tuple[Any, Any]
-) -> np.ndarray:
-    record = dataset.records[index]
-    return map_page(source.image(index), record, dataset.vocabulary, maps, true_maps(record, "rr"), iou)

@@ -90,8 +90,7 @@ def load_trained(path: str | Path) -> Trained:
     Raises:
         UserError: the file is missing, damaged or no snapshot.
     """
-    from dsg.engine.setup import restore
-    from dsg.engine.snapshots import load_snapshot
+    from dsg.engine.snapshots import load_snapshot, restore
     from dsg.models.dsg.build import build_model
 
     snapshot = load_snapshot(Path(path))

@@ -20,7 +20,8 @@ from dsg.metrics.evaluation import Evaluator
 from dsg.metrics.results import EvaluationResults
 from dsg.models.dsg.answer_sets import answer_sets
 from dsg.models.dsg.outputs import Predictions
-from dsg.pipeline.batches import BadRecords, batch_spec, evaluation_batches, iterate
+from dsg.pipeline.bad_records import BadRecords, iterate
+from dsg.pipeline.batches import batch_spec, evaluation_batches
 from dsg.runtime.progress import Progress
 
 INPUTS = ("image", "image_size", "queries", "query_valid")  # all that answering reads, but for

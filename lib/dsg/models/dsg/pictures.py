@@ -1,4 +1,4 @@
-"""What the pictures of a test show: the choice of images and queries, and the drawing of an answer."""
+"""The pictures of a test: some answers to the queries of an image, and its scene graph."""
 
 from __future__ import annotations
 
@@ -9,31 +9,11 @@ import numpy as np
 from dsg.datasets import Vocabulary, ambiguous
 from dsg.metrics.evaluation import true_answers
 from dsg.models.dsg.evaluate import ImageAnswer
+from dsg.models.shown import chosen_queries, query_words
 from dsg.visualize.answers import Answer, draw_answers
 from dsg.visualize.graph_picture import draw_scene_graph
 from dsg.visualize.proposals import blob_to_rgb
 from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
-
-QUERIES_SHOWN = 4
-
-
-def chosen_images(count: int, wanted: int) -> list[int]:
-    """Positions of the images to draw: `wanted` of `count`, spread evenly.
-
-    Example:
-        >>> chosen_images(10, 3)
-        [0, 3, 6]
-    """
-    wanted = min(count, wanted)
-    return [index * count // wanted for index in range(wanted)]
-
-
-def chosen_queries(flags: np.ndarray, wanted: int = QUERIES_SHOWN) -> list[int]:
-    """Positions of the queries to draw: ambiguous ones (`flags` bool [Q]) first, each kind spread evenly."""
-    picked: list[int] = []
-    for group in (np.flatnonzero(flags), np.flatnonzero(~flags)):
-        picked += [int(group[index]) for index in chosen_images(len(group), wanted - len(picked))]
-    return picked
 
 
 def answer_page(
@@ -95,12 +75,6 @@ def panel(
         object_iou=float(iou[1]),
         note=note,
     )
-
-
-def query_words(query: np.ndarray, vocabulary: Vocabulary) -> tuple[str, str, str]:
-    """A query in words: subject, predicate, object."""
-    subject, predicate, object_ = (int(index) for index in query)
-    return vocabulary.objects[subject], vocabulary.predicates[predicate], vocabulary.objects[object_]
 
 
 def scene_graph(answer: ImageAnswer, vocabulary: Vocabulary) -> SceneGraph | None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dsg.engine.callbacks.tensorboard import Summaries
 from dsg.engine.step import StepReport
-from dsg.engine.summaries import Summaries
 
 
 @pytest.mark.parametrize("folder", ["file/tensorboard", "not \udce9 unicode"])

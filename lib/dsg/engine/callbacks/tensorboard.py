@@ -15,9 +15,33 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dsg.engine.callbacks.callback import Callback, Step, Validation
+from dsg.engine.state import TrainState
 from dsg.engine.step import StepReport
 
 LOG = logging.getLogger("dsg")
+
+
+class TensorBoard(Callback):
+    """Writes summaries of steps and validations.
+
+    Args:
+        folder: where they go.
+        interval: steps between two entries; 0 for none.
+    """
+
+    def __init__(self, folder: Path, interval: int) -> None:
+        self._summaries, self._interval = Summaries(folder), interval
+
+    def on_step_end(self, state: TrainState, step: Step) -> None:
+        if self._interval and state.step % self._interval == 0:
+            self._summaries.add_step(state.step, step.report, step.learning_rate, state.current.speed)
+
+    def on_validation_end(self, state: TrainState, validation: Validation) -> None:
+        self._summaries.add_validation(state.step, validation.results.summary(), validation.pictures)
+
+    def close(self) -> None:
+        self._summaries.close()
 
 
 class Summaries:

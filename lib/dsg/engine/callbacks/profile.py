@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from dsg.engine.callbacks.callback import Batches, Callback
+from dsg.engine.state import TrainState
+
 LOG = logging.getLogger("dsg")
 WARM_UP = 3  # steps of a process before the profiler starts
 
 Batch = TypeVar("Batch")
 
 
-class StepProfile:
+class StepProfile(Callback):
     """Watches `wanted` training steps of a process, once, and never across the end of an epoch.
 
     A profiler that cannot start or write costs one warning and no training.
@@ -43,6 +46,9 @@ class StepProfile:
         self._passed = 0  # steps of the process
         self._seen = 0  # steps that the running profiler saw
         self._mark: Any = None  # around the step in progress
+
+    def around_steps(self, state: TrainState, batches: Batches) -> Batches:
+        return self.watch(batches, state.step)
 
     def watch(self, batches: Iterable[Batch], step: int = 0) -> Generator[Batch, None, None]:
         """The batches; from asking for one to asking for the next counts as a step, numbered from `step`.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.engine.average import WeightAverage
+from dsg.engine.callbacks.average import WeightAverage
 
 
 @pytest.fixture

@@ -13,8 +13,11 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
+from dsg.engine.callbacks.callback import Callback, Step
+from dsg.engine.state import TrainState
 
-class WeightAverage:
+
+class WeightAverage(Callback):
     """The average of `variables`; create it in the scope of their strategy, with their initial values set or
     about to be restored together with `named_slots`.
     """
@@ -33,6 +36,13 @@ class WeightAverage:
         """What a snapshot keeps of it, by name."""
         averages = {f"average/{name}": average for name, average in self._averages.items()}
         return {**averages, "average/steps": self._steps}
+
+    def on_step_end(self, state: TrainState, step: Step) -> None:
+        if step.report.finite:
+            self.update()
+
+    def during_validation(self) -> contextlib.AbstractContextManager[None]:
+        return self.in_place()
 
     def start(self) -> None:
         """Begin at the variables' present values."""

@@ -8,7 +8,7 @@ import logging
 import pytest
 import tensorflow as tf
 
-from dsg.engine.profile import StepProfile
+from dsg.engine.callbacks.profile import StepProfile
 
 
 @pytest.fixture

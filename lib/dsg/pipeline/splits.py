@@ -1,0 +1,57 @@
+"""The splits that a run trains, validates and tests on, as the options of a configuration describe them."""
+
+from __future__ import annotations
+
+from dsg.config import Config
+from dsg.datasets import Dataset, load_dataset
+from dsg.pipeline.bad_records import check_images
+
+
+def load_splits(
+    config: Config, dataset: str, splits: tuple[str, str] = ("train", "validation")
+) -> tuple[Dataset, Dataset]:
+    """The split for training, mirror images included where TRAIN.USE_FLIPPED is on, and that for validation.
+
+    Raises:
+        UserError: where data or most of the images are missing.
+    """
+    limits = (config.data.max_images, config.train.validate_images or config.data.max_images)
+    loaded = [
+        load_split(config, dataset, split, limit, flip_of(config)) for split, limit in zip(splits, limits)
+    ]
+    return loaded[0], loaded[1]
+
+
+def load_examined(config: Config, dataset: str, split: str) -> Dataset:
+    """A split to test on: its images alone, unless DATA.SPLIT_RULE dsg cuts it from images and mirror images.
+
+    Args:
+        config: of the training: with another rule or seed, images that were trained on would be tested.
+    """
+    cut = config.data.split_rule == "dsg" and split in ("train", "validation")
+    return load_split(config, dataset, split, config.data.max_images, flip_of(config) if cut else "none")
+
+
+def flip_of(config: Config) -> str:
+    """How training mirrors images: none, released, swap_lr."""
+    if not config.train.use_flipped:
+        return "none"
+    return "swap_lr" if config.train.flip_predicates else "released"
+
+
+def load_split(config: Config, dataset: str, split: str, max_images: int, flip: str = "none") -> Dataset:
+    """One split as DATA.* describes it, its images looked for."""
+    loaded = load_dataset(
+        dataset,
+        split,
+        data_dir=config.data.dir,
+        flip=flip,
+        multi_predicate=config.data.multi_predicate,
+        split_rule=config.data.split_rule,
+        seed=config.rng_seed,
+        max_images=max_images,
+        keep_self=config.keep_self,
+        exact_boxes=config.exact_boxes,
+    )
+    check_images(loaded)
+    return loaded
