@@ -66,7 +66,6 @@ def test_the_same_data_elsewhere(trained, program, tmp_path):
     [
         ({"shift": 30}, "boxes"),
         ({"name": "picture{}.jpg"}, "images"),
-        ({"size": lambda: {"width": 210, "height": 150}, "images": True}, "sizes"),
     ],
 )
 @pytest.mark.parametrize("epochs", ["1", "2"])

@@ -95,8 +95,8 @@ def check_same_run(saved: Snapshot, about: dict[str, Any], free_options: Collect
     data = changed_data(meta.data, about["data"])
     if data and not differences:
         raise UserError(
-            f"{path.parent}: the data have changed since this run began ({data}): put the earlier annotations back "
-            "to resume it, or give another name to start a new run"
+            f"{path.parent}: the data have changed since this run began ({data}): put the earlier "
+            "annotations back to resume it, or give another name to start a new run"
         )
     differences += [f"the data have changed: {data}"] if data else []
     if differences:

@@ -35,7 +35,7 @@ def optimizer_of(model: DSG) -> Optimizer:
     return build_optimizer(model.config, trained_variables(model))
 
 
-def stepping(model: DSG, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
+def stepping(model: Any, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
     """A training step as training runs it, on `batch`; returns its report."""
     config, strategy = model.config, tf.distribute.get_strategy()
     losses, spec = DsgTask(config).losses, batch_spec(config)
