@@ -77,8 +77,9 @@ def usage(name: str) -> str:
     datasets = f"<dataset>: {' '.join(DATASETS)}, or a folder"
     if name == "train":
         return (
-            f"usage: train.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] [--no-test] {PLACES} ({gpu}; "
-            f"{datasets}; {nets}; a name such as <name>_iter_0 or dsg_pretrained: only test it)"
+            "usage: train.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] [--no-test] "
+            f"{PLACES} ({gpu}; {datasets}; {nets}; --no-test: only train; a name such as <name>_iter_0 or "
+            "dsg_pretrained: only test it)"
         )
     if name == "test":
         return (

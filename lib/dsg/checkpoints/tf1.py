@@ -110,7 +110,7 @@ def read_released(prefix: str | Path, backbone: str, names: Sequence[str]) -> di
     """
     reader = open_checkpoint(prefix)
     shapes = reader.get_variable_to_shape_map()
-    theirs = {name: release_name(name, backbone) for name in names}
+    theirs = {name: release_name(name, backbone) or "" for name in names}
     return {name: _value(reader, other, str(prefix)) for name, other in theirs.items() if other in shapes}
 
 

@@ -34,8 +34,9 @@ def outline_box(segmentation: Any) -> Box | None:
 def _mask_box(mask: dict[str, Any]) -> Box | None:
     """Of uncompressed run lengths: of nothing and of the thing in turn, down the columns."""
     counts, size = mask.get("counts"), mask.get("size")
-    sound = isinstance(counts, list) and isinstance(size, list) and len(size) == 2
-    if not sound or not all(type(value) is int and 0 <= value < LIMIT for value in [*counts, *size]):
+    if not (isinstance(counts, list) and isinstance(size, list) and len(size) == 2):
+        return None
+    if not all(type(value) is int and 0 <= value < LIMIT for value in [*counts, *size]):
         return None
     height, width = size
     ends = list(accumulate(counts))
