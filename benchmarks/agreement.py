@@ -26,7 +26,7 @@ def largest_difference(model: DSG, batch: Batch) -> float:
         AssertionError: it exceeds 1e-4.
     """
     library = model(batch, training=True)
-    plain = Plain(model)(batch, training=True, proposals=library.proposals)
+    plain = Plain(model)(batch, training=True, proposals=library.detection.proposals)
     found = differences(plain, library)
     losses, reference = (training_losses(model, outputs, batch, model.config) for outputs in (plain, library))
     found.update({f"loss {name}": relative_difference(losses[name], reference[name]) for name in reference})
@@ -48,16 +48,22 @@ def demand_agreement(found: Mapping[str, float], tolerance: float) -> None:
 def differences(plain: Outputs, library: Outputs) -> dict[str, float]:
     """The relative difference of every stage, with packed pairs unpacked."""
     found: dict[str, float] = {}
-    for group in ("trunk", "rpn", "graph", "labels", "gt_labels"):
-        for name, reference in getattr(library, group)._asdict().items():
+    stages: dict[str, tuple[Any, Any]] = {
+        "trunk": (plain.detection.trunk, library.detection.trunk),
+        "rpn": (plain.detection.rpn, library.detection.rpn),
+        "graph": (plain.graph, library.graph),
+        "labels": (plain.heads.labels, library.heads.labels),
+        "gt_labels": (plain.heads.gt_labels, library.heads.gt_labels),
+    }
+    for group, (values, references) in stages.items():
+        for name, reference in references._asdict().items():
             if reference is not None:
-                found[f"{group} {name}"] = relative_difference(
-                    getattr(getattr(plain, group), name), reference
-                )
-    for name in ("role_logits", "box_deltas", "baseline_role_logits", "baseline_box_deltas"):
-        found[name] = relative_difference(getattr(plain, name), getattr(library, name))
-    for group in ("regions", "gt_regions"):
-        value, reference = getattr(plain, group), getattr(library, group)
+                found[f"{group} {name}"] = relative_difference(getattr(values, name), reference)
+    for name, reference in library.heads._asdict().items():
+        if not isinstance(reference, tuple):  # labels are compared above
+            found[name] = relative_difference(getattr(plain.heads, name), reference)
+    regions: list[tuple[str, Any, Any]] = list(zip(("regions", "gt_regions"), plain.regions, library.regions))
+    for group, value, reference in regions:
         found[f"{group} nodes"] = relative_difference(value.nodes, reference.nodes)
         value, reference = (tf.gather(each.pairs, each.pair_index) for each in (value, reference))
         found[f"{group} pairs"] = relative_difference(value, reference)

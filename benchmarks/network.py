@@ -23,8 +23,8 @@ from dsg.apps.cost.operations import count_gflop
 from dsg.apps.cost.subjects import photograph_batch, recipe_model, sharing, vocabulary
 from dsg.apps.cost.timing import in_turns
 from dsg.config import Config, flatten, from_values
-from dsg.models.dsg.evaluate import INPUTS
 from dsg.models.dsg.model import DSG
+from dsg.models.dsg.predictions import INPUTS
 from dsg.pipeline.batch import Batch
 from dsg.pipeline.batches import batch_spec
 

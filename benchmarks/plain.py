@@ -18,11 +18,20 @@ import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
 from dsg.models.dsg.model import DSG
-from dsg.models.dsg.outputs import GraphFeatures, LabelLogits, Outputs, Predictions, RegionFeatures
-from dsg.models.dsg.regions import crop, normalise
+from dsg.models.dsg.outputs import (
+    Detection,
+    GraphFeatures,
+    HeadOutputs,
+    LabelLogits,
+    Outputs,
+    RegionFeatures,
+    Regions,
+)
+from dsg.models.dsg.predictions import Predictions
 from dsg.nets.backbones.resnet import BLOCK4_UNITS, UNITS
 from dsg.nets.kernels import winograd
 from dsg.nets.outputs import Proposals, TrunkFeatures
+from dsg.nets.roi import crop, normalise
 from dsg.nets.rpn import propose
 from dsg.pipeline.batch import Batch
 
@@ -71,7 +80,7 @@ class Plain:
             raise ValueError(
                 "the plain formulation is that of the release: its nets, its graph layer, one classifier"
             )
-        self.model: Any = model
+        self.model, self._parts = model, model.parts
         self.config = config
         self._savings = savings or Savings()
         self._weights = model.named_variables()
@@ -89,7 +98,7 @@ class Plain:
         """
         image_size = batch["image_size"]
         trunk = self._trunk(batch["image"])
-        rpn = self.model.rpn.read(self._rpn_hidden(trunk.features), image_size)
+        rpn = self._parts["rpn"].read(self._rpn_hidden(trunk.features), image_size)
         proposals = proposals or self._propose(rpn)
         regions = self._regions(trunk.features, proposals.boxes, image_size)
         graph, labels = self._graph(regions, proposals.valid)
@@ -98,25 +107,21 @@ class Plain:
             gt_regions = self._regions(trunk.features, batch["gt_boxes"], image_size, coordinates=False)
             gt_labels = self._gt_labels(gt_regions)
         queries = batch["queries"]
-        return Outputs(
-            trunk=trunk,
-            rpn=rpn,
-            proposals=proposals,
-            regions=regions,
-            graph=graph,
+        heads = HeadOutputs(
             labels=labels,
             role_logits=self._roles(graph.nodes, queries, "role_classifier"),
-            box_deltas=self.model.box_refiner(graph.nodes),
-            baseline_role_logits=self._roles(regions.nodes, queries, "role_baseline"),
-            baseline_box_deltas=self.model.box_baseline(regions.nodes),
-            gt_regions=gt_regions,
+            box_deltas=self._parts["box_refiner"](graph.nodes),
+            first_stage_role_logits=self._roles(regions.nodes, queries, "role_baseline"),
+            first_stage_box_deltas=self._parts["box_baseline"](regions.nodes),
             gt_labels=gt_labels,
         )
+        detection = Detection(image_size, trunk, rpn, proposals)
+        return Outputs(detection, Regions(regions, gt_regions), graph, heads)
 
     def predict_roles(self, batch: Batch) -> tuple[Predictions, LabelLogits | None]:
         """The answer to the batch's queries and, as it is computed, the labels of the ground-truth boxes."""
         outputs = self(batch)
-        return self.model.answer(outputs, batch["image_size"]), outputs.gt_labels
+        return self.model.answer(outputs), outputs.heads.gt_labels
 
     def _trunk(self, images: tf.Tensor) -> TrunkFeatures:
         x = self._norm_conv(images, "trunk/conv1", 2)
@@ -210,7 +215,8 @@ class Plain:
         if coordinates:
             places = normalise(pair_boxes[None], image_size, config.feature_stride)[0]
             pairs = tf.concat([pairs, places], -1)
-        return RegionFeatures(crops, maps, nodes[None], pair_crops, pair_maps, pairs, pair_index[None])
+        row = tf.range(count)[None]
+        return RegionFeatures(crops, maps, nodes[None], row, pair_crops, pair_maps, pairs, pair_index[None])
 
     def _crop(self, features: tf.Tensor, boxes: tf.Tensor, image_size: tf.Tensor, size: int) -> tf.Tensor:
         image = tf.zeros(tf.shape(boxes)[:1], tf.int32)
@@ -227,8 +233,9 @@ class Plain:
     def _graph(self, regions: RegionFeatures, valid: tf.Tensor) -> tuple[GraphFeatures, LabelLogits]:
         if self._savings.split:
             packed = (regions.nodes, regions.pairs, regions.pair_index)
-            graph = self.model.gpi(*packed, valid)
-            return graph, self.model.labels(*packed, graph.nodes, graph.graph, graph.edges)
+            graph = self._parts["gpi"](*packed, valid)
+            return graph, self._parts["labels"](*packed, graph.nodes, graph.graph, graph.edges)
+        assert regions.pair_index is not None
         nodes = regions.nodes[0]
         ordered = _ordered(nodes, tf.gather(regions.pairs, regions.pair_index[0]))  # [N, N, 3 D]
         phi = self._mlp(ordered, "gpi/neighbour_mlp", relu_last=True)
@@ -243,24 +250,25 @@ class Plain:
         everywhere = tf.tile(graph[None], [tf.shape(nodes)[0], 1])
         refined = self._mlp(tf.concat([nodes, everywhere, aggregated], -1), "gpi/node_mlp")
         attended = (phi, phi_logits, phi_weights, aggregated, alpha, alpha_logits, alpha_weights)
-        stages = [stage[None] for stage in (*attended, graph, refined)]
+        stages: list[Any] = [stage[None] for stage in (*attended, graph, refined)]
         count = tf.shape(nodes)[0]
         with_graph = tf.concat([ordered, tf.tile(graph[None, None], [count, count, 1])], -1)
         predicates = self._mlp(with_graph, "labels/predicates")
-        labels = LabelLogits(self.model.labels.entities(refined)[None], predicates[None])
-        return GraphFeatures._make([*stages, None]), labels
+        labels = LabelLogits(self._parts["labels"].entities(refined)[None], predicates[None])
+        return GraphFeatures._make([*stages, None, None]), labels
 
     def _gt_labels(self, regions: RegionFeatures) -> LabelLogits:
         if self._savings.split:
-            return self.model.gt_labels(regions.nodes, regions.pairs, regions.pair_index)
+            return self._parts["gt_labels"](regions.nodes, regions.pairs, regions.pair_index)
+        assert regions.pair_index is not None
         nodes = regions.nodes[0]
         pairs = tf.gather(regions.pairs, regions.pair_index[0])
         predicates = self._mlp(_ordered(nodes, pairs, pairs_first=True), "gt_labels/predicates")
-        return LabelLogits(self.model.gt_labels.entities(nodes)[None], predicates[None])
+        return LabelLogits(self._parts["gt_labels"].entities(nodes)[None], predicates[None])
 
     def _roles(self, nodes: tf.Tensor, queries: tf.Tensor, name: str) -> tf.Tensor:
         if self._savings.split:
-            return getattr(self.model, name)(nodes, queries)
+            return self._parts[name](nodes, queries)
         entities = self._weights["labels/entities/kernel"].shape[1]
         predicates = self._weights["labels/predicates/0/kernel"].shape[1]
         depths = (entities, predicates, entities)

@@ -12,9 +12,9 @@ from benchmarks.network import Result
 from benchmarks.settings import Settings
 from dsg.apps.cost.subjects import shapes_dataset, sharing
 from dsg.metrics.evaluation import Evaluator
-from dsg.models.dsg.answers import load_trained
-from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function, score
-from dsg.pipeline.bad_records import BadRecords
+from dsg.models.dsg.evaluate import examine, score
+from dsg.models.dsg.predictions import Prediction
+from dsg.models.dsg.trained import load_trained
 
 SAME_BOX = 8.0  # pixels between coordinates, up to which two boxes are one
 
@@ -28,15 +28,15 @@ def precision(settings: Settings) -> Result:
     trained = load_trained(settings.trained)
     with tempfile.TemporaryDirectory() as folder:
         dataset = shapes_dataset(Path(folder) / "shapes", settings.precision_images, settings.mini_size)
-        found: dict[str, list[ImageAnswer]] = {}
+        found: dict[str, list[Prediction]] = {}
         iou = {}
         for kind in ("float32", "bfloat16"):
             test = dataclasses.replace(trained.config.test, precision=kind)
             config = dataclasses.replace(trained.config, test=test)
-            predict = prediction_function(sharing(trained.model, config), config)
-            found[kind] = [answer for _, answer in answers(predict, dataset, config, BadRecords())]
+            images = list(examine(sharing(trained.model, config), dataset, config))
+            found[kind] = [image.prediction for image in images]
             evaluator = Evaluator(dataset.vocabulary.predicates, dataset.vocabulary.objects)
-            scores = [np.concatenate(score(evaluator, answer)) for answer in found[kind]]
+            scores = [np.concatenate(score(evaluator, image)) for image in images]
             iou[kind] = float(np.mean(np.concatenate(scores)))
     coordinates, roles, missed = [], [], 0
     for exact, rough in zip(found["float32"], found["bfloat16"]):

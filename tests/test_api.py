@@ -15,7 +15,6 @@ import dsg
 from dsg.api import Grounding, Model
 from dsg.datasets.shapes.generator import make_picture
 from dsg.errors import UserError
-from dsg.models.dsg.answers import answer
 from dsg.pipeline.batches import inference_batch
 from dsg.pipeline.images import read_image
 from tests.small_trained import ROOT, write_snapshot
@@ -66,7 +65,7 @@ def test_importing_the_interface_is_quick() -> None:
 
 def test_answers_are_those_of_the_library(model: Model, image: np.ndarray, tmp_path: Path) -> None:
     ids = model.query(QUERY)
-    found = answer(model._trained.model, [image[:, :, ::-1]], [[ids]], model.config)[0]
+    found = model._trained.ask([image[:, :, ::-1]], [[ids]])[0]
     asked = model.ask(image, [QUERY, ids, ", ".join(QUERY)])
     assert asked[0] == asked[1] == asked[2]
     assert asked[0].query == QUERY
@@ -123,7 +122,7 @@ def test_files_are_read_when_it_is_their_turn(
         read.clear()
         return inference_batch(pixels, asked, config)
 
-    monkeypatch.setattr("dsg.models.dsg.answers.read_image", reading)
+    monkeypatch.setattr("dsg.models.dsg.trained.read_image", reading)
     monkeypatch.setattr("dsg.pipeline.batches.inference_batch", answering)
     assert len(model.ask_many([path] * (2 * together + 1), [QUERY])) == 2 * together + 1
 

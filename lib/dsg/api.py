@@ -48,8 +48,9 @@ from dsg.config import Config
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 from dsg.metrics.role_iou import OBJECT, SUBJECT
-from dsg.models.dsg.answers import Answers, Trained, answer, load_trained
+from dsg.models.dsg.predictions import Prediction
 from dsg.models.dsg.query_words import Query, parse_query, query_ids, spoken
+from dsg.models.dsg.trained import Trained, load_trained
 from dsg.visualize.scene_graph import SceneGraph
 
 Image = Union[str, Path, np.ndarray]
@@ -160,15 +161,15 @@ class Model:
             raise UserError(f"{self!r} was trained without a scene graph (VARIANT {self.config.variant})")
         return graph
 
-    def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Answers]:
+    def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Prediction]:
         """All that the network says: every box, every probability, attention
-        (`dsg.models.dsg.answers.Answers`).
+        (`dsg.models.dsg.predictions.Prediction`).
         """
         # Files are read when it is their turn.
         given = [image if isinstance(image, (str, Path)) else _pixels(image) for image in images]
-        return answer(self._trained.model, given, [list(queries)] * len(given), self.config)
+        return self._trained.ask(given, [list(queries)] * len(given))
 
-    def groundings(self, found: Answers) -> list[Grounding]:
+    def groundings(self, found: Prediction) -> list[Grounding]:
         """What `answers` found about an image, for each query."""
         objects, predicates = self.vocabulary.objects, self.vocabulary.predicates
         groundings = []
@@ -211,7 +212,7 @@ class Model:
         return queries
 
 
-def scored(found: Answers, number: int, role: int) -> tuple[ScoredBox, ...]:
+def scored(found: Prediction, number: int, role: int) -> tuple[ScoredBox, ...]:
     """The boxes that answer query `number` in a role (SUBJECT or OBJECT), likeliest first."""
     return tuple(
         ScoredBox((box[0], box[1], box[2], box[3]), float(found.likelihood(number, role)[index]))

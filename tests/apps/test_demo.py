@@ -25,7 +25,7 @@ from dsg.datasets import ambiguous, load_dataset
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from dsg.metrics.role_iou import OBJECT, SUBJECT, role_iou
-from dsg.models.dsg.answers import answer, load_trained
+from dsg.models.dsg.trained import load_trained
 from dsg.pipeline.batches import example_to_batch
 from dsg.pipeline.images import read_image
 from tests.small_trained import ROOT, write_snapshot
@@ -87,7 +87,7 @@ def test_iou_of_the_demonstration_is_that_of_testing(folder: Path) -> None:
     trained = load_trained(folder / "small.npz")
     for record in load_dataset(folder, "test").records:
         image = read_image(record.path)
-        found = answer(trained.model, [image], [record.queries], trained.config)[0]
+        found = trained.ask([image], [record.queries])[0]
         shown = compare(Scene("a", image, record.queries, record), found, trained.vocabulary, "last_wins")
 
         batch = example_to_batch(record, trained.config)

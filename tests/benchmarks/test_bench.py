@@ -130,11 +130,12 @@ def test_savings_change_nothing(tiny: Subject, saving: str) -> None:
     on = [saving] if saving != "all" else list(Savings.__dataclass_fields__)
     reference = tiny.model(tiny.batch)
     outputs = Plain(tiny.model, Savings(**{name: True for name in on}))(
-        tiny.batch, proposals=reference.proposals
+        tiny.batch, proposals=reference.detection.proposals
     )
-    assert relative_difference(outputs.role_logits, reference.role_logits) < 1e-4
-    assert relative_difference(outputs.labels.predicates, reference.labels.predicates) < 1e-4
-    assert (outputs.gt_labels is None) == (saving in ("skip_ground_truth", "all"))
+    heads, expected = outputs.heads, reference.heads
+    assert relative_difference(heads.role_logits, expected.role_logits) < 1e-4
+    assert relative_difference(heads.labels.predicates, expected.labels.predicates) < 1e-4
+    assert (heads.gt_labels is None) == (saving in ("skip_ground_truth", "all"))
 
 
 def test_plain_gradients_equal_the_library(tiny: Subject) -> None:
@@ -147,7 +148,7 @@ def test_plain_gradients_equal_the_library(tiny: Subject) -> None:
             outputs = model(tiny.batch, training=True, **given)
             total = training_losses(model, outputs, tiny.batch, tiny.model.config)["total"]
         found = dict(zip(trained, tape.gradient(total, list(trained.values()))))
-        return {"proposals": outputs.proposals, **found}
+        return {"proposals": outputs.detection.proposals, **found}
 
     library = gradients(tiny.model)
     proposals = library.pop("proposals")
@@ -176,14 +177,15 @@ def test_plain_formulation_computes_what_the_release_does() -> None:
     batch: Any = to_batch([preprocess(Example(image, record), config)])
     batch.update(queries=asked[None].astype(np.int32), gt_boxes=case["input/gt_boxes"][None])
     outputs = plain({key: tf.convert_to_tensor(value) for key, value in batch.items()})  # type: ignore[arg-type]
+    heads = outputs.heads
     expected = {
-        "cls_score_gpi": outputs.role_logits[0],
-        "pred_bbox_gpi": outputs.box_deltas[0],
-        "cls_score_baseline": outputs.baseline_role_logits[0],
+        "cls_score_gpi": heads.role_logits[0],
+        "pred_bbox_gpi": heads.box_deltas[0],
+        "cls_score_baseline": heads.first_stage_role_logits[0],
         "node_features": outputs.graph.nodes[0],
-        "rel_score": outputs.labels.predicates[0],
-        "gt_ent_score": outputs.gt_labels.entities[0],
-        "gt_rel_score": outputs.gt_labels.predicates[0],
+        "rel_score": heads.labels.predicates[0],
+        "gt_ent_score": heads.gt_labels.entities[0],
+        "gt_rel_score": heads.gt_labels.predicates[0],
     }
     for key, value in expected.items():
         assert relative_difference(value, case[key]) < 1e-4, key

@@ -31,7 +31,7 @@ from dsg.apps.cost.operations import gflop_counter
 from dsg.apps.cost.subjects import photograph_batch, vocabulary
 from dsg.config import flatten, from_values
 from dsg.models.dsg.build import build_model
-from dsg.models.dsg.evaluate import INPUTS
+from dsg.models.dsg.predictions import INPUTS
 from dsg.pipeline.batches import batch_spec
 from tests.tiny import ROOT
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.boxes.transform import clip, decode, encode, union_boxes
-from dsg.boxes.transform_np import clip_np, decode_np, encode_np, union_boxes_np
+from dsg.boxes.transform import BoxCoder, union_boxes
+from dsg.boxes.transform_np import BoxCoderNp, union_boxes_np
 from tests.golden import golden
+
+CODER, TWIN = BoxCoder(), BoxCoderNp()
+EXACT, EXACT_TWIN = BoxCoder(exact=True), BoxCoderNp(exact=True)
 
 
 def random_boxes(rng, *shape, side=500.0):
@@ -23,27 +26,27 @@ def assert_close(found, expected, tolerance=1e-6):
     assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("function", [encode, encode_np])
+@pytest.mark.parametrize("function", [CODER.encode, TWIN.encode])
 def test_encode_golden(function):
     layers = golden("layers")
     found = function(layers["bbox_transform/ex"], layers["bbox_transform/gt"])
     assert_close(found, layers["bbox_transform/out"])
 
 
-@pytest.mark.parametrize(("function", "key"), [(decode, "out_tf"), (decode_np, "out_np")])
+@pytest.mark.parametrize(("function", "key"), [(CODER.decode, "out_tf"), (TWIN.decode, "out_np")])
 def test_decode_golden(function, key):
     layers = golden("layers")
     found = function(layers["bbox_transform_inv/boxes"], layers["bbox_transform_inv/deltas"])
     assert_close(found, layers[f"bbox_transform_inv/{key}"])
 
 
-@pytest.mark.parametrize("function", [decode, decode_np])
+@pytest.mark.parametrize("function", [CODER.decode, TWIN.decode])
 def test_decode_nothing(function):
     empty = golden("layers")["bbox_transform_inv/empty"]
     assert function(empty, np.zeros((0, 4), np.float32)).shape == (0, 4)
 
 
-@pytest.mark.parametrize(("function", "key"), [(clip, "out_tf"), (clip_np, "out_np")])
+@pytest.mark.parametrize(("function", "key"), [(CODER.clip, "out_tf"), (TWIN.clip, "out_np")])
 def test_clip_golden(function, key):
     layers = golden("layers")
     found = function(layers["clip_boxes/in"], layers["clip_boxes/im_info"][:2])
@@ -61,10 +64,10 @@ def test_union_golden(function):
 def test_round_trip(seed):
     rng = np.random.default_rng(seed)
     boxes, targets = random_boxes(rng, 3, 40), random_boxes(rng, 3, 40)
-    decoded = decode(boxes, encode(boxes, targets)).numpy()
+    decoded = CODER.decode(boxes, CODER.encode(boxes, targets)).numpy()
     # Decoding leaves out the -1 of inclusive widths: corners come back at x1, y1, x2 + 1, y2 + 1.
     np.testing.assert_allclose(decoded, targets + np.float32([0, 0, 1, 1]), atol=2e-3)
-    np.testing.assert_allclose(decode(boxes, encode(boxes, targets), exact=True), targets, atol=2e-3)
+    np.testing.assert_allclose(EXACT.decode(boxes, CODER.encode(boxes, targets)), targets, atol=2e-3)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,34 +77,51 @@ def test_twins_agree_for_any_leading_dimensions(seed):
         boxes, targets = random_boxes(rng, *shape), random_boxes(rng, *shape)
         deltas = rng.normal(0, 0.5, (*shape, 4)).astype(np.float32)
         size = rng.integers(100, 400, (*shape[:-1], 2)).astype(np.float32)
-        np.testing.assert_allclose(encode(boxes, targets), encode_np(boxes, targets), rtol=2e-6, atol=2e-6)
-        for exact in (False, True):
-            decoded, twin = decode(boxes, deltas, exact), decode_np(boxes, deltas, exact)
-            np.testing.assert_allclose(decoded, twin, rtol=2e-6, atol=2e-3)
-            np.testing.assert_array_equal(clip(boxes, size, exact), clip_np(boxes, size, exact))
+        np.testing.assert_allclose(
+            CODER.encode(boxes, targets), TWIN.encode(boxes, targets), rtol=2e-6, atol=2e-6
+        )
+        for coder, twin in ((CODER, TWIN), (EXACT, EXACT_TWIN)):
+            decoded = coder.decode(boxes, deltas)
+            np.testing.assert_allclose(decoded, twin.decode(boxes, deltas), rtol=2e-6, atol=2e-3)
+            np.testing.assert_array_equal(coder.clip(boxes, size), twin.clip(boxes, size))
         np.testing.assert_array_equal(union_boxes(boxes), union_boxes_np(boxes))
 
 
 def test_clip_uses_each_image_own_size():
     boxes = np.float32([[[-5, -5, 900, 900]], [[-5, -5, 900, 900]]])
-    found = clip(boxes, tf.constant([[10, 20], [30, 40]])).numpy()
+    found = CODER.clip(boxes, tf.constant([[10, 20], [30, 40]])).numpy()
     np.testing.assert_array_equal(found, [[[0, 0, 19, 9]], [[0, 0, 39, 29]]])
-    exact = clip(boxes, tf.constant([[10, 20], [30, 40]]), exact=True).numpy()
+    exact = EXACT.clip(boxes, tf.constant([[10, 20], [30, 40]])).numpy()
     np.testing.assert_array_equal(exact, [[[0, 0, 20, 10]], [[0, 0, 40, 30]]])
+
+
+@pytest.mark.parametrize("kind", [BoxCoder, BoxCoderNp])
+def test_conventions_of_other_detectors(kind):
+    """Widths without +1, deltas over deviations, growth limited: torchvision's."""
+    coder = kind(inclusive=False, log_limit=float(np.log(1000 / 16)), stds=(0.1, 0.1, 0.2, 0.2))
+    boxes, targets = np.float32([[10, 20, 30, 60]]), np.float32([[12, 24, 52, 64]])
+    deltas = coder.encode(boxes, targets)
+    np.testing.assert_allclose(deltas, [[6, 1, 5 * np.log(2), 0]], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(coder.decode(boxes, deltas), targets, rtol=1e-6)
+    huge = np.asarray(coder.decode(boxes, np.float32([[0, 0, 1000, 0]])))
+    np.testing.assert_allclose(huge, [[20 - 625, 20, 20 + 625, 60]], rtol=1e-5)
+    np.testing.assert_array_equal(coder.clip(huge, np.float32([50, 200])), [[0, 20, 200, 50]])
 
 
 def test_identity():
     boxes = random_boxes(np.random.default_rng(0), 9)
-    np.testing.assert_array_equal(encode(boxes, boxes), np.zeros((9, 4)))
+    np.testing.assert_array_equal(CODER.encode(boxes, boxes), np.zeros((9, 4)))
 
 
-@pytest.mark.parametrize("function", [decode, decode_np])
+@pytest.mark.parametrize("function", [CODER.decode, TWIN.decode])
 def test_huge_deltas_stay_finite_and_cover_the_image(function):
     boxes = np.float32([[10, 10, 50, 60], [0, 0, 0, 0]])
     deltas = np.float32([[0, 0, 1000, 1000], [0, 0, 89, 89]])
     decoded = np.asarray(function(boxes, deltas))
     assert np.isfinite(decoded).all()
-    np.testing.assert_array_equal(clip_np(decoded, [100, 200]), np.tile(np.float32([0, 0, 199, 99]), (2, 1)))
+    np.testing.assert_array_equal(
+        TWIN.clip(decoded, [100, 200]), np.tile(np.float32([0, 0, 199, 99]), (2, 1))
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

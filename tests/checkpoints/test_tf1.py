@@ -29,7 +29,7 @@ class SmallRelease(Block):
         super().__init__()
         self.config = tiny_config(*overrides, net="res50", tiny=())
         model = build_model(tiny_config(net="mini", tiny=TINY), entities, 5)
-        self._parts = {"rpn": model.rpn, "role_classifier": model.role_classifier, "gpi": model.gpi}
+        self._parts = {name: model.parts[name] for name in ("rpn", "role_classifier", "gpi")}
         self._trunk = {
             "trunk/block2/3": Bottleneck(8, 16),
             "regions/entity/block4/units/0": Bottleneck(8, 16),

@@ -25,7 +25,7 @@ def refused(folder, *parts: str, split: str = "test", **options: Any) -> None:
 
 def test_missing_folder_names_files_and_source(tmp_path) -> None:
     refused("vrd", "VRD", "annotations_train.json", "objects.json", "fetch.sh vrd --data", data_dir=tmp_path)
-    refused("shapes", "generate_shapes", data_dir=tmp_path)
+    refused("shapes", "dsg shapes", data_dir=tmp_path)
     refused("visualgenome", "VisualGenome", "fetch.sh visualgenome", data_dir=tmp_path / "nowhere")
 
 

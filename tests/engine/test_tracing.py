@@ -14,7 +14,7 @@ from dsg.config import load_config
 from dsg.engine.optimizers import build_optimizer
 from dsg.engine.step import build_train_step
 from dsg.models.dsg.build import build_model
-from dsg.models.dsg.evaluate import INPUTS, prediction_function
+from dsg.models.dsg.predictions import INPUTS, Predictor
 from dsg.models.dsg.task import DsgTask
 from dsg.pipeline.batches import training_examples
 from dsg.pipeline.splits import load_splits
@@ -39,7 +39,7 @@ def test_an_epoch_of_differently_sized_images_is_traced_once(data_dir, images):
     strategy = tf.distribute.get_strategy()
     step_once = build_train_step(model, optimizer, config, strategy, losses_of=losses, spec=examples.spec)
     step = inspect.getclosurevars(step_once).nonlocals["step"]  # the TensorFlow function below it
-    predict = prediction_function(model, config)
+    predict = Predictor(model, config)
 
     shapes, boxes, padded = set(), set(), 0
     for epoch in range(3):
@@ -51,4 +51,4 @@ def test_an_epoch_of_differently_sized_images_is_traced_once(data_dir, images):
             padded += len(np.unique(batch["image_size"], axis=0)) > 1
     assert len(shapes) > 2 and len(boxes) > 1 and (padded > 1) == (images > 1)
     assert step.experimental_get_tracing_count() == 1
-    assert predict.experimental_get_tracing_count() == 1
+    assert predict.traced.experimental_get_tracing_count() == 1

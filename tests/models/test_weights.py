@@ -96,7 +96,7 @@ def torch_like(arrays: dict[str, np.ndarray], rgb: np.ndarray) -> list[np.ndarra
 def compare_with_torch(model: Any, arrays: dict[str, np.ndarray], bgr: np.ndarray) -> None:
     blob, _ = to_blob(bgr, min(bgr.shape[:2]), max(bgr.shape[:2]), MEANS)
     rgb = (bgr[..., ::-1] / 255.0 - RGB_MEAN) / RGB_STD
-    found = model.trunk(tf.constant(blob[None]))
+    found = model.parts["trunk"](tf.constant(blob[None]))
     for ours, theirs in zip((found.block1, found.block2, found.features), torch_like(arrays, rgb)):
         close(ours, theirs, 1e-5)
 

@@ -85,7 +85,7 @@ def test_folded_norm_is_the_norm_after_the_convolution(stride: int) -> None:
 
 def test_nothing_of_a_frozen_norm_is_trainable_but_the_kernel() -> None:
     layer = FrozenNormConv(2, 3)
-    assert [name for name, value in layer.named_variables().items() if value.trainable] == ["kernel"]
+    assert layer.trainable_names() == ["kernel"]
 
 
 def test_standardised_conv() -> None:

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from dsg.boxes.nms import nms
-from dsg.boxes.transform import clip
+from dsg.boxes.transform import BoxCoder
 from dsg.config import load_config
 from dsg.nets.outputs import Proposals, RpnOutputs
 from dsg.nets.rpn import RegionProposalNetwork, ground_truth_proposals, propose
@@ -44,12 +44,12 @@ def test_exact_boxes_of_anchors_without_corrections_are_the_anchors() -> None:
     features = tf.zeros([1, 6, 9, 5])
     boxes = {}
     for exact in (False, True):
-        rpn = make_rpn(exact_boxes=exact)
+        rpn = make_rpn(coder=BoxCoder(exact=exact))
         rpn.boxes = lambda hidden: tf.zeros([*hidden.shape[:3], 24])
         outputs = rpn(features, tf.constant([[96.0, 144.0]]))
         boxes[exact] = outputs.boxes[0]
-    close(boxes[True], clip(outputs.anchors, tf.constant([96, 144]), exact=True), 1e-6)
-    close(boxes[False], clip(outputs.anchors + [0.0, 0.0, 1.0, 1.0], tf.constant([96, 144])), 1e-6)
+    close(boxes[True], BoxCoder(exact=True).clip(outputs.anchors, tf.constant([96, 144])), 1e-6)
+    close(boxes[False], BoxCoder().clip(outputs.anchors + [0.0, 0.0, 1.0, 1.0], tf.constant([96, 144])), 1e-6)
 
 
 @pytest.mark.parametrize("in_graph", [True, False])

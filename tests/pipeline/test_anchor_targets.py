@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dsg.boxes.anchors import anchor_grid
-from dsg.boxes.transform_np import decode_np
+from dsg.boxes.transform_np import BoxCoderNp
 from dsg.pipeline.anchor_targets import anchor_targets
 from tests.golden import golden
 from tests.shared import needs_shared, shared_path
@@ -113,7 +113,7 @@ def test_counts_weights_and_decoding(seed):
     np.testing.assert_array_equal(found.outside > 0, foreground | background)
     np.testing.assert_allclose(found.outside.sum(), 1, rtol=1e-5)
     anchors = anchor_grid(19, 25, 16, SCALES, RATIOS).reshape(19, 25, 12, 4)
-    decoded = decode_np(anchors[foreground], found.deltas[foreground]) - np.float32([0, 0, 1, 1])
+    decoded = BoxCoderNp().decode(anchors[foreground], found.deltas[foreground]) - np.float32([0, 0, 1, 1])
     assert np.abs(decoded[:, None] - gt).max(-1).min(-1).max() < 1e-2  # each is one of the boxes
 
 

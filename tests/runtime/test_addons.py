@@ -85,7 +85,11 @@ def test_a_model_learns_with_them() -> None:
     model, batch = tiny_model(config), random_batch(config, 0, 1)
     with tf.GradientTape() as tape:
         losses = training_losses(model, model(batch, training=True), batch, config)
-    refiner, attention = model.box_refiner.linear.kernel, model.gpi.neighbour_attention.layers[-1].kernel
+    parts = model.parts
+    refiner, attention = (
+        parts["box_refiner"].linear.kernel,
+        parts["gpi"].neighbour_attention.layers[-1].kernel,
+    )
     for gradient in tape.gradient(losses["total"], [refiner, attention]):
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
 

@@ -38,17 +38,25 @@ def overlaps_np(boxes: np.ndarray, query: np.ndarray, dtype: DTypeLike = np.floa
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"overlaps are float32 or float64, not {dtype}")
-    first = _as_boxes(boxes, "boxes").astype(dtype, copy=False)[:, None]
-    second = _as_boxes(query, "query").astype(dtype, copy=False)[None]
-    width = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0]) + 1
-    height = np.minimum(first[..., 3], second[..., 3]) - np.maximum(first[..., 1], second[..., 1]) + 1
+    return iou(_as_boxes(boxes, "boxes").astype(dtype), _as_boxes(query, "query").astype(dtype))
+
+
+def iou(boxes: np.ndarray, query: np.ndarray, *, inclusive: bool = True) -> np.ndarray:
+    """IoU of boxes [N, 4] and [K, 4] in their own precision: [N, K], 0 where neither has an area.
+
+    Args:
+        boxes, query: x1 y1 x2 y2, floating point.
+        inclusive: widths are x2 - x1 + 1, else x2 - x1.
+    """
+    first, second, beyond = boxes[:, None], query[None], int(inclusive)
+    width = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0]) + beyond
+    height = np.minimum(first[..., 3], second[..., 3]) - np.maximum(first[..., 1], second[..., 1]) + beyond
     intersection = np.maximum(width, 0) * np.maximum(height, 0)
-    union = _area(first) + _area(second) - intersection
+    areas = [
+        (box[..., 2] - box[..., 0] + beyond) * (box[..., 3] - box[..., 1] + beyond) for box in (first, second)
+    ]
+    union = areas[0] + areas[1] - intersection
     return intersection / np.where(union > 0, union, np.asarray(1, union.dtype))
-
-
-def _area(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[..., 2] - boxes[..., 0] + 1) * (boxes[..., 3] - boxes[..., 1] + 1)
 
 
 def _as_boxes(boxes: np.ndarray, name: str) -> np.ndarray:

@@ -1,50 +1,79 @@
-"""Boxes as regression targets and back, clipping, and union boxes: the NumPy twins of `transform.py`.
+"""Boxes as regression targets and back (the classic bbox_transform), clipping, and union boxes: NumPy.
 
-For the input pipeline, which computes anchor targets away from the graph, and as the reference in tests.
-Boxes are [..., 4] = [x1, y1, x2, y2] in pixels; results have the dtype of the first argument.
+Boxes are float32 [..., 4] = [x1, y1, x2, y2] in pixels, with any leading dimensions. `BoxCoderNp` holds the
+arithmetic; `transform.py` runs the same on tensors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 
 LOG_SIZE_LIMIT = 20.0
-"""Largest log growth that `decode` follows: e^20 px covers every image, and float32 has room for it."""
+"""Largest log growth that the release's boxes follow: e^20 px covers every image, and float32 has room."""
 
 
-def _centre_and_size(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres [..., 2] and +1 sizes [..., 2], x before y."""
-    low, high = boxes[..., :2], boxes[..., 2:]
-    size = high - low + 1.0
-    return low + 0.5 * size, size
+@dataclass(frozen=True)
+class BoxCoderNp:
+    """Deltas [dx, dy, dw, dh] from boxes to targets: shift of the centre in widths and heights, logarithm of
+    the change of size; and the conventions that detectors differ in. The default is the release's.
 
-
-def encode_np(boxes: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The deltas [..., 4] that turn `boxes` into (about) `targets`, both [..., 4] with positive +1 widths."""
-    centre, size = _centre_and_size(boxes)
-    target_centre, target_size = _centre_and_size(targets)
-    return np.concatenate([(target_centre - centre) / size, np.log(target_size / size)], axis=-1)
-
-
-def decode_np(boxes: np.ndarray, deltas: np.ndarray, exact: bool = False) -> np.ndarray:
-    """`boxes` [..., 4] (+1 widths) moved and resized by `deltas` [..., 4]; not clipped, the -1 only where
-    `exact`.
+    Args:
+        inclusive: a width is x2 - x1 + 1, as in the release (torchvision: without the 1).
+        exact: decoded boxes end at the x2 that was encoded, and boxes may end where an image does. The
+            release leaves out the -1: its boxes end a pixel later, and are cut a pixel before the image ends.
+        log_limit: largest dw and dh that `decode` follows, so that an untrained network gives huge but finite
+            boxes.
+        stds: deltas are divided by these; empty: they are left as they are.
     """
-    centre, size = _centre_and_size(boxes)
-    centre = deltas[..., :2] * size + centre
-    half = 0.5 * (np.exp(np.minimum(deltas[..., 2:], LOG_SIZE_LIMIT)) * size)
-    return np.concatenate([centre - half, centre + half - (1.0 if exact else 0.0)], axis=-1).astype(
-        boxes.dtype, copy=False
-    )
 
+    inclusive: bool = True
+    exact: bool = False
+    log_limit: float = LOG_SIZE_LIMIT
+    stds: Sequence[float] = ()
 
-def clip_np(boxes: np.ndarray, image_size: np.ndarray, exact: bool = False) -> np.ndarray:
-    """`boxes` [..., N, 4] cut to their images, without `exact` a pixel before these end; `image_size` is
-    [..., 2] = (height, width).
-    """
-    size = np.asarray(image_size, boxes.dtype)
-    limit = size[..., [1, 0, 1, 0]][..., None, :] - (0.0 if exact else 1.0)
-    return np.maximum(np.minimum(boxes, limit), 0.0).astype(boxes.dtype, copy=False)
+    # What `BoxCoder` replaces.
+    convert: ClassVar[Callable[..., Any]] = staticmethod(np.asarray)
+    concat: ClassVar[Callable[..., Any]] = staticmethod(np.concatenate)
+    log: ClassVar[Callable[..., Any]] = np.log
+    exp: ClassVar[Callable[..., Any]] = np.exp
+    minimum: ClassVar[Callable[..., Any]] = np.minimum
+    maximum: ClassVar[Callable[..., Any]] = np.maximum
+
+    def encode(self, boxes: Any, targets: Any) -> Any:
+        """The deltas [..., 4] that turn `boxes` into `targets`, both [..., 4] with positive sizes."""
+        centre, size = self._centre_and_size(boxes)
+        target_centre, target_size = self._centre_and_size(targets)
+        deltas = self.concat([(target_centre - centre) / size, self.log(target_size / size)], -1)
+        return deltas / self.convert(self.stds, deltas.dtype) if self.stds else deltas
+
+    def decode(self, boxes: Any, deltas: Any) -> Any:
+        """`boxes` [..., 4] moved and resized by `deltas` [..., 4]; not clipped."""
+        if self.stds:
+            deltas = deltas * self.convert(self.stds, deltas.dtype)
+        centre, size = self._centre_and_size(boxes)
+        centre = deltas[..., :2] * size + centre
+        half = 0.5 * (self.exp(self.minimum(deltas[..., 2:], self.log_limit)) * size)
+        end = centre + half
+        return self.concat([centre - half, end - 1.0 if self.inclusive and self.exact else end], -1)
+
+    def clip(self, boxes: Any, image_size: Any) -> Any:
+        """`boxes` [..., N, 4] cut to their images, of `image_size` [..., 2] = (height, width)."""
+        size = self.convert(image_size, boxes.dtype)
+        last = size - 1.0 if self.inclusive and not self.exact else size
+        limit = self.concat([last[..., 1:], last[..., :1]] * 2, -1)[..., None, :]  # [..., 1, 4]
+        return self.maximum(self.minimum(boxes, limit), 0.0)
+
+    def _centre_and_size(self, boxes: Any) -> tuple[Any, Any]:
+        """Centres [..., 2] and sizes [..., 2], x before y."""
+        low, high = boxes[..., :2], boxes[..., 2:]
+        size = high - low
+        if self.inclusive:
+            size = size + 1.0
+        return low + 0.5 * size, size
 
 
 def union_boxes_np(boxes: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dsg.boxes.overlaps import iou
+
 RECALL_THRESHOLDS = (0.5, 0.7)
 
 
@@ -20,11 +22,7 @@ def best_overlaps(boxes: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
     boxes, truth = np.asarray(boxes, np.float64), np.asarray(gt_boxes, np.float64)
     if len(boxes) == 0 or len(truth) == 0:
         return np.zeros(len(truth))
-    low = np.maximum(boxes[:, None, :2], truth[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], truth[None, :, 2:])
-    intersection = np.maximum(high - low + 1, 0).prod(axis=2)  # [N, G]
-    area, truth_area = ((b[:, 2:] - b[:, :2] + 1).prod(axis=1) for b in (boxes, truth))
-    return (intersection / (area[:, None] + truth_area - intersection)).max(axis=0)
+    return iou(boxes, truth).max(axis=0)
 
 
 def recall(overlaps: np.ndarray, threshold: float) -> float:

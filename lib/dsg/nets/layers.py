@@ -2,16 +2,16 @@
 names.
 
 A `Block` is a Keras layer whose weights are addressed by the path of attributes that leads to them
-(`gpi/neighbour_mlp/0/kernel`). Keras 2 and Keras 3 name variables differently; these paths are the same on
-both, so snapshots move between them. Every block computes in the type of its input: weights are cast to it,
-so bfloat16 in gives bfloat16 out.
+(`gpi/neighbour_mlp/0/kernel`), and know whether they are trained and decayed. Keras 2 and Keras 3 name
+variables differently; these paths are the same on both, so snapshots move between them. Every block computes
+in the type of its input: weights are cast to it, so bfloat16 in gives bfloat16 out.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -28,7 +28,38 @@ def normal(stddev: float, truncated: bool = False) -> Initializer:
     return kind(stddev=stddev)
 
 
-class Block(tf.keras.layers.Layer):
+class Weight(NamedTuple):
+    """A variable, and what training does to it."""
+
+    variable: tf.Variable
+    trained: bool  # whether steps change it
+    decay: str  # "kernel" or "bias": which weight decay acts on it; "": none
+
+
+class Weighted:
+    """What has weights under stable names: a block, or a model of several."""
+
+    decays_biases = False  # weight decay acts on biases, too
+
+    def named_weights(self, prefix: str = "") -> dict[str, Weight]:
+        """All weights by name, in an order that is stable, too."""
+        raise NotImplementedError
+
+    def named_variables(self, prefix: str = "") -> dict[str, tf.Variable]:
+        """Every variable by its stable name, trained or not."""
+        return {name: weight.variable for name, weight in self.named_weights(prefix).items()}
+
+    def trainable_names(self) -> list[str]:
+        """Names of the variables that training changes, in the order of `named_variables`."""
+        return [name for name, weight in self.named_weights().items() if weight.trained]
+
+    def regularised_names(self) -> list[str]:
+        """Names of the variables under weight decay, those included that are never trained."""
+        decayed = ("kernel", "bias") if self.decays_biases else ("kernel",)
+        return [name for name, weight in self.named_weights().items() if weight.decay in decayed]
+
+
+class Block(Weighted, tf.keras.layers.Layer):
     """A Keras layer whose weights have stable names and exist as soon as it does.
 
     Calling a block is calling its `call`: there is nothing to build later, and Keras' own road (input checks,
@@ -38,20 +69,35 @@ class Block(tf.keras.layers.Layer):
     def __init__(self) -> None:
         super().__init__(autocast=False)
         self.built = True
+        self._decays: dict[str, str] = {}
+        self._frozen = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
 
     def weight(
-        self, name: str, shape: Sequence[int], initializer: Initializer, trainable: bool = True
+        self,
+        name: str,
+        shape: Sequence[int],
+        initializer: Initializer,
+        *,
+        trained: bool = True,
+        decay: str = "",
     ) -> Any:
-        """A new float32 variable; assign it to the attribute `name`."""
+        """A new float32 variable; assign it to the attribute `name`. For `trained` and `decay` see
+        `Weight`.
+        """
         if isinstance(initializer, tf.keras.initializers.Initializer):
             # one that has been used draws the same values again
             initializer = type(initializer).from_config(initializer.get_config())
+        self._decays[name] = decay
         return self.add_weight(
-            name=name, shape=tuple(shape), initializer=initializer, trainable=trainable, dtype="float32"
+            name=name, shape=tuple(shape), initializer=initializer, trainable=trained, dtype="float32"
         )
+
+    def freeze(self) -> None:
+        """From here on no weight below is trained; weight decay still counts them."""
+        self._frozen = True
 
     def fold(self) -> None:
         """Compute once what follows from the weights alone, here and below. The function stays the same; what
@@ -62,27 +108,29 @@ class Block(tf.keras.layers.Layer):
                 if isinstance(part, Block):
                     part.fold()
 
-    def named_variables(self, prefix: str = "") -> dict[str, tf.Variable]:
-        """All variables below this block by the path of attributes that leads to each, in order of
+    def named_weights(self, prefix: str = "") -> dict[str, Weight]:
+        """All weights below this block by the path of attributes that leads to each, in order of
         definition.
         """
         return dict(_walk(self, prefix))
 
 
-def _walk(node: Any, prefix: str) -> Iterator[tuple[str, tf.Variable]]:
+def _walk(node: Any, prefix: str, frozen: bool = False) -> Iterator[tuple[str, Weight]]:
     if isinstance(node, Block):
         items = [(key, value) for key, value in vars(node).items() if not key.startswith("_")]
+        frozen = frozen or node._frozen
     else:
         items = [(str(number), value) for number, value in enumerate(node)]
     for key, value in items:
         if isinstance(value, Block) or (
             isinstance(value, (list, tuple)) and any(isinstance(v, Block) for v in value)
         ):
-            yield from _walk(value, prefix if key == "layers" else f"{prefix}{key}/")
-        elif isinstance(value, tf.Variable):
-            yield f"{prefix}{key}", value
-        elif isinstance(getattr(value, "value", None), tf.Variable):  # a Keras 3 variable wraps TensorFlow's
-            yield f"{prefix}{key}", value.value
+            yield from _walk(value, prefix if key == "layers" else f"{prefix}{key}/", frozen)
+            continue
+        # A Keras 3 variable wraps TensorFlow's.
+        variable = value if isinstance(value, tf.Variable) else getattr(value, "value", None)
+        if isinstance(variable, tf.Variable):
+            yield f"{prefix}{key}", Weight(variable, variable.trainable and not frozen, node._decays[key])
 
 
 def single_cells(x: tf.Tensor) -> tf.Tensor:
@@ -124,10 +172,11 @@ class Conv(Block):
         stride: int = 1,
         relu: bool = False,
         init: Initializer = "glorot_uniform",
+        decayed: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel = self.weight("kernel", (size, size, cin, cout), init)
-        self.bias = self.weight("bias", (cout,), "zeros")
+        self.kernel = self.weight("kernel", (size, size, cin, cout), init, decay="kernel" * decayed)
+        self.bias = self.weight("bias", (cout,), "zeros", decay="bias" * decayed)
         self._stride, self._relu = stride, relu
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -155,11 +204,11 @@ class FrozenNormConv(Block):
         gamma: float = 1.0,
     ) -> None:
         super().__init__()
-        self.kernel = self.weight("kernel", (size, size, cin, cout), HE)
-        self.gamma = self.weight("gamma", (cout,), tf.keras.initializers.Constant(gamma), trainable=False)
-        self.beta = self.weight("beta", (cout,), "zeros", trainable=False)
-        self.moving_mean = self.weight("moving_mean", (cout,), "zeros", trainable=False)
-        self.moving_variance = self.weight("moving_variance", (cout,), "ones", trainable=False)
+        self.kernel = self.weight("kernel", (size, size, cin, cout), HE, decay="kernel")
+        self.gamma = self.weight("gamma", (cout,), tf.keras.initializers.Constant(gamma), trained=False)
+        self.beta = self.weight("beta", (cout,), "zeros", trained=False)
+        self.moving_mean = self.weight("moving_mean", (cout,), "zeros", trained=False)
+        self.moving_variance = self.weight("moving_variance", (cout,), "ones", trained=False)
         self._stride, self._relu, self._epsilon, self._folded = stride, relu, epsilon, False
 
     def fold(self) -> None:
@@ -208,9 +257,9 @@ class StandardisedConv(Block):
         self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-6
     ) -> None:
         super().__init__()
-        self.kernel = self.weight("kernel", (size, size, cin, cout), "he_normal")
+        self.kernel = self.weight("kernel", (size, size, cin, cout), "he_normal", decay="kernel")
         self.gain = self.weight("gain", (cout,), "ones")
-        self.bias = self.weight("bias", (cout,), "zeros")
+        self.bias = self.weight("bias", (cout,), "zeros", decay="bias")
         self._fan_in = float(size * size * cin)
         self._stride, self._relu, self._epsilon, self._folded = stride, relu, epsilon, False
 
@@ -239,10 +288,12 @@ class Dense(Block):
     without the bias, so that a term which many pairs share is computed once.
     """
 
-    def __init__(self, din: int, dout: int, init: Initializer = "glorot_uniform") -> None:
+    def __init__(
+        self, din: int, dout: int, init: Initializer = "glorot_uniform", decayed: bool = True
+    ) -> None:
         super().__init__()
-        self.kernel = self.weight("kernel", (din, dout), init)
-        self.bias = self.weight("bias", (dout,), "zeros")
+        self.kernel = self.weight("kernel", (din, dout), init, decay="kernel" * decayed)
+        self.bias = self.weight("bias", (dout,), "zeros", decay="bias" * decayed)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return self.apply_rows(x, 0, None) + tf.cast(self.bias, x.dtype)

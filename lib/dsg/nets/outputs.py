@@ -7,33 +7,35 @@ there is finite and means nothing.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import tensorflow as tf
 
 
 class TrunkFeatures(NamedTuple):
     """Feature maps of the backbone, coarser and coarser."""
 
-    base: Any  # [B, H/4, W/4, C]
-    block1: Any
-    block2: Any
-    features: Any  # [B, h, w, C]: what proposals and crops are made from
+    base: tf.Tensor  # [B, H/4, W/4, C]
+    block1: tf.Tensor
+    block2: tf.Tensor
+    features: tf.Tensor  # [B, h, w, C]: what proposals and crops are made from
 
 
 class RpnOutputs(NamedTuple):
     """Region proposal network, one entry an anchor."""
 
-    hidden: Any  # [B, h, w, C]
-    logits: Any  # [B, h, w, A, 2]: background, object
-    deltas: Any  # [B, h, w, A, 4]
-    anchors: Any  # [h*w*A, 4]
-    boxes: Any  # [B, h*w*A, 4]: decoded and clipped to the image
-    scores: Any  # [B, h*w*A]: probability of an object; -1 for anchors of the padding
+    hidden: tf.Tensor  # [B, h, w, C]
+    logits: tf.Tensor  # [B, h, w, A, 2]: background, object
+    deltas: tf.Tensor  # [B, h, w, A, 4]
+    anchors: tf.Tensor  # [h*w*A, 4]
+    boxes: tf.Tensor  # [B, h*w*A, 4]: decoded and clipped to the image
+    scores: tf.Tensor  # [B, h*w*A]: probability of an object; -1 for anchors of the padding
 
 
 class Proposals(NamedTuple):
     """The boxes that become the nodes of the graph."""
 
-    boxes: Any  # [B, N, 4]
-    scores: Any  # [B, N]
-    valid: Any  # bool [B, N]
-    indices: Any  # int32 [B, N]: anchor each came from
+    boxes: tf.Tensor  # [B, N, 4]
+    scores: tf.Tensor  # [B, N]
+    valid: tf.Tensor  # bool [B, N]
+    indices: tf.Tensor  # int32 [B, N]: anchor each came from

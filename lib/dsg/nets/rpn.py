@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from dsg.boxes.anchors_tf import anchor_grid_tf
 from dsg.boxes.nms import nms
-from dsg.boxes.transform import clip, decode
+from dsg.boxes.transform import BoxCoder
 from dsg.nets.layers import Block, Conv, Initializer
 from dsg.nets.masks import cells
 from dsg.nets.outputs import Proposals, RpnOutputs
+
+RELEASED = BoxCoder()
 
 
 class RegionProposalNetwork(Block):
@@ -27,10 +29,10 @@ class RegionProposalNetwork(Block):
         scales: Sequence[float],
         ratios: Sequence[float],
         init: Initializer,
-        exact_boxes: bool = False,
+        coder: BoxCoder = RELEASED,
     ) -> None:
         super().__init__()
-        self._scales, self._ratios, self._stride, self._exact = scales, ratios, stride, exact_boxes
+        self._scales, self._ratios, self._stride, self._coder = scales, ratios, stride, coder
         self._anchors = len(scales) * len(ratios)
         self.conv = Conv(cin, channels, 3, relu=True, init=init)
         self.classes = Conv(channels, 2 * self._anchors, init=init)
@@ -50,12 +52,12 @@ class RegionProposalNetwork(Block):
         logits = tf.transpose(logits, [0, 1, 2, 4, 3])
         deltas = tf.reshape(tf.cast(self.boxes(hidden), tf.float32), [count, height, width, self._anchors, 4])
         anchors = anchor_grid_tf(height, width, self._stride, self._scales, self._ratios)
-        boxes = decode(anchors[None], tf.reshape(deltas, [count, -1, 4]), self._exact)
+        boxes = self._coder.decode(anchors[None], tf.reshape(deltas, [count, -1, 4]))
         objectness = tf.nn.softmax(logits)[..., 1]
         own = cells(image_size, self._stride)[:, None, None]
         inside = (tf.range(height)[:, None] < own[..., 0]) & (tf.range(width) < own[..., 1])
         scores = tf.where(inside[..., None], objectness, -1.0)
-        boxes = clip(boxes, image_size, self._exact)
+        boxes = self._coder.clip(boxes, image_size)
         return RpnOutputs(hidden, logits, deltas, anchors, boxes, tf.reshape(scores, [count, -1]))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dsg.boxes.overlaps import overlaps
-from dsg.boxes.transform_np import encode_np
+from dsg.boxes.transform_np import BoxCoderNp
 
 FOREGROUND, BACKGROUND, IGNORED = 1, 0, -1
 
@@ -82,7 +82,8 @@ def anchor_targets(
 
     deltas = np.zeros((len(labels), 4), np.float32)
     if overlap.size:
-        deltas = encode_np(anchors[inside], np.asarray(gt_boxes, np.float32)[overlap.argmax(axis=1)])
+        best = np.asarray(gt_boxes, np.float32)[overlap.argmax(axis=1)]
+        deltas = BoxCoderNp().encode(anchors[inside], best)
     foreground = (labels == FOREGROUND).astype(np.float32)
     weights = _loss_weights(labels, positive_weight)
 

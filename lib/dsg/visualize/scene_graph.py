@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dsg.boxes.overlaps import iou
+
 
 @dataclass(frozen=True)
 class Node:
@@ -110,7 +112,7 @@ def decode_scene_graph(
     expected = ((count, len(entities)), (count, count, len(predicates)))
     if (entity_probabilities.shape, predicate_probabilities.shape) != expected:
         raise ValueError(f"expected shapes {expected}")
-    boxes = np.asarray(boxes, np.float64)
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     scores = entity_probabilities.max(axis=1)
     weights = scores if node_weights is None else np.asarray(node_weights)
     kept = _distinct(boxes, np.argsort(-weights, kind="stable"), max_overlap)[:max_nodes]
@@ -140,19 +142,12 @@ def decode_scene_graph(
 
 def _distinct(boxes: np.ndarray, order: np.ndarray, max_overlap: float) -> list[int]:
     """The boxes in that order without those that overlap an earlier one too much."""
+    shared = iou(boxes, boxes, inclusive=False)
     kept: list[int] = []
     for index in map(int, order):
-        if all(_iou(boxes[index], boxes[other]) <= max_overlap for other in kept):
+        if (shared[index, kept] <= max_overlap).all():
             kept.append(index)
     return kept
-
-
-def _iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes, widths without +1; 0 where both are empty."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    whole = sum(float(np.prod(np.maximum(box[2:] - box[:2], 0))) for box in (first, second)) - shared
-    return shared / whole if whole > 0 else 0.0
 
 
 def _quoted(text: str) -> str:

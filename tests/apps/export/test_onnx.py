@@ -16,7 +16,7 @@ import tensorflow as tf
 from dsg.apps.export.graph import exportable
 from dsg.apps.export.onnx_file import export_onnx
 from dsg.errors import UserError
-from dsg.models.dsg.answers import Trained, answer, load_trained
+from dsg.models.dsg.trained import Trained, load_trained
 from tests.apps.export.test_saved_model import MINI, QUERIES, check, check_without_queries, pictures
 from tests.small_trained import write_snapshot
 
@@ -34,7 +34,7 @@ def check_session(session: Any, trained: Trained, images: Iterable[np.ndarray]) 
     names = [output.name for output in session.get_outputs()]
     for image in images:
         values = session.run(None, {"image": image, "queries": QUERIES})
-        expected = answer(trained.model, [image[:, :, ::-1]], [QUERIES], trained.config)[0]
+        expected = trained.ask([image[:, :, ::-1]], [QUERIES])[0]
         check({f"a/{name}": value for name, value in zip(names, values)}, "a", expected)
     nothing = session.run(None, {"image": image, "queries": QUERIES[:0]})
     check_without_queries(dict(zip(names, nothing)), expected)

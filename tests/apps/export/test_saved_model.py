@@ -17,7 +17,8 @@ from dsg.apps.export.saved_model import export_saved_model
 from dsg.datasets.shapes.generator import make_picture
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
-from dsg.models.dsg.answers import Answers, Trained, answer, load_trained
+from dsg.models.dsg.predictions import Prediction
+from dsg.models.dsg.trained import Trained, load_trained
 from tests.small_trained import ROOT, write_snapshot
 
 MINI = ROOT / "data" / "demo" / "mini.npz"
@@ -65,14 +66,11 @@ def trained() -> Trained:
 
 
 @pytest.fixture(scope="module")
-def expected(trained: Trained) -> dict[str, Answers]:
-    return {
-        name: answer(trained.model, [image[:, :, ::-1]], [QUERIES], trained.config)[0]
-        for name, image in pictures().items()
-    }
+def expected(trained: Trained) -> dict[str, Prediction]:
+    return {name: trained.ask([image[:, :, ::-1]], [QUERIES])[0] for name, image in pictures().items()}
 
 
-def check(found: dict[str, np.ndarray], name: str, expected: Answers) -> None:
+def check(found: dict[str, np.ndarray], name: str, expected: Prediction) -> None:
     """Outputs by `<name>/<output>` are what the library says."""
     one = {key.split("/")[1]: value for key, value in found.items() if key.startswith(f"{name}/")}
     np.testing.assert_allclose(one["boxes"], expected.boxes, atol=2e-3, err_msg=name)
@@ -94,7 +92,7 @@ def check(found: dict[str, np.ndarray], name: str, expected: Answers) -> None:
         np.testing.assert_allclose(one["node_weights"], expected.node_weights, atol=1e-4)
 
 
-def check_without_queries(found: dict[str, np.ndarray], expected: Answers) -> None:
+def check_without_queries(found: dict[str, np.ndarray], expected: Prediction) -> None:
     """Outputs for no query are empty where they have one row per query; the boxes are the same."""
     boxes = len(expected.boxes)
     np.testing.assert_allclose(found["boxes"], expected.boxes, atol=2e-3)
@@ -104,7 +102,9 @@ def check_without_queries(found: dict[str, np.ndarray], expected: Answers) -> No
         assert found[f"{role}_box"].shape == (0, 4) and found[f"{role}_score"].shape == (0,)
 
 
-def test_served_by_tensorflow_alone(trained: Trained, expected: dict[str, Answers], tmp_path: Path) -> None:
+def test_served_by_tensorflow_alone(
+    trained: Trained, expected: dict[str, Prediction], tmp_path: Path
+) -> None:
     export_saved_model(trained, tmp_path / "model")
     np.savez(tmp_path / "images.npz", **pictures())
     np.save(tmp_path / "queries.npy", QUERIES)
@@ -146,7 +146,7 @@ def test_served_by_tensorflow_alone(trained: Trained, expected: dict[str, Answer
 def test_other_networks(overrides: tuple[str, ...], tmp_path: Path) -> None:
     other = exportable(load_trained(write_snapshot(tmp_path / "small.npz", *overrides)))
     image = pictures()["twice"]
-    expected = answer(other.model, [image[:, :, ::-1]], [QUERIES], other.config)[0]
+    expected = other.ask([image[:, :, ::-1]], [QUERIES])[0]
     graph = tf.function(answering(other, direct=True), input_signature=SIGNATURE, autograph=False)
     found = {f"a/{key}": value.numpy() for key, value in graph(image, QUERIES).items()}
     check(found, "a", expected)

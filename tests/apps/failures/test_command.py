@@ -50,13 +50,15 @@ def test_a_failure_is_judged_by_the_truth_of_its_iou():
             queries=np.zeros((1, 3), int),
             entities=np.zeros(2, int),
         ),
-        proposals=boxes,
-        boxes=boxes,
         gt_boxes=boxes,
-        subjects=chosen,
-        objects=chosen,
-        probabilities=np.array([[[0.1, 0.7, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]]]),
-        entities=np.array([[0.9, 0.1], [0.9, 0.1]]),
+        prediction=SimpleNamespace(
+            proposals=boxes,
+            boxes=boxes,
+            subjects=chosen,
+            objects=chosen,
+            probabilities=np.array([[[0.1, 0.7, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]]]),
+            entities=np.array([[0.9, 0.1], [0.9, 0.1]]),
+        ),
     )
     assert side_of(answer, 0, 0).true.tolist() == [False, True]
     assert failure_classes(side_of(answer, 0, 0))[0] == "multiplicity"

@@ -16,7 +16,8 @@ from dsg.apps.figures.attention import attention_page
 from dsg.apps.figures.boxes import box_panels, boxes_panel
 from dsg.apps.figures.variants import Network, _choose, variant_page
 from dsg.errors import UserError
-from dsg.models.dsg.evaluate import ImageAnswer
+from dsg.models.dsg.evaluate import Examined
+from dsg.models.dsg.predictions import Prediction
 from dsg.visualize.canvas import BLUE, LegendItem
 from tests.small_dataset import VOCABULARY, make_dataset, make_record
 from tests.small_trained import write_snapshot
@@ -77,7 +78,7 @@ def test_mistakes_are_one_line(place, words, message):
     assert len(done.stderr.splitlines()) == 1
 
 
-def perfect(record, shift: float) -> ImageAnswer:
+def perfect(record, shift: float) -> Examined:
     boxes = record.boxes + np.float32(shift)
     chosen = np.ones((len(record.queries), len(boxes)), bool)
     blob = np.zeros((record.height, record.width, 3), np.float32)
@@ -85,9 +86,11 @@ def perfect(record, shift: float) -> ImageAnswer:
     labels = np.eye(3, dtype=np.float32)[record.entities]
     relations = np.full((len(boxes), len(boxes), 3), 1 / 3, np.float32)
     weights = np.full(len(boxes), 1 / len(boxes), np.float32)
-    return ImageAnswer(
-        record, blob, boxes, boxes, record.boxes, chosen, chosen, roles, labels, relations, weights
+    size = np.array([record.width, record.height] * 2, np.float32)
+    answers = Prediction(
+        size, record.queries, boxes, boxes, chosen, chosen, roles, labels, relations, weights, None
     )
+    return Examined(0, record, blob, record.boxes, answers)
 
 
 def test_panels_show_every_box(tmp_path):
@@ -119,7 +122,7 @@ def test_the_query_that_tells_two_networks_apart_is_chosen(tmp_path):
 
 def test_variants_that_do_not_differ_are_refused(place):
     from dsg.datasets import load_dataset
-    from dsg.models.dsg.answers import load_trained
+    from dsg.models.dsg.trained import load_trained
 
     trained = load_trained(place / "mine_iter_0.npz")
     data = load_dataset(place / "data/shapes", "test")

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
-from dsg.models.baselines.features import KERAS_LAYER, KERAS_MEANS, MOVING, make_features
+from dsg.models.baselines.features import KERAS_LAYER, KERAS_MEANS, make_features
 from dsg.models.baselines.heads import Attention
 from dsg.models.baselines.losses import cross_entropy
 from dsg.models.baselines.model import build_baseline, discounted
@@ -210,7 +210,7 @@ def test_resnet50_of_keras(tmp_path) -> None:
     assert features.cnn.layers[-1].name == KERAS_LAYER
 
     # Statistics of normalisation follow the images in training, and only there.
-    moving = next(variable for name, variable in names.items() if name.endswith(MOVING[0]))
+    moving = next(variable for name, variable in names.items() if name.endswith("moving_mean"))
     before = moving.numpy().copy()
     features(image)
     np.testing.assert_array_equal(moving.numpy(), before)

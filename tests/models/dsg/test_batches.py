@@ -34,29 +34,45 @@ def compare(model: Any, config: Any, images: list[Arrays], tolerance: float) -> 
         batch = tensors(arrays)
         alone = model(batch, training=True)
         alone_losses.append(training_losses(model, alone, batch, config))
-        height, width = alone.trunk.features.shape[1:3]
-        close(outputs.trunk.features[row, :height, :width], alone.trunk.features[0], tolerance)
-        outside = np.ones(outputs.trunk.features.shape[1:3], bool)
+        height, width = alone.detection.trunk.features.shape[1:3]
+        close(
+            outputs.detection.trunk.features[row, :height, :width],
+            alone.detection.trunk.features[0],
+            tolerance,
+        )
+        outside = np.ones(outputs.detection.trunk.features.shape[1:3], bool)
         outside[:height, :width] = False
-        assert not outputs.trunk.features.numpy()[row][outside].any()
-        close(outputs.rpn.logits[row, :height, :width], alone.rpn.logits[0], tolerance)
-        close(outputs.rpn.deltas[row, :height, :width], alone.rpn.deltas[0], tolerance)
-        valid = outputs.proposals.valid.numpy()[row]
-        close(outputs.proposals.boxes[row][valid], alone.proposals.boxes[0], tolerance)
-        close(outputs.regions.nodes[row][valid], alone.regions.nodes[0], tolerance)
-        if alone.baseline_box_deltas is not None:
-            close(outputs.baseline_box_deltas[row][valid], alone.baseline_box_deltas[0], tolerance)
+        assert not outputs.detection.trunk.features.numpy()[row][outside].any()
+        close(outputs.detection.rpn.logits[row, :height, :width], alone.detection.rpn.logits[0], tolerance)
+        close(outputs.detection.rpn.deltas[row, :height, :width], alone.detection.rpn.deltas[0], tolerance)
+        valid = outputs.detection.proposals.valid.numpy()[row]
+        close(outputs.detection.proposals.boxes[row][valid], alone.detection.proposals.boxes[0], tolerance)
+        close(outputs.regions.proposals.nodes[row][valid], alone.regions.proposals.nodes[0], tolerance)
+        if alone.heads.first_stage_box_deltas is not None:
+            close(
+                outputs.heads.first_stage_box_deltas[row][valid],
+                alone.heads.first_stage_box_deltas[0],
+                tolerance,
+            )
         if alone.graph is not None:
             close(outputs.graph.nodes[row][valid], alone.graph.nodes[0], tolerance)
             close(outputs.graph.graph[row], alone.graph.graph[0], tolerance)
-            predicates = outputs.labels.predicates.numpy()[row][valid][:, valid]
-            close(predicates, alone.labels.predicates[0], tolerance)
+            predicates = outputs.heads.labels.predicates.numpy()[row][valid][:, valid]
+            close(predicates, alone.heads.labels.predicates[0], tolerance)
             asked = len(arrays["queries"])
-            close(outputs.role_logits.numpy()[row, :asked][:, valid], alone.role_logits[0], tolerance)
+            close(
+                outputs.heads.role_logits.numpy()[row, :asked][:, valid],
+                alone.heads.role_logits[0],
+                tolerance,
+            )
     for name in losses:
         mean = np.mean([float(one[name]) for one in alone_losses])
         close(float(losses[name]), mean, tolerance)
-    for field in (*outputs.proposals, outputs.regions.nodes, outputs.baseline_role_logits):
+    for field in (
+        *outputs.detection.proposals,
+        outputs.regions.proposals.nodes,
+        outputs.heads.first_stage_role_logits,
+    ):
         assert np.isfinite(np.asarray(field, np.float32)).all()
 
 

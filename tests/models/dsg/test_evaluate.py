@@ -11,8 +11,9 @@ import tensorflow as tf
 from dsg.config import load_config
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
-from dsg.models.dsg.evaluate import evaluate, prediction_function
-from dsg.models.dsg.pictures import answer_page, graph_page, scene_graph
+from dsg.models.dsg.evaluate import evaluate
+from dsg.models.dsg.pictures import answer_page, graph_page
+from dsg.models.dsg.predictions import Predictor
 from dsg.models.shown import chosen_images, chosen_queries
 from dsg.pipeline.splits import load_split
 from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
@@ -26,13 +27,15 @@ def setting(tmp_path_factory):
     data = load_split(config, "shapes", "test", 0)
     data.records[3].path.write_bytes(b"no image")
     model = build_model(config, 48, 4)
-    return config, data, model, prediction_function(model, config)
+    return config, data, model, Predictor(model, config)
 
 
 def test_batches_do_not_matter_and_bad_images_are_named(setting):
     config, data, model, predict = setting
     seen: list[int] = []
-    pairs = evaluate(model, data, config, predict=predict, observe=lambda index, *rest: seen.append(index))
+    pairs = evaluate(
+        model, data, config, predict=predict, observe=lambda image, *iou: seen.append(image.index)
+    )
     assert seen == [0, 1, 2, 4]
     assert list(pairs.skipped) == [data.records[3].name]
     assert pairs.queries == sum(len(data.records[index].queries) for index in seen)
@@ -47,18 +50,18 @@ def test_answers_are_within_their_image_and_can_be_drawn(setting):
     config, data, model, predict = setting
     pages = []
 
-    def observe(index, answer, subject, object_):
-        record = data.records[index]
-        height, width = answer.blob.shape[:2]
-        assert answer.record is record and len(answer.probabilities) == len(record.queries) == len(subject)
+    def observe(image, subject, object_):
+        record, answer = data.records[image.index], image.prediction
+        height, width = image.blob.shape[:2]
+        assert image.record is record and len(answer.probabilities) == len(record.queries) == len(subject)
         assert answer.boxes.min() >= 0 and (answer.boxes[:, 2:] <= [width, height]).all()
-        np.testing.assert_allclose(answer.gt_boxes, record.boxes * height / record.height, rtol=1e-5)
+        np.testing.assert_allclose(image.gt_boxes, record.boxes * height / record.height, rtol=1e-5)
         np.testing.assert_allclose(answer.probabilities.sum(-1), 1, rtol=1e-5)
         if not pages:
-            pages.append(answer_page(answer, data.vocabulary, config.pixel_means, subject, object_))
-            graph = scene_graph(answer, data.vocabulary)
+            pages.append(answer_page(image, data.vocabulary, config.pixel_means, subject, object_))
+            graph = answer.scene_graph(data.vocabulary)
             assert graph is not None
-            pages.append(graph_page(answer, graph, config.pixel_means))
+            pages.append(graph_page(image, graph, config.pixel_means))
 
     evaluate(model, data, config, predict=predict, observe=observe)
     assert [(page.dtype, page.ndim) for page in pages] == [(np.uint8, 3)] * 2
@@ -102,9 +105,9 @@ def test_true_boxes_in_place_of_proposals(setting):
     model = build_model(config, len(data.vocabulary.objects), len(data.vocabulary.predicates))
     seen = []
 
-    def observe(index, answer, subject, object_):
-        np.testing.assert_allclose(answer.proposals, answer.gt_boxes, atol=1e-3)
-        seen.append(index)
+    def observe(image, subject, object_):
+        np.testing.assert_allclose(image.prediction.proposals, image.gt_boxes, atol=1e-3)
+        seen.append(image.index)
 
     evaluate(model, data, config, observe=observe)
     assert seen == [0, 1, 2, 4]

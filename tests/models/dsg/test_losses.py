@@ -242,14 +242,15 @@ def test_labels_are_averaged_and_roles_summed_on_request() -> None:
     released = training_losses(model, outputs, batch, config)
     config = tiny_config("TRAIN.USE_GT", "True", "LOSS.LABELS", "mean", "RR.LOSS", "sum")
     other = training_losses(model, outputs, batch, config)
-    boxes = outputs.proposals.boxes.shape[1]
+    boxes = outputs.detection.proposals.boxes.shape[1]
     assert float(other["entity"]) == pytest.approx(float(released["entity"]) / boxes, rel=1e-5)
     assert float(other["rr"]) != pytest.approx(float(released["rr"]), rel=1e-2)
 
 
 def test_the_baseline_s_role_loss_is_halved() -> None:
     config, model, batch, outputs = case()
-    swapped = outputs._replace(baseline_role_logits=outputs.role_logits)
+    heads = outputs.heads
+    swapped = outputs._replace(heads=heads._replace(first_stage_role_logits=heads.role_logits))
     losses = training_losses(model, swapped, batch, config)
     assert float(losses["rr_baseline"]) == pytest.approx(0.5 * float(losses["rr"]), rel=1e-6)
 
@@ -257,7 +258,9 @@ def test_the_baseline_s_role_loss_is_halved() -> None:
 def test_the_box_loss_reads_the_source_of_boxes() -> None:
     config, model, batch, outputs = case()
     feature = tiny_config("TRAIN.USE_GT", "True", "BOX_SOURCE", "feature")
-    zero = outputs._replace(baseline_box_deltas=0 * outputs.baseline_box_deltas)
+    heads = outputs.heads
+    none = heads._replace(first_stage_box_deltas=0 * heads.first_stage_box_deltas)
+    zero = outputs._replace(heads=none)
     # Boxes that are the ground truth need no correction.
     assert float(training_losses(model, zero, batch, feature)["box"]) == pytest.approx(0, abs=1e-9)
     assert float(training_losses(model, zero, batch, config)["box"]) > 1e-3

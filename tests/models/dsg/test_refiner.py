@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.models.dsg.refiner import BoxRefiner, surroundings
+from dsg.models.dsg.refiner import BoxRefiner
 from dsg.nets.backbones.resnet import ResnetTrunk
 from dsg.nets.backbones.small import SmallTrunk
+from dsg.nets.roi import surroundings
 from tests.models.dsg.cases import close, noise
 
 SIZE = tf.constant([[48.0, 64.0]])

@@ -11,10 +11,11 @@ import tensorflow as tf
 from dsg.boxes.transform import union_boxes
 from dsg.config import load_config
 from dsg.models.dsg.parts import make_parts
-from dsg.models.dsg.regions import BoxSet, RegionEncoder, crop, normalise
+from dsg.models.dsg.regions import BoxSet, RegionEncoder
 from dsg.nets.backbones.resnet import ResnetHead
 from dsg.nets.backbones.small import SmallHead
 from dsg.nets.layers import Conv
+from dsg.nets.roi import crop, normalise
 from tests.golden import golden
 from tests.models.dsg.cases import close
 
@@ -124,7 +125,7 @@ def test_each_pair_is_encoded_once_and_found_from_both_sides() -> None:
     boxes = tf.constant(np.concatenate([low, low + 30], -1), tf.float32)
     valid = tf.constant([[True, True, True, True], [True, True, False, False]])
     size = tf.fill([2, 2], 96.0)
-    [found] = make_encoder()(features, [BoxSet(boxes, valid)], size, padded=False)
+    [found] = make_encoder().encode(features, [BoxSet(boxes, valid)], size, padded=False)
     assert found.crops.shape[0] == 6  # 4 and 2 boxes
     assert found.pairs.shape == (10 + 3, 3 + 4)
     index = found.pair_index.numpy()
@@ -150,9 +151,9 @@ def test_without_coordinates_and_without_pairs() -> None:
         [BoxSet(boxes, tf.constant([[True]]), coordinates=False)],
         tf.constant([[64.0, 64.0]]),
     )
-    assert make_encoder()(*inputs, padded=False)[0].nodes.shape[-1] == 3
+    assert make_encoder().encode(*inputs, padded=False)[0].nodes.shape[-1] == 3
     alone = RegionEncoder(Identity(), None, stride=STRIDE, size=2, relation_size=1, max_pool=False)
-    [found] = alone(*inputs, padded=False)
+    [found] = alone.encode(*inputs, padded=False)
     assert found.pairs is None and found.pair_index is None and found.nodes.shape == (1, 1, 3)
 
 
@@ -165,11 +166,11 @@ def test_sets_of_boxes_are_encoded_together_as_they_are_alone() -> None:
     others = tf.constant([[False, False, False], [True, True, False]])
     sets = [BoxSet(boxes[:, :4], some), BoxSet(boxes[:, 4:], others, coordinates=False)]
     encoder = make_encoder(relation_size=2)
-    for one, found in zip(sets, encoder(features, sets, size, padded=False)):
-        [alone] = encoder(features, [one], size, padded=False)
+    for one, found in zip(sets, encoder.encode(features, sets, size, padded=False)):
+        [alone] = encoder.encode(features, [one], size, padded=False)
         for name, part in found._asdict().items():
             close(part, getattr(alone, name))
-    unpaired = encoder(features, [sets[0], sets[1]._replace(pairs=False)], size, padded=False)
+    unpaired = encoder.encode(features, [sets[0], sets[1]._replace(pairs=False)], size, padded=False)
     assert unpaired[1].pairs is None and unpaired[0].pairs.shape[0] == 10 + 3
 
 
@@ -177,7 +178,7 @@ def test_relation_crops_of_several_cells() -> None:
     features = tf.random.stateless_normal([1, 6, 6, 3], [1, 2])
     boxes = tf.constant([[[0.0, 0.0, 30.0, 40.0], [20.0, 10.0, 70.0, 60.0]]])
     inputs = (features, [BoxSet(boxes, tf.constant([[True, True]]))], tf.constant([[96.0, 96.0]]))
-    [found] = make_encoder(relation_size=3, max_pool=True)(*inputs, padded=False)
+    [found] = make_encoder(relation_size=3, max_pool=True).encode(*inputs, padded=False)
     assert found.pair_crops.shape == (3, 3, 3, 3)
     union = union_boxes(boxes)[0, 0, 1][None]
     options: dict[str, Any] = {"image_size": inputs[2], "stride": STRIDE, "max_pool": True}
@@ -187,11 +188,11 @@ def test_relation_crops_of_several_cells() -> None:
 @pytest.mark.parametrize(("asked", "cells"), [(1, 4), (2, 2)])
 def test_max_pooled_relation_crops_are_as_large_as_the_entities_unless_asked(asked: int, cells: int) -> None:
     pairs = ["RESNET.MAX_POOL", "True", "POOLING_SIZE", "4", "RELATION_POOLING_SIZE", str(asked)]
-    regions = make_parts(load_config(overrides=["NET", "mini", *pairs]), 3, 2).regions
+    regions = make_parts(load_config(overrides=["NET", "mini", *pairs]), 3, 2)["regions"]
     boxes = tf.constant([[[0.0, 0.0, 30.0, 40.0]]])
     features = tf.ones([1, 6, 6, regions.entity.convs[0].kernel.shape[2]])
     sets = [BoxSet(boxes, tf.constant([[True]]))]
-    [found] = regions(features, sets, tf.constant([[96.0, 96.0]]), padded=False)
+    [found] = regions.encode(features, sets, tf.constant([[96.0, 96.0]]), padded=False)
     assert found.crops.shape[1] == 4 and found.pair_crops.shape[1:3] == (cells, cells)
 
 

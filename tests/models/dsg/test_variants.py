@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.boxes.transform import clip, decode
+from dsg.boxes.transform import BoxCoder
 from dsg.config import flatten, load_config
 from dsg.config.dsg import VARIANTS
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
-from dsg.models.dsg.parts import wanted_parts
+from dsg.models.dsg.parts import part_table
 from tests.models.dsg.cases import close, random_batch, tiny_config, tiny_model
 
 CFGS = Path(__file__).resolve().parents[3] / "experiments" / "cfgs"
@@ -83,23 +83,28 @@ def test_no_dsg_keeps_the_detectors_boxes_and_crops_no_pair():
     config = tiny_config("VARIANT", "no_dsg")
     model, batch = tiny_model(config), random_batch(config, 0, 1)
     outputs = model(batch, training=True)
-    assert outputs.regions.pair_crops is None and outputs.graph is None and outputs.gt_regions is None
-    assert len(outputs.regions.crops) == np.count_nonzero(outputs.proposals.valid)
-    answers = model.answer(outputs, batch["image_size"])
-    valid = outputs.proposals.valid
-    np.testing.assert_array_equal(answers.boxes[valid], outputs.proposals.boxes[valid])
+    regions, truth = outputs.regions
+    assert regions.pair_crops is None and outputs.graph is None and truth is None
+    assert len(regions.crops) == np.count_nonzero(outputs.detection.proposals.valid)
+    answers = model.answer(outputs)
+    proposals = outputs.detection.proposals
+    valid = proposals.valid
+    np.testing.assert_array_equal(answers.boxes[valid], proposals.boxes[valid])
 
 
 def test_without_the_refiner_boxes_come_from_the_features():
     config = tiny_config("VARIANT", "dsg_br", "TRAIN.USE_GT", "True")
     model, batch = tiny_model(config), random_batch(config, 0)
     outputs = model(batch, training=True)
-    deltas = model.box_baseline(outputs.regions.nodes) * np.float32(config.train.bbox_normalize_stds)
-    expected = clip(decode(outputs.proposals.boxes, deltas), batch["image_size"])
-    answers = model.answer(outputs, batch["image_size"])
+    deltas = model.parts["box_baseline"](outputs.regions.proposals.nodes)
+    deltas *= np.float32(config.train.bbox_normalize_stds)
+    coder = BoxCoder()
+    expected = coder.clip(coder.decode(outputs.detection.proposals.boxes, deltas), batch["image_size"])
+    answers = model.answer(outputs)
     close(answers.boxes, expected, 1e-5)
-    close(answers.role_probabilities, tf.nn.softmax(outputs.role_logits), 1e-6)
-    moved = outputs._replace(baseline_box_deltas=outputs.baseline_box_deltas + 1.0)
+    close(answers.role_probabilities, tf.nn.softmax(outputs.heads.role_logits), 1e-6)
+    further = outputs.heads.first_stage_box_deltas + 1.0
+    moved = outputs._replace(heads=outputs.heads._replace(first_stage_box_deltas=further))
     change = (
         training_losses(model, moved, batch, config)["box"]
         - training_losses(model, outputs, batch, config)["box"]
@@ -174,20 +179,21 @@ def test_permuting_proposals_permutes_nodes_and_edges(options):
     order = np.random.default_rng(3).permutation(count)
     permuted = {**batch, "gt_boxes": tf.gather(batch["gt_boxes"], order, axis=1)}
     one, other = model(batch), model(permuted)
-    close(other.regions.nodes, tf.gather(one.regions.nodes, order, axis=1), 1e-4)
+    close(other.regions.proposals.nodes, tf.gather(one.regions.proposals.nodes, order, axis=1), 1e-4)
     if one.graph is not None:
         close(other.graph.nodes, tf.gather(one.graph.nodes, order, axis=1), 1e-4)
         close(other.graph.graph, one.graph.graph, 1e-4)
         assert (one.graph.edges is None) == (not config.gpi.rho_relation)
         if one.graph.edges is not None:
             close(other.graph.edges, _both(one.graph.edges, order), 1e-4)
+    one, other = one.heads, other.heads
     if one.labels is not None:
         close(other.labels.entities, tf.gather(one.labels.entities, order, axis=1), 1e-4)
         close(other.labels.predicates, _both(one.labels.predicates, order), 1e-4)
-    for name in ("role_logits", "baseline_role_logits"):
+    for name in ("role_logits", "first_stage_role_logits"):
         if getattr(one, name) is not None:
             close(getattr(other, name), tf.gather(getattr(one, name), order, axis=2), 1e-4)
-    for name in ("box_deltas", "baseline_box_deltas"):
+    for name in ("box_deltas", "first_stage_box_deltas"):
         if getattr(one, name) is not None:
             close(getattr(other, name), tf.gather(getattr(one, name), order, axis=1), 1e-4)
 
@@ -243,7 +249,8 @@ def test_the_papers_configuration_has_all_of_the_papers_values():
 @pytest.mark.parametrize("net", ["mini_best", "res18_best", "res101_best"])
 def test_the_best_configurations_go_beyond_the_paper(net):
     config = load_config([CFGS / f"{net}.yml"])
-    assert {"matching", "geometry", "labels", "role_classifier", "box_refiner"} <= wanted_parts(config)
+    wanted = {name for name, part in part_table(config).items() if part.wanted}
+    assert {"matching", "geometry", "labels", "role_classifier", "box_refiner"} <= wanted
     assert config.refiner_channels > 0 and config.refiner_fine > 0 and config.train.average > 0
     assert config.exact_boxes and config.test.classifier_weight < 1
     assert config.data.multi_predicate == "sample_each_epoch" and config.train.flip_predicates
@@ -270,7 +277,8 @@ def test_what_the_best_changes_of_the_release():
 @pytest.mark.parametrize("variant", ["no_dsg", "dsg"])
 def test_a_role_classifier_without_the_matching_read_out_hears_queries_loudly(variant):
     config = load_config([CFGS / "mini.yml"], ["VARIANT", variant])
-    kernel = build_model(config, num_entities=48, num_predicates=4).role_baseline.mlp.layers[0].kernel.numpy()
+    classifier = build_model(config, num_entities=48, num_predicates=4).parts["role_baseline"]
+    kernel = classifier.mlp.layers[0].kernel.numpy()
     width = len(kernel) - 48 - 4 - 48  # of a node
     louder = (width / 3) ** 0.5 if variant == "no_dsg" else 1.0
     assert kernel[width:].std() / kernel[:width].std() == pytest.approx(louder, rel=0.05)

@@ -17,8 +17,9 @@ from dsg.datasets import ImageRecord, Vocabulary, ambiguous
 from dsg.errors import UserError
 from dsg.metrics.evaluation import true_answers
 from dsg.metrics.role_iou import OBJECT, SUBJECT, selection_iou
-from dsg.models.dsg.answers import Answers, Trained, answer
+from dsg.models.dsg.predictions import Prediction
 from dsg.models.dsg.query_words import spoken
+from dsg.models.dsg.trained import Trained
 from dsg.runtime.files import write_text
 from dsg.visualize.answers import Answer, draw_answers
 from dsg.visualize.canvas import save_png
@@ -35,16 +36,19 @@ class Answered(NamedTuple):
     json: dict[str, Any]
 
 
-def answer_scenes(trained: Trained, scenes: Iterable[Scene], folder: Path | None) -> list[Answered]:
+def answer_scenes(
+    trained: Trained, scenes: Iterable[Scene], folder: Path | None, *, traced: bool
+) -> list[Answered]:
     """Ask about every scene; pictures, scene graphs (picture, JSON, DOT) and answers.json go to `folder`.
 
     Args:
         trained: the model.
         scenes: read as they come, so that many do not fill the memory.
         folder: exists; None writes nothing.
+        traced: there are enough scenes for it to pay, see `Trained.ask`.
     """
     results = []
-    for scene, found in _answered(trained, scenes):
+    for scene, found in _answered(trained, scenes, traced):
         answers = compare(scene, found, trained.vocabulary, trained.config.test.role_conflict)
         graph = write_pictures(folder, scene, found, answers, trained.vocabulary) if folder else None
         entry = {**_as_json(scene, found, answers), "graph": graph}
@@ -66,7 +70,7 @@ def make_folder(folder: Path, option: str) -> None:
         raise UserError(f"{folder}: cannot make it ({error.strerror or error}); give {option} DIR") from error
 
 
-def compare(scene: Scene, found: Answers, vocabulary: Vocabulary, role_conflict: str) -> list[Answer]:
+def compare(scene: Scene, found: Prediction, vocabulary: Vocabulary, role_conflict: str) -> list[Answer]:
     """Each query's answer; with the truth and the IoU (convention 'dsg') where it is annotated.
 
     `role_conflict` is TEST.ROLE_CONFLICT: what a box that is subject and object counts as.
@@ -84,7 +88,7 @@ def compare(scene: Scene, found: Answers, vocabulary: Vocabulary, role_conflict:
 
 
 def write_pictures(
-    output: Path, scene: Scene, found: Answers, answers: Sequence[Answer], vocabulary: Vocabulary
+    output: Path, scene: Scene, found: Prediction, answers: Sequence[Answer], vocabulary: Vocabulary
 ) -> str | None:
     """`<name>_answers.png` if something is asked; `<name>_graph` as PNG, JSON and DOT if one is decoded.
 
@@ -132,7 +136,7 @@ def table(results: Sequence[Answered]) -> list[str]:
 
 
 def _truth(
-    record: ImageRecord, query: np.ndarray, found: Answers, index: int, role_conflict: str
+    record: ImageRecord, query: np.ndarray, found: Prediction, index: int, role_conflict: str
 ) -> dict[str, Any]:
     """The fields of `Answer` that ground truth gives; none where the query is not annotated."""
     rows = np.flatnonzero((record.queries == query).all(axis=1))
@@ -161,15 +165,15 @@ def _value(iou: float | None, boxes: np.ndarray) -> str:
     return " ".join(f"[{' '.join(f'{side:.0f}' for side in box)}]" for box in boxes) or "nothing"
 
 
-def _answered(trained: Trained, scenes: Iterable[Scene]) -> Iterator[tuple[Scene, Answers]]:
+def _answered(trained: Trained, scenes: Iterable[Scene], traced: bool) -> Iterator[tuple[Scene, Prediction]]:
     """Scenes with what the model says, no more of them in memory than are answered at a time."""
     left = iter(scenes)
     while several := list(itertools.islice(left, trained.config.test.ims_per_batch)):
         pixels, queries = [scene.image for scene in several], [scene.queries for scene in several]
-        yield from zip(several, answer(trained.model, pixels, queries, trained.config))
+        yield from zip(several, trained.ask(pixels, queries, traced=traced))
 
 
-def _as_json(scene: Scene, found: Answers, answers: Sequence[Answer]) -> dict[str, Any]:
+def _as_json(scene: Scene, found: Prediction, answers: Sequence[Answer]) -> dict[str, Any]:
     """Plain data: boxes are x1 y1 x2 y2 in pixels of the image as it is seen, likeliest first."""
     height, width = scene.image.shape[:2]
     entries = [
@@ -193,7 +197,7 @@ def _as_json(scene: Scene, found: Answers, answers: Sequence[Answer]) -> dict[st
     }
 
 
-def _scores(found: Answers, query: int, role: int) -> list[float]:
+def _scores(found: Prediction, query: int, role: int) -> list[float]:
     """The probability that each box of an answer has that role, in the boxes' order."""
     chosen = found.likelihood(query, role)[found.best_first(query, role)]
     return [round(float(score), 4) for score in chosen]

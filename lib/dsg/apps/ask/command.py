@@ -16,8 +16,8 @@ from dsg.apps.ask.answered import Answered, answer_scenes, make_folder, table
 from dsg.apps.ask.scenes import image_files, own_scenes
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
-from dsg.models.dsg.answers import load_trained
 from dsg.models.dsg.query_words import parse_query
+from dsg.models.dsg.trained import TRACING_PAYS, load_trained
 from dsg.runtime.devices import parse_gpus, select_devices
 from dsg.runtime.logs import console_messages
 from dsg.visualize.answers import draw_answers
@@ -69,7 +69,9 @@ def ask(
             )
         if devices:
             select_devices(devices)
-        results = answer_scenes(load_trained(snapshot), itertools.chain([first], scenes), folder)
+        traced = len(files) >= TRACING_PAYS
+        scenes = itertools.chain([first], scenes)
+        results = answer_scenes(load_trained(snapshot), scenes, folder, traced=traced)
     if drawn and out is not None:
         save_png(draw_answers(first.image[:, :, ::-1].copy(), results[0].answers), out)
     _show(results, out, as_json)

@@ -10,8 +10,8 @@ import tensorflow as tf
 from dsg.engine.optimizers import Optimizer, build_optimizer
 from dsg.engine.step import build_train_step
 from dsg.engine.task import trained_variables
-from dsg.models.dsg.evaluate import INPUTS, prediction_function
 from dsg.models.dsg.model import DSG
+from dsg.models.dsg.predictions import Predictor
 from dsg.models.dsg.task import DsgTask
 from dsg.pipeline.batch import Batch
 from dsg.pipeline.batches import batch_spec
@@ -21,8 +21,7 @@ LEARNING_RATE = 0.0  # a step does all its work, and the next one finds the same
 
 def answering(model: DSG) -> Callable[[Batch], object]:
     """`model.predict_roles` as testing runs it."""
-    predict = prediction_function(model, model.config)
-    return lambda batch: predict({key: batch[key] for key in INPUTS})  # type: ignore[literal-required]
+    return Predictor(model, model.config)
 
 
 def fetching(function: Callable[[Batch], Any], batch: Batch) -> Callable[[], Any]:
@@ -36,7 +35,7 @@ def optimizer_of(model: DSG) -> Optimizer:
 
 
 def stepping(model: Any, optimizer: Optimizer, batch: Batch) -> Callable[[], Any]:
-    """A training step as training runs it, on `batch`; returns its report."""
+    """A training step of a `DSG`, or of its stand-in, as training runs it on `batch`; returns its report."""
     config, strategy = model.config, tf.distribute.get_strategy()
     losses, spec = DsgTask(config).losses, batch_spec(config)
     step = build_train_step(model, optimizer, config, strategy, losses_of=losses, spec=spec)

@@ -21,7 +21,6 @@ from dsg.datasets.roidb import build_record
 from dsg.datasets.shapes.generator import generate_shapes
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.model import DSG
-from dsg.models.dsg.parts import Parts
 from dsg.models.dsg.regions import RegionEncoder
 from dsg.parity.recipe import recipe_value
 from dsg.pipeline.batch import Batch
@@ -50,8 +49,7 @@ def sharing(model: DSG, config: Config) -> DSG:
         relation_size=config.relation_pooling_size,
         max_pool=config.resnet.max_pool,
     )
-    values: dict[str, Any] = {name: getattr(model, name) for name in Parts._fields}
-    return DSG(config, Parts(**{**values, "regions": regions}))
+    return DSG(config, {**model.parts, "regions": regions})
 
 
 def photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

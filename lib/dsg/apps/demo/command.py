@@ -13,8 +13,8 @@ from dsg.apps.ask.answered import answer_scenes, make_folder, table
 from dsg.apps.demo.scenes import bundled_scenes
 from dsg.datasets import Vocabulary
 from dsg.engine.snapshots import load_meta
-from dsg.models.dsg.answers import load_trained
 from dsg.models.dsg.query_words import parse_query
+from dsg.models.dsg.trained import TRACING_PAYS, load_trained
 from dsg.runtime.devices import parse_gpus, select_devices
 
 LOG = logging.getLogger("dsg")
@@ -43,7 +43,8 @@ def demo(data: Path, snapshot: Path, output: Path, queries: Sequence[str] = (), 
     scenes = bundled_scenes(data, vocabulary, asked)
     if devices:
         select_devices(devices)
-    for line in table(answer_scenes(load_trained(snapshot), scenes, output)):
+    traced = len(scenes) >= TRACING_PAYS
+    for line in table(answer_scenes(load_trained(snapshot), scenes, output, traced=traced)):
         LOG.info("%s", line)
     LOG.info("answers and scene graphs, drawn and as JSON and DOT: %s", output)
     LOG.info("%.0f seconds", time.monotonic() - started)

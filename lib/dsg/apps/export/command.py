@@ -38,7 +38,7 @@ def export(
         LOG.info("%s: %s bytes; dsg.load opens it", weights, f"{size:,}")
     if saved_model is None and onnx is None:
         return
-    from dsg.models.dsg.answers import load_trained
+    from dsg.models.dsg.trained import load_trained
 
     trained = load_trained(snapshot)
     if saved_model is not None:

@@ -1,7 +1,7 @@
 """A trained model as one function from an image's pixels and queries to boxes and scores, ready to be traced.
 
-What `dsg.models.dsg.answers.answer` does with NumPy and OpenCV before and after the network happens inside,
-in TensorFlow operations that every TensorFlow has.
+What `dsg.models.dsg.trained.Trained.ask` does with NumPy and OpenCV before and after the network happens
+inside, in TensorFlow operations that every TensorFlow has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import tensorflow as tf
 from dsg.apps.export.preprocess import network_input
 from dsg.errors import UserError
 from dsg.metrics.role_iou import OBJECT, SUBJECT
-from dsg.models.dsg.answers import Trained
+from dsg.models.dsg.model import DSG
+from dsg.models.dsg.trained import Trained
 from dsg.nets.kernels import products
 
 LOG = logging.getLogger("dsg")
@@ -114,8 +115,7 @@ def exportable(trained: Trained) -> Trained:
         return trained
     LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ a little")
     config = dataclasses.replace(trained.config, use_e2e_tf=True)
-    trained.model.config = config
-    return trained._replace(config=config)
+    return dataclasses.replace(trained, config=config, model=DSG(config, trained.model.parts))
 
 
 def _checked(queries: tf.Tensor, limits: tuple[int, ...]) -> tf.Tensor:

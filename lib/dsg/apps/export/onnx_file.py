@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from dsg.apps.export.graph import SIGNATURE, answering, exportable, with_a_spare_query
 from dsg.errors import UserError
-from dsg.models.dsg.answers import Trained
+from dsg.models.dsg.trained import Trained
 from dsg.runtime.files import refuse_folder, write_bytes
 
 OPSET = 17

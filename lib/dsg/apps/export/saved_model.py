@@ -14,7 +14,7 @@ import tensorflow as tf
 from dsg.apps.export.graph import SIGNATURE, answering, exportable
 from dsg.apps.export.places import VOCABULARY, check_saved_model_folder
 from dsg.errors import UserError
-from dsg.models.dsg.answers import Trained
+from dsg.models.dsg.trained import Trained
 from dsg.runtime.files import write_text
 
 

@@ -14,7 +14,7 @@ from dsg.apps.failures.report import Failure, FailureReport, draw_report
 from dsg.config import Config
 from dsg.datasets import Dataset, ambiguous
 from dsg.metrics.evaluation import true_answers
-from dsg.models.dsg.evaluate import ImageAnswer, evaluate
+from dsg.models.dsg.evaluate import Examined, evaluate
 from dsg.models.shown import query_words
 from dsg.runtime.files import write_text
 
@@ -36,8 +36,8 @@ def find_failures(
     """
     found: list[Failure] = []
 
-    def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
-        found.extend(image_failures(answer, data, (subject, object_), below, config.test.role_conflict))
+    def observe(image: Examined, subject: np.ndarray, object_: np.ndarray) -> None:
+        found.extend(image_failures(image, data, (subject, object_), below, config.test.role_conflict))
 
     results = evaluate(model, data, config, label="failures", observe=observe)
     flags = results.columns.ambiguous
@@ -45,7 +45,7 @@ def find_failures(
 
 
 def image_failures(
-    answer: ImageAnswer,
+    image: Examined,
     data: Dataset,
     iou: tuple[np.ndarray, np.ndarray],
     below: float,
@@ -53,18 +53,18 @@ def image_failures(
 ) -> list[Failure]:
     """The failed answers of one image; `iou`: of subjects and objects, [Q] each, with `role_conflict`."""
     queries = np.flatnonzero((iou[0] < below) | (iou[1] < below))
-    flags = ambiguous(answer.record)
+    flags = ambiguous(image.record)
     return [
         failure
         for query in map(int, queries)
         for failure in query_failures(
-            answer, data, query, (iou[0][query], iou[1][query]), below, flags[query], role_conflict
+            image, data, query, (iou[0][query], iou[1][query]), below, flags[query], role_conflict
         )
     ]
 
 
 def query_failures(
-    answer: ImageAnswer,
+    image: Examined,
     data: Dataset,
     query: int,
     iou: tuple[float, float],
@@ -73,7 +73,7 @@ def query_failures(
     role_conflict: str = "last_wins",
 ) -> list[Failure]:
     """Which sides of a query failed: none, one or both."""
-    record = answer.record
+    record = image.record
     words = " - ".join(query_words(record.queries[query], data.vocabulary))
     return [
         Failure(
@@ -82,19 +82,19 @@ def query_failures(
             role,
             float(iou[side]),
             bool(is_ambiguous),
-            failure_classes(side_of(answer, query, side, role_conflict)),
+            failure_classes(side_of(image, query, side, role_conflict)),
         )
         for side, role in enumerate(("subject", "object"))
         if iou[side] < below
     ]
 
 
-def side_of(answer: ImageAnswer, query: int, side: int, role_conflict: str = "last_wins") -> Side:
+def side_of(image: Examined, query: int, side: int, role_conflict: str = "last_wins") -> Side:
     """The subjects (`side` 0) or objects (1) of a query, as `failure_classes` takes them.
 
     Which boxes are true is what the IoU went by (TEST.ROLE_CONFLICT).
     """
-    record = answer.record
+    record, found = image.record, image.prediction
     true = true_answers(
         record.roles[query],
         record.subject_masks[query],
@@ -102,12 +102,12 @@ def side_of(answer: ImageAnswer, query: int, side: int, role_conflict: str = "la
         role_conflict=role_conflict,
     )
     return Side(
-        proposals=answer.proposals,
-        boxes=answer.boxes,
-        chosen=(answer.subjects, answer.objects)[side][query],
-        roles=None if answer.probabilities is None else answer.probabilities[query].argmax(axis=1),
-        categories=None if answer.entities is None else answer.entities.argmax(axis=1),
-        gt_boxes=answer.gt_boxes,
+        proposals=found.proposals,
+        boxes=found.boxes,
+        chosen=(found.subjects, found.objects)[side][query],
+        roles=None if found.probabilities is None else found.probabilities[query].argmax(axis=1),
+        categories=None if found.entities is None else found.entities.argmax(axis=1),
+        gt_boxes=image.gt_boxes,
         gt_categories=record.entities,
         true=true[side],
         category=int(record.queries[query, 2 * side]),

@@ -13,7 +13,7 @@ from dsg.apps.failures.report import Failure
 from dsg.apps.figures.choice import Chooser, by_quota, lots
 from dsg.config import Config
 from dsg.datasets import Dataset, ambiguous
-from dsg.models.dsg.evaluate import ImageAnswer, evaluate
+from dsg.models.dsg.evaluate import Examined, evaluate
 from dsg.models.dsg.pictures import panel
 from dsg.models.shown import query_words
 from dsg.visualize.answers import draw_answer, page
@@ -26,7 +26,7 @@ COLUMNS = 3
 class Shown(NamedTuple):
     """An answer to show."""
 
-    answer: ImageAnswer
+    image: Examined
     query: int
     iou: tuple[float, float]  # subject, object
     failure: Failure | None
@@ -54,18 +54,18 @@ def answer_pages(model: Any, config: Config, data: Dataset, *, count: int = 6, b
     bad: dict[str, Chooser[Shown]] = {name: Chooser(count) for name in CLASSES}
     draw = lots(config.rng_seed, len(data))
 
-    def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
-        flags, name, lot = ambiguous(answer.record), answer.record.name, float(draw[index])
+    def observe(image: Examined, subject: np.ndarray, object_: np.ndarray) -> None:
+        flags, name, lot = ambiguous(image.record), image.record.name, float(draw[image.index])
         worst = np.minimum(subject, object_)
         for query in _ambiguous_first(worst >= RIGHT, flags)[:1]:
-            shown = Shown(answer, query, (float(subject[query]), float(object_[query])), None)
+            shown = Shown(image, query, (float(subject[query]), float(object_[query])), None)
             good.offer(name, (float(flags[query]), lot), shown)
         for query in _ambiguous_first(worst < below, flags):
             iou = (float(subject[query]), float(object_[query]))
             for failure in query_failures(
-                answer, data, query, iou, below, flags[query], config.test.role_conflict
+                image, data, query, iou, below, flags[query], config.test.role_conflict
             ):
-                shown = Shown(answer, query, iou, failure)
+                shown = Shown(image, query, iou, failure)
                 bad[failure.classes[0]].offer(name, (float(flags[query]), lot), shown)
 
     evaluate(model, data, config, label="figure", observe=observe)
@@ -89,20 +89,20 @@ def _page(shown: list[Shown], data: Dataset, config: Config) -> np.ndarray | Non
     panels = []
     for one in shown:
         note = "" if one.failure is None else f"{one.failure.classes[0]} ({one.failure.role})"
-        image = blob_to_rgb(one.answer.blob, config.pixel_means)
-        drawn = panel(one.answer, data.vocabulary, one.query, one.iou, note, config.test.role_conflict)
-        panels.append(draw_answer(image, drawn, legend=False, min_side=300))
+        picture = blob_to_rgb(one.image.blob, config.pixel_means)
+        drawn = panel(one.image, data.vocabulary, one.query, one.iou, note, config.test.role_conflict)
+        panels.append(draw_answer(picture, drawn, legend=False, min_side=300))
     return page(panels, COLUMNS)
 
 
 def _contents(shown: Shown, data: Dataset) -> dict[str, Any]:
-    names = query_words(shown.answer.record.queries[shown.query], data.vocabulary)
+    names = query_words(shown.image.record.queries[shown.query], data.vocabulary)
     found: dict[str, Any] = {
-        "image": shown.answer.record.name,
+        "image": shown.image.record.name,
         "query": " - ".join(names),
         "subject_iou": shown.iou[0],
         "object_iou": shown.iou[1],
-        "ambiguous": bool(ambiguous(shown.answer.record)[shown.query]),
+        "ambiguous": bool(ambiguous(shown.image.record)[shown.query]),
     }
     if shown.failure is not None:
         found["failure"] = {**asdict(shown.failure), "meaning": MEANINGS[shown.failure.classes[0]]}

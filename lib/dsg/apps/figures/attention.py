@@ -8,7 +8,7 @@ import numpy as np
 
 from dsg.datasets import Vocabulary
 from dsg.errors import UserError
-from dsg.models.dsg.evaluate import ImageAnswer
+from dsg.models.dsg.evaluate import Examined
 from dsg.visualize.canvas import (
     BLACK,
     BLUE,
@@ -27,7 +27,6 @@ from dsg.visualize.canvas import (
 )
 from dsg.visualize.graph_picture import draw_scene_graph
 from dsg.visualize.proposals import blob_to_rgb
-from dsg.visualize.scene_graph import decode_scene_graph
 
 BOXES = 5
 COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE)
@@ -35,30 +34,23 @@ SIDE = 320  # pixels of the picture's shorter side, at least
 
 
 def attention_page(
-    answer: ImageAnswer, vocabulary: Vocabulary, pixel_means: tuple[float, ...], *, count: int = BOXES
+    shown: Examined, vocabulary: Vocabulary, pixel_means: tuple[float, ...], *, count: int = BOXES
 ) -> np.ndarray:
     """Boxes with their weights on the left, decoded graph on the right; uint8 [H, W, 3] RGB.
 
     Raises:
         UserError: the network has no attention, or no label heads.
     """
-    if answer.node_weights is None:
+    found = shown.prediction
+    if found.node_weights is None:
         raise UserError("this network attends to nothing: it has no graph, or a graph without attention")
-    if answer.entities is None or answer.predicates is None:
+    graph = found.scene_graph(vocabulary, max_nodes=count)
+    if graph is None:
         raise UserError("this network has no label heads to decode a scene graph with")
-    image = blob_to_rgb(answer.blob, pixel_means)
-    graph = decode_scene_graph(
-        answer.entities,
-        answer.predicates,
-        answer.boxes,
-        entities=vocabulary.objects,
-        predicates=vocabulary.predicates,
-        node_weights=answer.node_weights,
-        max_nodes=count,
-    )
+    image = blob_to_rgb(shown.blob, pixel_means)
     drawn = draw_scene_graph(image, graph, min_side=SIDE)
     kept = [node.index for node in graph.nodes]
-    return grid([_boxes(image, answer.boxes, answer.node_weights, kept), drawn], 2)
+    return grid([_boxes(image, found.boxes, found.node_weights, kept), drawn], 2)
 
 
 def _boxes(image: np.ndarray, boxes: np.ndarray, weights: np.ndarray, order: list[int]) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from dsg.datasets import Vocabulary
-from dsg.models.dsg.evaluate import ImageAnswer
+from dsg.models.dsg.evaluate import Examined
 from dsg.models.dsg.pictures import panel
 from dsg.visualize.answers import draw_answer
 from dsg.visualize.canvas import (
@@ -34,7 +34,7 @@ BACKGROUND = 0
 
 
 def box_panels(
-    answer: ImageAnswer,
+    shown: Examined,
     vocabulary: Vocabulary,
     query: int,
     iou: tuple[float, float],
@@ -45,25 +45,25 @@ def box_panels(
 
     Where roles are not classified (RR_SOURCE symbolic) all boxes are entities.
     """
-    image = blob_to_rgb(answer.blob, pixel_means)
-    kept = np.ones(len(answer.boxes), bool)
-    if answer.probabilities is not None:
-        kept = answer.probabilities[query].argmax(axis=1) != BACKGROUND
-    truth = (answer.gt_boxes, LegendItem("ground truth", GREEN, 2, dashed=True))
+    image, found = blob_to_rgb(shown.blob, pixel_means), shown.prediction
+    kept = np.ones(len(found.boxes), bool)
+    if found.probabilities is not None:
+        kept = found.probabilities[query].argmax(axis=1) != BACKGROUND
+    truth = (shown.gt_boxes, LegendItem("ground truth", GREEN, 2, dashed=True))
     panels = [
-        boxes_panel(image, "proposals", [(answer.proposals, LegendItem("proposals", ORANGE, 2)), truth]),
+        boxes_panel(image, "proposals", [(found.proposals, LegendItem("proposals", ORANGE, 2)), truth]),
         boxes_panel(
             image,
             "entities, before and after refinement",
             [
-                (answer.proposals[kept], LegendItem("before", ORANGE, 1)),
-                (answer.boxes[kept], LegendItem("after", BLUE, 2)),
+                (found.proposals[kept], LegendItem("before", ORANGE, 1)),
+                (found.boxes[kept], LegendItem("after", BLUE, 2)),
             ],
         ),
-        boxes_panel(image, "called background", [(answer.boxes[~kept], LegendItem("background", GREY, 2))]),
+        boxes_panel(image, "called background", [(found.boxes[~kept], LegendItem("background", GREY, 2))]),
         draw_answer(
             image,
-            panel(answer, vocabulary, query, iou, role_conflict=role_conflict),
+            panel(shown, vocabulary, query, iou, role_conflict=role_conflict),
             min_side=SIDE,
         ),
     ]

@@ -22,9 +22,8 @@ from dsg.datasets import Dataset, ambiguous
 from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.baselines.samples import shrink
-from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function, score
+from dsg.models.dsg.evaluate import Examined, examine, score
 from dsg.models.shown import chosen_images, chosen_queries
-from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.examples import load_example
 from dsg.runtime.files import write_text
 from dsg.runtime.picture_names import PlainNames
@@ -72,14 +71,14 @@ def image_figures(
     part = replace(data, records=[data.records[place] for place in _places(data, count, names)])
     config = network.config
     written, files = [], PlainNames()
-    for _, answer in answers(prediction_function(network.model, config), part, config, BadRecords()):
-        name = f"{kind}_{files.of(answer.record.name, answer.record.flipped)}"
+    for image in examine(network.model, part, config):
+        name = f"{kind}_{files.of(image.record.name, image.record.flipped)}"
         if kind == "attention":
-            picture = attention_page(answer, data.vocabulary, config.pixel_means)
+            picture = attention_page(image, data.vocabulary, config.pixel_means)
         else:
-            picture = _boxes(answer, data, config)
+            picture = _boxes(image, data, config)
         save_png(picture, folder / f"{name}.png")
-        written.append(answer.record.name)
+        written.append(image.record.name)
     _finish(folder, kind, {"about": network.label, "images": written})
 
 
@@ -133,12 +132,12 @@ def shift_figures(
     _finish(folder, kind, {"about": network.label, "images": written})
 
 
-def _boxes(answer: ImageAnswer, data: Dataset, config: Config) -> np.ndarray:
+def _boxes(image: Examined, data: Dataset, config: Config) -> np.ndarray:
     conflict = config.test.role_conflict
-    iou = score(Evaluator(data.vocabulary.predicates, role_conflict=conflict), answer)
-    query = chosen_queries(ambiguous(answer.record), 1)[0]
+    iou = score(Evaluator(data.vocabulary.predicates, role_conflict=conflict), image)
+    query = chosen_queries(ambiguous(image.record), 1)[0]
     pair = (float(iou[0][query]), float(iou[1][query]))
-    return box_panels(answer, data.vocabulary, query, pair, config.pixel_means, conflict)
+    return box_panels(image, data.vocabulary, query, pair, config.pixel_means, conflict)
 
 
 def _places(data: Dataset, count: int, names: Sequence[str]) -> list[int]:

@@ -14,10 +14,9 @@ from dsg.config import Config
 from dsg.datasets import Dataset, ambiguous
 from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
-from dsg.models.dsg.evaluate import ImageAnswer, answers, evaluate, prediction_function, score
+from dsg.models.dsg.evaluate import Examined, evaluate, examine, score
 from dsg.models.dsg.pictures import panel
 from dsg.models.shown import query_words
-from dsg.pipeline.bad_records import BadRecords
 from dsg.visualize.answers import draw_answer, page
 from dsg.visualize.proposals import blob_to_rgb
 
@@ -97,8 +96,8 @@ def _ious(network: Network, data: Dataset) -> dict[int, np.ndarray]:
     """Subject and object IoU of every query, float64 [2, Q], by position of the image."""
     found: dict[int, np.ndarray] = {}
 
-    def observe(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
-        found[index] = np.stack([subject, object_])
+    def observe(image: Examined, subject: np.ndarray, object_: np.ndarray) -> None:
+        found[image.index] = np.stack([subject, object_])
 
     evaluate(network.model, data, network.config, label=network.label, observe=observe)
     return found
@@ -122,15 +121,14 @@ def _choose(
     return None if best is None else best[1:]
 
 
-def _answers(network: Network, part: Dataset, images: Sequence[int]) -> dict[int, ImageAnswer]:
-    predict = prediction_function(network.model, network.config)
-    return {images[place]: one for place, one in answers(predict, part, network.config, BadRecords())}
+def _answers(network: Network, part: Dataset, images: Sequence[int]) -> dict[int, Examined]:
+    return {images[one.index]: one for one in examine(network.model, part, network.config)}
 
 
-def _panel(network: Network, answer: ImageAnswer, query: int, data: Dataset) -> np.ndarray:
+def _panel(network: Network, image: Examined, query: int, data: Dataset) -> np.ndarray:
     conflict = network.config.test.role_conflict
-    iou = score(Evaluator(data.vocabulary.predicates, role_conflict=conflict), answer)
+    iou = score(Evaluator(data.vocabulary.predicates, role_conflict=conflict), image)
     pair = (float(iou[0][query]), float(iou[1][query]))
-    drawn = panel(answer, data.vocabulary, query, pair, network.label, conflict)
-    image = blob_to_rgb(answer.blob, network.config.pixel_means)
-    return draw_answer(image, drawn, legend=False, min_side=300)
+    drawn = panel(image, data.vocabulary, query, pair, network.label, conflict)
+    picture = blob_to_rgb(image.blob, network.config.pixel_means)
+    return draw_answer(picture, drawn, legend=False, min_side=300)

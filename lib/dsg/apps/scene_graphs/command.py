@@ -15,8 +15,8 @@ from dsg.apps.scene_graphs.files import write_graph
 from dsg.config import Config
 from dsg.datasets import Dataset
 from dsg.errors import UserError
-from dsg.models.dsg.answers import answer, load_trained
-from dsg.models.dsg.evaluate import ImageAnswer, answers, prediction_function
+from dsg.models.dsg.evaluate import Examined, examine
+from dsg.models.dsg.trained import TRACING_PAYS, load_trained
 from dsg.models.shown import chosen_images
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.images import read_image
@@ -24,7 +24,7 @@ from dsg.runtime.files import write_text
 from dsg.runtime.picture_names import PlainNames
 from dsg.runtime.progress import Progress
 from dsg.visualize.proposals import blob_to_rgb
-from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
+from dsg.visualize.scene_graph import SceneGraph
 
 LOG = logging.getLogger("dsg")
 NO_LABELS = "has no label heads to decode a scene graph with (it was trained without labels)"
@@ -66,25 +66,26 @@ def graphs_of_split(
     drawn = set(chosen_images(len(data), pictures))
     total, bad, names = Accuracy(), BadRecords(), PlainNames()
     with Progress("scene graphs", len(data)) as progress:
-        for index, one in answers(prediction_function(model, config), data, config, bad):
-            if one.entities is None or one.predicates is None:
+        for image in examine(model, data, config, bad):
+            found = image.prediction
+            graph = found.scene_graph(data.vocabulary, max_nodes=nodes, max_edges=edges)
+            if graph is None or found.entities is None or found.predicates is None:
                 raise UserError(f"{about}: {NO_LABELS}")
-            graph = _decoded(one, data, nodes, edges)
-            image = blob_to_rgb(one.blob, config.pixel_means) if index in drawn else None
-            stem = names.of(one.record.name, one.record.flipped)
-            write_graph(graph, graphs, stem, image, _to_original(one))
+            picture = blob_to_rgb(image.blob, config.pixel_means) if image.index in drawn else None
+            stem = names.of(image.record.name, image.record.flipped)
+            write_graph(graph, graphs, stem, picture, _to_original(image))
             total += graph_accuracy(
-                one.entities,
-                one.predicates,
-                one.proposals,
-                one.gt_boxes,
-                one.record.entities,
-                one.record.triples,
+                found.entities,
+                found.predicates,
+                found.proposals,
+                image.gt_boxes,
+                image.record.entities,
+                image.record.triples,
                 threshold=threshold,
             )
             progress.advance(text=f"entities {total.entity_accuracy:.3f}")
-    found = {"about": about, "iou": threshold, **total.to_json(), "skipped": dict(bad.reasons)}
-    write_text(folder / "accuracy.json", json.dumps(found, indent=1) + "\n")
+    contents = {"about": about, "iou": threshold, **total.to_json(), "skipped": dict(bad.reasons)}
+    write_text(folder / "accuracy.json", json.dumps(contents, indent=1) + "\n")
     table = accuracy_table(total, about, threshold)
     write_text(folder / "accuracy.md", table)
     LOG.info("%s\nscene graphs, drawn and as JSON and DOT: %s", table, graphs)
@@ -100,24 +101,14 @@ def graphs_of_images(
         UserError: an image or the snapshot cannot be read, or the model has no label heads.
     """
     trained = load_trained(snapshot)
-    nothing = np.zeros((0, 3), np.int32)
     names = PlainNames()
     with Progress("scene graphs", len(images)) as progress:
         for path in images:
             image = read_image(path)
-            found = answer(trained.model, [image], [nothing], trained.config)[0]
-            if found.entities is None or found.predicates is None:
+            [found] = trained.ask([image], [[]], traced=len(images) >= TRACING_PAYS)
+            graph = found.scene_graph(trained.vocabulary, max_nodes=nodes, max_edges=edges)
+            if graph is None:
                 raise UserError(f"{snapshot}: {NO_LABELS}")
-            graph = decode_scene_graph(
-                found.entities,
-                found.predicates,
-                found.boxes,
-                entities=trained.vocabulary.objects,
-                predicates=trained.vocabulary.predicates,
-                node_weights=found.node_weights,
-                max_nodes=nodes,
-                max_edges=edges,
-            )
             write_graph(graph, folder, names.of(path.name), image[:, :, ::-1])
             for line in _sentences(graph):
                 LOG.info("%s: %s", path.name, line)
@@ -125,23 +116,9 @@ def graphs_of_images(
     LOG.info("scene graphs, drawn and as JSON and DOT: %s", folder)
 
 
-def _decoded(one: ImageAnswer, data: Dataset, nodes: int, edges: int) -> SceneGraph:
-    assert one.entities is not None and one.predicates is not None
-    return decode_scene_graph(
-        one.entities,
-        one.predicates,
-        one.boxes,
-        entities=data.vocabulary.objects,
-        predicates=data.vocabulary.predicates,
-        node_weights=one.node_weights,
-        max_nodes=nodes,
-        max_edges=edges,
-    )
-
-
-def _to_original(one: ImageAnswer) -> np.ndarray:
+def _to_original(image: Examined) -> np.ndarray:
     """Factors [4] from the network's pixels to those of the original image."""
-    return np.array([one.record.width, one.record.height] * 2, np.float64) / one.size
+    return np.array([image.record.width, image.record.height] * 2, np.float64) / image.prediction.size
 
 
 def _sentences(graph: SceneGraph) -> list[str]:

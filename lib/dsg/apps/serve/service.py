@@ -14,7 +14,7 @@ from dsg.api import Model
 from dsg.apps.serve.figure import answer_figure, attention_figure, message, picture, shown_size, timings_table
 from dsg.apps.serve.upload import Limits, read_upload
 from dsg.errors import UserError
-from dsg.models.dsg.answers import Answers
+from dsg.models.dsg.predictions import Prediction
 from dsg.models.dsg.query_words import spoken
 from dsg.visualize.graph_picture import draw_scene_graph
 
@@ -87,13 +87,13 @@ class Service:
         }
         return Shown(**shown, timings=timings_table(timings), data=data)
 
-    def names(self, found: Answers) -> list[str]:
+    def names(self, found: Prediction) -> list[str]:
         """The likeliest category of each box; empty where the model labels none."""
         if found.entities is None:
             return [""] * len(found.boxes)
         return [spoken(self.model.vocabulary.objects[index]) for index in found.entities.argmax(axis=1)]
 
-    def captions(self, found: Answers, names: list[str]) -> list[str]:
+    def captions(self, found: Prediction, names: list[str]) -> list[str]:
         """What is known of each box, for the one query that was asked."""
         captions = []
         for index, name in enumerate(names):

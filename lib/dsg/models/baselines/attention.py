@@ -93,7 +93,7 @@ class StatisticalShift(Block):
 
     def __init__(self, predicates: int, size: int) -> None:
         super().__init__()
-        self.filters = self.weight("filters", (predicates, size, size), "zeros", trainable=False)
+        self.filters = self.weight("filters", (predicates, size, size), "zeros", trained=False)
 
     def call(self, maps: tf.Tensor, predicates: tf.Tensor) -> tf.Tensor:
         """Maps float32 [M, L, L] and predicates int32 [M] -> shifted maps in [0, 1), float32 [M, L, L]."""

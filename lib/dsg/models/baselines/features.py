@@ -22,13 +22,12 @@ from dsg.metrics.raster import MAP_SIZE
 from dsg.models.baselines.samples import IMAGE_SIZE
 from dsg.models.weights import NO_WEIGHTS, load_initial_weights
 from dsg.nets.backbones import BACKBONES
-from dsg.nets.layers import Block
+from dsg.nets.layers import Block, Weight
 from dsg.runtime.arrays import DAMAGE, reason_of
 
 KERAS_LAYER = "conv4_block6_out"  # `activation_40` of Keras 2.0
 KERAS_MEANS = (103.939, 116.779, 123.68)  # of B, G and R: Keras' caffe preprocessing
 HDF5 = (".h5", ".hdf5")
-MOVING = ("moving_mean", "moving_variance")
 
 
 class Features(Block, abc.ABC):
@@ -101,11 +100,14 @@ class KerasFeatures(Features):
     def see(self, pixels: tf.Tensor, training: bool) -> tf.Tensor:
         return self.cnn(pixels, training=training)
 
-    def named_variables(self, prefix: str = "") -> dict[str, tf.Variable]:
+    def named_weights(self, prefix: str = "") -> dict[str, Weight]:
         """By Keras' names of layers and weights, such as `conv1_conv/kernel`, which no version has
         changed.
         """
-        return {f"{prefix}{name}": variable for name, variable in _keras_variables(self.cnn).items()}
+        return {
+            f"{prefix}{name}": Weight(variable, variable.trainable and not self._frozen, "")
+            for name, variable in _keras_variables(self.cnn).items()
+        }
 
     def load(self, config: Config) -> str:
         weights = config.weights or "imagenet"

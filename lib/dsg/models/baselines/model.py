@@ -13,10 +13,10 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.errors import UserError
 from dsg.models.baselines.attention import flatten_maps
-from dsg.models.baselines.features import MOVING, make_features
+from dsg.models.baselines.features import make_features
 from dsg.models.baselines.heads import Attention, make_head
 from dsg.models.baselines.losses import cross_entropy
-from dsg.nets.layers import Block, Conv
+from dsg.nets.layers import Block, Conv, Weight, Weighted
 
 Batch = dict[str, tf.Tensor]
 
@@ -30,7 +30,7 @@ class MapAnswers(NamedTuple):
     object_loss: Any
 
 
-class Baseline(tf.keras.Model):
+class Baseline(Weighted, tf.keras.Model):
     """One of ss, co, vrd and ssas; build it with `build_baseline`."""
 
     def __init__(self, config: Config, num_entities: int, num_predicates: int) -> None:
@@ -39,6 +39,8 @@ class Baseline(tf.keras.Model):
         self.config = config
         options = config.baseline
         self.features = make_features(options.features)
+        if not options.finetune_cnn:
+            self.features.freeze()
         channels = self.features.channels
         hidden = options.hidden or channels
         self.convolutions = _Convolutions(channels, hidden, options.convolutions)
@@ -108,19 +110,13 @@ class Baseline(tf.keras.Model):
         attention = self(batch, training=False)
         return MapAnswers(*self.answer(attention), *self.losses_of(attention, batch))
 
-    def named_variables(self) -> dict[str, tf.Variable]:
-        """Every variable by its stable name, trained or not, in the order of the data flow."""
-        found = self.features.named_variables("features/")
-        found.update(self.convolutions.named_variables("convolutions/"))
-        found.update(self.head.named_variables("head/"))
-        return found
-
-    def trainable_names(self) -> list[str]:
-        """Names of the variables that training changes: neither statistics, nor features that are kept."""
-        fixed = (*MOVING, "filters")
-        kept = () if self.config.baseline.finetune_cnn else ("features/",)
-        names = self.named_variables()
-        return [name for name in names if not name.startswith(kept) and name.split("/")[-1] not in fixed]
+    def named_weights(self, prefix: str = "") -> dict[str, Weight]:
+        """In the order of the data flow; neither statistics nor features that are kept are trained."""
+        return {
+            **self.features.named_weights(f"{prefix}features/"),
+            **self.convolutions.named_weights(f"{prefix}convolutions/"),
+            **self.head.named_weights(f"{prefix}head/"),
+        }
 
     def _map(self, maps: list[tf.Tensor]) -> tf.Tensor:
         """The answer of one role, from its maps."""

@@ -1,7 +1,5 @@
-"""From a model and a split to scores: every image is answered once, and each answer is handed on as arrays.
-
-`answers` runs the model and undoes the batch's padding; `evaluate` scores what comes out, and lets others
-look on, for pictures.
+"""From a model and a split to scores: `examine` runs the model on every image once, `evaluate` scores what it
+says, and lets others look on, for pictures.
 """
 
 from __future__ import annotations
@@ -11,51 +9,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from dsg.config import Config
 from dsg.datasets import Dataset, ImageRecord, ambiguous
 from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
 from dsg.metrics.results import EvaluationResults
-from dsg.models.dsg.answer_sets import answer_sets
-from dsg.models.dsg.outputs import Predictions
+from dsg.models.dsg.predictions import Prediction, Predictor, unbatch
 from dsg.pipeline.bad_records import BadRecords, iterate
-from dsg.pipeline.batches import batch_spec, evaluation_batches
+from dsg.pipeline.batches import evaluation_batches
 from dsg.runtime.progress import Progress
-
-INPUTS = ("image", "image_size", "queries", "query_valid")  # all that answering reads, but for
-GROUND_TRUTH = ("gt_boxes", "gt_valid")  # with TRAIN.USE_GT, in place of proposals
 
 
 @dataclass(frozen=True)
-class ImageAnswer:
-    """The answer to all queries of one image: N proposals, no padding, boxes in network pixels."""
+class Examined:
+    """An image of a split: what is true of it and what the model says, both in pixels of the network's
+    input.
+    """
 
+    index: int  # position in the split
     record: ImageRecord
     blob: np.ndarray  # float32 [H, W, 3], the network's input
-    boxes: np.ndarray  # float32 [N, 4], refined
-    proposals: np.ndarray  # float32 [N, 4]
     gt_boxes: np.ndarray  # float32 [G, 4]
-    subjects: np.ndarray  # bool [Q, N]: boxes that answer each query as its subject
-    objects: np.ndarray  # bool [Q, N]
-    probabilities: np.ndarray | None  # float32 [Q, N, 4]; None with RR_SOURCE symbolic
-    entities: np.ndarray | None  # float32 [N, E]
-    predicates: np.ndarray | None  # float32 [N, N, R]
-    node_weights: np.ndarray | None  # float32 [N]
-
-    @property
-    def size(self) -> np.ndarray:
-        """float32 [4]: width, height, width, height of the network's input."""
-        height, width = self.blob.shape[:2]
-        return np.array([width, height, width, height], np.float32)
+    prediction: Prediction
 
 
-Predict = Callable[[dict[str, tf.Tensor]], Predictions]
-"""Takes the keys `inputs` of a batch."""
-
-Observer = Callable[[int, ImageAnswer, np.ndarray, np.ndarray], None]
-"""Is shown each image's position, its answer, and the subject and object IoU of its queries."""
+Observer = Callable[[Examined, np.ndarray, np.ndarray], None]
+"""Is shown each image, and the subject and object IoU of its queries, float64 [Q] each."""
 
 
 def evaluate(
@@ -64,7 +44,7 @@ def evaluate(
     config: Config,
     *,
     label: str = "test",
-    predict: Predict | None = None,
+    predict: Predictor | None = None,
     observe: Observer | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> EvaluationResults:
@@ -75,7 +55,7 @@ def evaluate(
         dataset: a loaded split.
         config: TEST.* and DATA.WORKERS.
         label: the start of each line of progress.
-        predict: from `prediction_function`, where a model is evaluated more than once.
+        predict: where a model is evaluated more than once.
         observe: looks on, see `Observer`.
         check: called after each batch; may raise to stop.
     """
@@ -84,10 +64,10 @@ def evaluate(
     bad = BadRecords()
     total = count = 0.0
     with Progress(label, len(dataset)) as progress:
-        for index, answer in answers(predict or prediction_function(model, config), dataset, config, bad):
-            subject, object_ = score(evaluator, answer)
+        for image in examine(model, dataset, config, bad, predict):
+            subject, object_ = score(evaluator, image)
             if observe is not None:
-                observe(index, answer, subject, object_)
+                observe(image, subject, object_)
             total, count = total + float(subject.sum() + object_.sum()), count + 2 * len(subject)
             progress.advance(text=f"IoU {total / max(count, 1):.3f}")
             check()
@@ -96,15 +76,15 @@ def evaluate(
     return evaluator.results()
 
 
-def score(evaluator: Evaluator, answer: ImageAnswer) -> tuple[np.ndarray, np.ndarray]:
+def score(evaluator: Evaluator, image: Examined) -> tuple[np.ndarray, np.ndarray]:
     """Adds an image to the evaluation; subject and object IoU of its queries, float64 [Q] each.
 
     Raises:
         UserError: where answers are not finite.
     """
-    record, size = answer.record, answer.size
+    record, found, size = image.record, image.prediction, image.prediction.size
     original = np.array([record.width, record.height] * 2, np.float64)
-    for values in (answer.boxes, answer.probabilities, answer.entities, answer.predicates):
+    for values in (found.boxes, found.probabilities, found.entities, found.predicates):
         if values is not None and not np.isfinite(values).all():
             # Comparisons with nan would quietly give plausible, wrong numbers.
             raise UserError(
@@ -115,76 +95,34 @@ def score(evaluator: Evaluator, answer: ImageAnswer) -> tuple[np.ndarray, np.nda
         record.queries,
         ambiguous(record),
         None,
-        answer.boxes.astype(np.float64) / size,
-        answer.gt_boxes / size,
+        found.boxes.astype(np.float64) / size,
+        image.gt_boxes / size,
         record.roles,
         record.subject_masks,
         record.object_masks,
-        selections=(answer.subjects, answer.objects),
+        selections=(found.subjects, found.objects),
         gt_boxes_norm_rr=record.boxes / original,
-        proposals_norm=answer.proposals.astype(np.float64) / size,
+        proposals_norm=found.proposals.astype(np.float64) / size,
         image_size=(float(size[0]), float(size[1])),
     )
 
 
-def answers(
-    predict: Predict, dataset: Dataset, config: Config, bad: BadRecords
-) -> Iterator[tuple[int, ImageAnswer]]:
-    """Position and answer of every image that can be read, in the order of the data set."""
-    for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
-        predictions = predict({key: batch[key] for key in inputs(config)})
-        arrays = Predictions(*(None if value is None else value.numpy() for value in predictions))
-        images, sizes = batch["image"].numpy(), batch["image_size"].numpy().astype(int)
-        gt_boxes, indices = batch["gt_boxes"].numpy(), batch["index"].numpy()
-        for row, index in enumerate(indices):
-            record = dataset.records[index]
-            height, width = sizes[row]
-            blob = images[row, :height, :width]
-            yield int(index), _answer(record, blob, gt_boxes[row, : len(record.boxes)], arrays, row, config)
-
-
-def inputs(config: Config) -> tuple[str, ...]:
-    """Keys of a batch that answering reads."""
-    return (*INPUTS, *GROUND_TRUTH) if config.train.use_gt else INPUTS
-
-
-def prediction_function(model: Any, config: Config) -> Predict:
-    """`model.predict_roles` as a function that is traced once, for batches of TEST.IMS_PER_BATCH images."""
-    spec = batch_spec(config, ground_truth=config.train.use_gt, targets=False)
-    alone = config.test.ims_per_batch == 1
-    signature = {
-        key: tf.TensorSpec([1 if alone else None, *spec[key].shape[1:]], spec[key].dtype, key)
-        for key in inputs(config)
-    }
-    return tf.function(model.predict_roles, input_signature=[signature], autograph=False)
-
-
-def _answer(
-    record: ImageRecord,
-    blob: np.ndarray,
-    gt_boxes: np.ndarray,
-    predictions: Predictions,
-    row: int,
+def examine(
+    model: Any,
+    dataset: Dataset,
     config: Config,
-) -> ImageAnswer:
-    """One image's part of a batch, without proposals and queries that only pad it."""
-    valid = predictions.valid[row]
-    entities, predicates = predictions.entity_probabilities, predictions.predicate_probabilities
-    weights, roles = predictions.node_weights, predictions.role_probabilities
-    roles = None if roles is None else roles[row, : len(record.queries)][:, valid]
-    entities = None if entities is None else entities[row][valid]
-    predicates = None if predicates is None else predicates[row][valid][:, valid]
-    subjects, objects = answer_sets(record.queries, roles, entities, predicates, config)
-    return ImageAnswer(
-        record=record,
-        blob=blob,
-        boxes=predictions.boxes[row][valid],
-        proposals=predictions.proposals[row][valid],
-        gt_boxes=gt_boxes,
-        subjects=subjects,
-        objects=objects,
-        probabilities=roles,
-        entities=entities,
-        predicates=predicates,
-        node_weights=None if weights is None else weights[row][valid],
-    )
+    bad: BadRecords | None = None,
+    predict: Predictor | None = None,
+) -> Iterator[Examined]:
+    """Every image of a split that can be read, in order, with what the model says; for the arguments see
+    `evaluate`. `bad` takes note of the others.
+    """
+    predict = predict or Predictor(model, config)
+    bad = BadRecords() if bad is None else bad
+    for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
+        images, gt_boxes, gt_valid = (batch[key].numpy() for key in ("image", "gt_boxes", "gt_valid"))
+        found = unbatch(batch, predict(batch), config)
+        for row, (index, prediction) in enumerate(zip(batch["index"].numpy(), found)):
+            width, height = prediction.size[:2].astype(int)
+            blob, truth = images[row, :height, :width], gt_boxes[row][gt_valid[row]]
+            yield Examined(int(index), dataset.records[index], blob, truth, prediction)

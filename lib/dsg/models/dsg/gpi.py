@@ -15,7 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from dsg.models.dsg.outputs import GraphFeatures
+from dsg.models.dsg.geometry import PairGeometry
+from dsg.models.dsg.outputs import Detection, GraphFeatures, RegionFeatures
 from dsg.nets.layers import Block, Mlp
 from dsg.runtime import addons
 
@@ -112,16 +113,17 @@ class GraphLayer(Block):
                 pair_term if geometry is None else pair_term + self.edge_mlp.term(geometry, 2)
             )
         return GraphFeatures(
-            phi,
-            phi_logits,
-            phi_weights,
-            aggregated,
-            alpha,
-            alpha_logits,
-            alpha_weights,
-            graph,
-            mlp(out),
-            edges,
+            phi=phi,
+            phi_logits=phi_logits,
+            phi_weights=phi_weights,
+            aggregated=aggregated,
+            alpha=alpha,
+            alpha_logits=alpha_logits,
+            alpha_weights=alpha_weights,
+            graph=graph,
+            nodes=mlp(out),
+            edges=edges,
+            geometry=geometry,
         )
 
     def _logits(self, name: str, first_layer: Any) -> tf.Tensor | None:
@@ -129,6 +131,21 @@ class GraphLayer(Block):
             return None
         mlp = getattr(self, name)
         return mlp(first_layer(mlp))
+
+
+class Graph(Block):
+    """The differentiable scene graph of what was proposed; None in variants without one."""
+
+    def __init__(self, layer: GraphLayer | None, geometry: PairGeometry | None) -> None:
+        super().__init__()
+        self._layer, self._geometry = layer, geometry
+
+    def call(self, detection: Detection, regions: RegionFeatures) -> GraphFeatures | None:
+        if self._layer is None:
+            return None
+        boxes, valid, nodes = detection.proposals.boxes, detection.proposals.valid, regions.nodes
+        geometry = None if self._geometry is None else self._geometry(boxes, nodes.dtype)
+        return self._layer(nodes, regions.pairs, regions.pair_index, valid, geometry)
 
 
 def _aggregate(

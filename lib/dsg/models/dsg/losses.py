@@ -11,9 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from dsg.boxes.transform import decode
+from dsg.boxes.transform import BoxCoder
 from dsg.config import Config
-from dsg.models.dsg.outputs import Outputs
+from dsg.models.dsg.outputs import HeadOutputs, Outputs
 from dsg.models.dsg.targets import ProposalTargets, proposal_targets
 from dsg.pipeline.batch import Batch
 from dsg.runtime import addons
@@ -32,26 +32,24 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         batch: with ground truth.
         config: weights in `loss`, thresholds in `train`.
     """
-    weights, train = config.loss, config.train
+    weights, train, heads = config.loss, config.train, outputs.heads
+    rpn, proposals = outputs.detection.rpn, outputs.detection.proposals
     targets = targets_of(outputs, batch, config)
     terms: dict[str, tf.Tensor] = {}
     if weights.rpn_class:
-        terms["rpn_class"] = rpn_class_loss(outputs.rpn.logits, batch["rpn_labels"])
+        terms["rpn_class"] = rpn_class_loss(rpn.logits, batch["rpn_labels"])
     if weights.rpn_box:
         terms["rpn_box"] = rpn_box_loss(
-            outputs.rpn.deltas, batch["rpn_deltas"], batch["rpn_labels"], batch["rpn_weights"]
+            rpn.deltas, batch["rpn_deltas"], batch["rpn_labels"], batch["rpn_weights"]
         )
     if weights.box:
-        deltas = outputs.baseline_box_deltas if config.box_source == "feature" else outputs.box_deltas
+        deltas = heads.first_stage_box_deltas if config.box_source == "feature" else heads.box_deltas
         if config.loss.box_kind == "giou":
-            stds = tf.constant(train.bbox_normalize_stds, tf.float32)
-            deltas, truth = (
-                decode(outputs.proposals.boxes, one * stds, config.exact_boxes)
-                for one in (deltas, targets.box_deltas)
-            )
-            terms["box"] = giou_box_loss(deltas, truth, targets.box_weight, outputs.proposals.valid)
+            coder = BoxCoder(exact=config.exact_boxes, stds=train.bbox_normalize_stds)
+            boxes, truth = (coder.decode(proposals.boxes, each) for each in (deltas, targets.box_deltas))
+            terms["box"] = giou_box_loss(boxes, truth, targets.box_weight, proposals.valid)
         else:
-            terms["box"] = box_loss(deltas, targets.box_deltas, targets.box_weight, outputs.proposals.valid)
+            terms["box"] = box_loss(deltas, targets.box_deltas, targets.box_weight, proposals.valid)
     role_weights = targets.role_weights if config.rr.loss == "released" else targets.role_mask
     role = {
         "targets": targets,
@@ -60,10 +58,10 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         "kind": config.rr.loss,
     }
     if weights.rr:
-        terms["rr"] = role_loss(outputs.role_logits, **role)
+        terms["rr"] = role_loss(heads.role_logits, **role)
     if weights.rr_baseline:
-        terms["rr_baseline"] = 0.5 * role_loss(outputs.baseline_role_logits, **role)
-    terms.update(_label_losses(outputs, targets, batch, config))
+        terms["rr_baseline"] = 0.5 * role_loss(heads.first_stage_role_logits, **role)
+    terms.update(_label_losses(heads, targets, batch, config))
     total = tf.add_n([getattr(weights, name) * value for name, value in terms.items()])
     if weights.regularization:
         terms["regularization"] = regularization(model, train.weight_decay)
@@ -75,8 +73,8 @@ def targets_of(outputs: Outputs, batch: Batch, config: Config) -> ProposalTarget
     """What `outputs` should have said about its proposals, with the thresholds of `config.train`."""
     train = config.train
     return proposal_targets(
-        outputs.proposals.boxes,
-        outputs.proposals.valid,
+        outputs.detection.proposals.boxes,
+        outputs.detection.proposals.valid,
         batch["gt_boxes"],
         batch["gt_valid"],
         batch["gt_roles"],
@@ -169,12 +167,12 @@ def smooth_l1(difference: tf.Tensor, sigma: float) -> tf.Tensor:
 
 
 def _label_losses(
-    outputs: Outputs, targets: ProposalTargets, batch: Batch, config: Config
+    heads: HeadOutputs, targets: ProposalTargets, batch: Batch, config: Config
 ) -> dict[str, tf.Tensor]:
     weights, reduction = config.loss, config.loss.labels
     terms: dict[str, tf.Tensor] = {}
-    labels: Any = outputs.labels
-    gt_labels: Any = outputs.gt_labels
+    labels: Any = heads.labels
+    gt_labels: Any = heads.gt_labels
     matched = targets.match_kind == 1
     if weights.entity:
         terms["entity"] = label_loss(labels.entities, targets.entities, matched, reduction)

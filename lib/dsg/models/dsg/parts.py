@@ -1,9 +1,14 @@
-"""The model's parts, made with the sizes that the configuration and the vocabulary give."""
+"""The model's parts, in one table: when each is wanted, and how it is made with the sizes that the
+configuration and the vocabulary give.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from dsg.boxes.transform import BoxCoder
 from dsg.config import Config
 from dsg.models.dsg.classifiers import (
     GraphLabels,
@@ -17,156 +22,138 @@ from dsg.models.dsg.gpi import GraphLayer
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
 from dsg.nets.backbones import BACKBONES
-from dsg.nets.layers import Initializer, normal
+from dsg.nets.layers import Block, Initializer, normal
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons
 
 COORDINATES = 4  # x1 y1 x2 y2 behind every entity and relation feature
 
 
-class Parts(NamedTuple):
-    """What `DSG` joins; a part that the variant does without is None."""
+class Part(NamedTuple):
+    """A row of the table."""
 
-    trunk: Any
-    rpn: RegionProposalNetwork
-    regions: RegionEncoder
-    role_baseline: RoleClassifier | None
-    box_baseline: BoxRefiner | None
-    gpi: GraphLayer | None
-    role_classifier: RoleClassifier | None
-    box_refiner: BoxRefiner | None
-    labels: GraphLabels | None
-    gt_labels: GroundTruthLabels | None
-    matching: MatchingHead | None
-    geometry: PairGeometry | None
-    query_attention: QueryAttention | None
+    order: int  # of making: initial values follow from it and RNG_SEED. A new part takes the next number.
+    wanted: bool  # something reads it: an answer or a loss
+    make: Callable[[], Block]
 
 
-def make_parts(config: Config, num_entities: int, num_predicates: int) -> Parts:
-    """All parts of the model that `config` describes."""
+def make_parts(config: Config, num_entities: int, num_predicates: int) -> dict[str, Any]:
+    """All parts of the model that `config` describes, by name, in the order of the table."""
+    made: dict[str, Any] = {}
+    table = part_table(config, num_entities, num_predicates, made)
+    for name, part in sorted(table.items(), key=lambda row: row[1].order):
+        if part.wanted:
+            made[name] = part.make()
+    if config.train.freeze_detector:
+        made["trunk"].freeze()
+        made["rpn"].freeze()
+    return {name: made[name] for name in table if name in made}
+
+
+def part_table(
+    config: Config, num_entities: int = 0, num_predicates: int = 0, made: dict[str, Any] | None = None
+) -> dict[str, Part]:
+    """Every part there is, by its name in snapshots and in their order, which is that of the data flow.
+
+    Args:
+        config: the configuration.
+        num_entities, num_predicates: of the vocabulary.
+        made: receives the parts as they are made; the sizes of some follow from others.
+    """
+    parts = {} if made is None else made
+    options, loss, graph = config.gpi, config.loss, config.has_graph
+    dim, words = config.head.dim + COORDINATES, (num_entities, num_predicates)  # dim: of nodes and edges
     small = not BACKBONES[config.backbone].released
-    with_graph, wanted = config.has_graph, wanted_parts(config)
-    dim = config.head.dim + COORDINATES
-    trunk = _trunk(config)
+    classifies = graph and (config.rr_source == "dsg" or loss.rr > 0)
+    matches = classifies and config.rr.matching
     relation_size = config.relation_pooling_size
     if config.resnet.max_pool and relation_size == 1:
         relation_size = config.pooling_size  # the release takes a single cell only where it does not max-pool
-    regions = RegionEncoder(
-        _head(config, trunk.channels, config.pooling_size, config.head.channels),
-        _head(config, trunk.channels, relation_size, config.head.relation_channels) if with_graph else None,
-        stride=config.feature_stride,
-        size=config.pooling_size,
-        relation_size=relation_size,
-        max_pool=config.resnet.max_pool,
-    )
-    # The release's initial values suit its ImageNet features; nets that learn from random weights need
-    # signals of unit size.
-    role_init = "glorot_uniform" if small else _normal(config, 0.01)
-    box_init = _normal(config, 0.001)
 
-    def role_classifier(node_dim: int) -> RoleClassifier:
-        # Beside the matching read-out a quick classifier learned the images by heart (docs/results.md).
-        even, hidden = small and "matching" not in wanted, config.rr.hidden
-        return RoleClassifier(node_dim, num_entities, num_predicates, hidden, role_init, even=even)
-
-    gpi, options = None, config.gpi
-    if with_graph:
-        gpi = GraphLayer(
-            dim,
-            dim,
-            aggregation=options.aggregation,
-            hidden=options.hidden,
-            phi=options.phi,
-            alpha=options.alpha,
-            rho=options.rho,
-            self_edge=options.self_edge,
-            rho_neighbours=options.rho_neighbours,
-            rho_relation=options.rho_relation,
-            unused_gate=options.unused_gate,
-            hidden_layers=options.hidden_layers,
-            attention_hidden=options.attention_hidden,
-            geometry=options.geometry,
-            attention=options.attention,
-        )
-        if options.attention == "sparsemax":
-            addons.load("GPI.ATTENTION sparsemax")  # missing, it is missed before anything is computed
-    seen = {
-        "channels": config.refiner_channels,
-        "cin": regions.entity.width,
-        "size": config.pooling_size,
-        "fine": config.refiner_fine,
-        "fine_cin": trunk.fine_channels,
-    }
-    return Parts(
-        trunk=trunk,
-        rpn=RegionProposalNetwork(
-            trunk.channels,
+    def rpn() -> Block:
+        return RegionProposalNetwork(
+            parts["trunk"].channels,
             config.rpn_channels,
             stride=config.feature_stride,
             scales=config.anchor_scales,
             ratios=config.anchor_ratios,
             init=_normal(config, 0.01),
-            exact_boxes=config.exact_boxes,
+            coder=BoxCoder(exact=config.exact_boxes),
+        )
+
+    def regions() -> Block:
+        channels, head = parts["trunk"].channels, config.head
+        return RegionEncoder(
+            _head(config, channels, config.pooling_size, head.channels),
+            _head(config, channels, relation_size, head.relation_channels) if graph else None,
+            stride=config.feature_stride,
+            size=config.pooling_size,
+            relation_size=relation_size,
+            max_pool=config.resnet.max_pool,
+        )
+
+    def gpi() -> Block:
+        if options.attention == "sparsemax":
+            addons.load("GPI.ATTENTION sparsemax")  # missing, it is missed before anything is computed
+        return GraphLayer(dim, dim, **asdict(options))
+
+    def roles(node_dim: int) -> Block:
+        # The release's initial values suit its ImageNet features; nets that learn from random weights need
+        # signals of unit size.
+        init = "glorot_uniform" if small else _normal(config, 0.01)
+        # Beside the matching read-out a quick classifier learned the images by heart (docs/results.md).
+        return RoleClassifier(node_dim, *words, config.rr.hidden, init, even=small and not matches)
+
+    def boxes(node_dim: int, sees_maps: bool) -> Block:
+        init = _normal(config, 0.001)
+        if not sees_maps:
+            return BoxRefiner(node_dim, init)
+        return BoxRefiner(
+            node_dim,
+            init,
+            channels=config.refiner_channels,
+            cin=parts["regions"].entity.width,
+            size=config.pooling_size,
+            fine=config.refiner_fine,
+            fine_cin=parts["trunk"].fine_channels,
+        )
+
+    def labels() -> Block:
+        return GraphLabels(
+            options.rho, dim, dim, options.alpha, *words, options.rho_relation, options.geometry
+        )
+
+    def attention() -> Block:
+        width = config.rr.query_attention
+        return QueryAttention(width, dim, dim, options.geometry, *words, config.rr.hidden)
+
+    labelled = loss.entity or loss.predicate or config.rr_source == "symbolic" or matches
+    refines = config.box_source == "dsg" or (config.box_source == "rpn" and loss.box)
+    by_features = config.box_source == "feature"
+    # The release always builds its box head on the features: its checkpoint and weight decay hold it.
+    first_boxes = by_features or (config.variant == "dsg" and config.aux_first_stage)
+    first_roles = config.rr_source == "feature" or loss.rr_baseline
+    rows = {
+        "trunk": (0, True, lambda: _trunk(config)),
+        "rpn": (3, True, rpn),
+        "regions": (1, True, regions),
+        "geometry": (11, graph and options.geometry, lambda: PairGeometry(options.geometry)),
+        "gpi": (2, graph, gpi),
+        "role_classifier": (6, classifies, lambda: roles(options.rho)),
+        "query_attention": (12, classifies and config.rr.query_attention, attention),
+        "box_refiner": (7, graph and refines, lambda: boxes(options.rho, True)),
+        "labels": (8, graph and labelled, labels),
+        "gt_labels": (
+            9,
+            graph and (loss.gt_entity or loss.gt_predicate),
+            lambda: GroundTruthLabels(config.head.dim, *words),
         ),
-        regions=regions,
-        role_baseline=role_classifier(dim) if "role_baseline" in wanted else None,
-        box_baseline=BoxRefiner(dim, box_init, **(seen if config.box_source == "feature" else {}))
-        if "box_baseline" in wanted
-        else None,
-        gpi=gpi,
-        role_classifier=role_classifier(options.rho) if "role_classifier" in wanted else None,
-        box_refiner=BoxRefiner(options.rho, box_init, **seen) if "box_refiner" in wanted else None,
-        labels=GraphLabels(
-            options.rho,
-            dim,
-            dim,
-            options.alpha,
-            num_entities,
-            num_predicates,
-            options.rho_relation,
-            options.geometry,
-        )
-        if "labels" in wanted
-        else None,
-        gt_labels=GroundTruthLabels(config.head.dim, num_entities, num_predicates)
-        if "gt_labels" in wanted
-        else None,
-        matching=MatchingHead() if "matching" in wanted else None,
-        geometry=PairGeometry(options.geometry) if "geometry" in wanted else None,
-        query_attention=QueryAttention(
-            config.rr.query_attention,
-            dim,
-            dim,
-            options.geometry,
-            num_entities,
-            num_predicates,
-            config.rr.hidden,
-        )
-        if "query_attention" in wanted
-        else None,
-    )
-
-
-def wanted_parts(config: Config) -> set[str]:
-    """The heads that something reads: an answer or a loss. Names of fields of `Parts`."""
-    loss, graph, roles, boxes = config.loss, config.has_graph, config.rr_source, config.box_source
-    uses = {
-        "role_baseline": roles == "feature" or loss.rr_baseline,
-        # The release always builds its box head on the features: its checkpoint and weight decay hold it.
-        "box_baseline": boxes == "feature" or (config.variant == "dsg" and config.aux_first_stage),
-        "geometry": graph and config.gpi.geometry,
-        "role_classifier": graph and (roles == "dsg" or loss.rr),
-        "box_refiner": graph and (boxes == "dsg" or (boxes == "rpn" and loss.box)),
-        "gt_labels": graph and (loss.gt_entity or loss.gt_predicate),
+        "matching": (10, matches, MatchingHead),
+        # The first stage's, which read features that the graph has not refined.
+        "role_baseline": (4, first_roles, lambda: roles(dim)),
+        "box_baseline": (5, first_boxes, lambda: boxes(dim, by_features)),
     }
-    wanted = {name for name, used in uses.items() if used}
-    if "role_classifier" in wanted and config.rr.matching:
-        wanted.add("matching")
-    if "role_classifier" in wanted and config.rr.query_attention:
-        wanted.add("query_attention")
-    if graph and (roles == "symbolic" or "matching" in wanted or loss.entity or loss.predicate):
-        wanted.add("labels")
-    return wanted
+    return {name: Part(order, bool(wanted), make) for name, (order, wanted, make) in rows.items()}
 
 
 def _trunk(config: Config) -> Any:

@@ -8,16 +8,16 @@ import numpy as np
 
 from dsg.datasets import Vocabulary, ambiguous
 from dsg.metrics.evaluation import true_answers
-from dsg.models.dsg.evaluate import ImageAnswer
+from dsg.models.dsg.evaluate import Examined
 from dsg.models.shown import chosen_queries, query_words
 from dsg.visualize.answers import Answer, draw_answers
 from dsg.visualize.graph_picture import draw_scene_graph
 from dsg.visualize.proposals import blob_to_rgb
-from dsg.visualize.scene_graph import SceneGraph, decode_scene_graph
+from dsg.visualize.scene_graph import SceneGraph
 
 
 def answer_page(
-    answer: ImageAnswer,
+    image: Examined,
     vocabulary: Vocabulary,
     pixel_means: Sequence[float],
     subject_iou: np.ndarray,
@@ -25,10 +25,10 @@ def answer_page(
     role_conflict: str = "last_wins",
 ) -> np.ndarray:
     """Some of an image's queries, one panel each: true and predicted boxes, uint8 [H, W, 3] RGB."""
-    flags = ambiguous(answer.record)
+    flags = ambiguous(image.record)
     shown = [
         panel(
-            answer,
+            image,
             vocabulary,
             index,
             (subject_iou[index], object_iou[index]),
@@ -37,11 +37,11 @@ def answer_page(
         )
         for index in chosen_queries(flags)
     ]
-    return draw_answers(blob_to_rgb(answer.blob, pixel_means), shown)
+    return draw_answers(blob_to_rgb(image.blob, pixel_means), shown)
 
 
 def panel(
-    answer: ImageAnswer,
+    image: Examined,
     vocabulary: Vocabulary,
     query: int,
     iou: tuple[float, float],
@@ -51,14 +51,14 @@ def panel(
     """What is drawn of the answer to one query.
 
     Args:
-        answer: to all queries of the image.
-        vocabulary: its words.
+        image: with the answers to all its queries.
+        vocabulary: the words of the queries.
         query: position of the query.
         iou: of its subject and its object.
         note: beside the query.
         role_conflict: TEST.ROLE_CONFLICT, so that the true boxes are those which the IoU was taken with.
     """
-    record = answer.record
+    record, found = image.record, image.prediction
     subjects, objects = true_answers(
         record.roles[query],
         record.subject_masks[query],
@@ -67,30 +67,16 @@ def panel(
     )
     return Answer(
         query=query_words(record.queries[query], vocabulary),
-        gt_subject=answer.gt_boxes[subjects],
-        gt_object=answer.gt_boxes[objects],
-        pred_subject=answer.boxes[answer.subjects[query]],
-        pred_object=answer.boxes[answer.objects[query]],
+        gt_subject=image.gt_boxes[subjects],
+        gt_object=image.gt_boxes[objects],
+        pred_subject=found.boxes[found.subjects[query]],
+        pred_object=found.boxes[found.objects[query]],
         subject_iou=float(iou[0]),
         object_iou=float(iou[1]),
         note=note,
     )
 
 
-def scene_graph(answer: ImageAnswer, vocabulary: Vocabulary) -> SceneGraph | None:
-    """The labelled scene graph that the model decodes, or None where it was built without label heads."""
-    if answer.entities is None or answer.predicates is None:
-        return None
-    return decode_scene_graph(
-        answer.entities,
-        answer.predicates,
-        answer.boxes,
-        entities=vocabulary.objects,
-        predicates=vocabulary.predicates,
-        node_weights=answer.node_weights,
-    )
-
-
-def graph_page(answer: ImageAnswer, graph: SceneGraph, pixel_means: Sequence[float]) -> np.ndarray:
+def graph_page(image: Examined, graph: SceneGraph, pixel_means: Sequence[float]) -> np.ndarray:
     """The image with its scene graph, uint8 [H, W, 3] RGB."""
-    return draw_scene_graph(blob_to_rgb(answer.blob, pixel_means), graph)
+    return draw_scene_graph(blob_to_rgb(image.blob, pixel_means), graph)

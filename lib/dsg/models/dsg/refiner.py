@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from dsg.models.dsg.regions import crop, pack
 from dsg.nets.layers import Block, Conv, Dense, Initializer
-
-MARGIN = 1.25  # sides of the region that `surroundings` shows, over those of the box
 
 
 class BoxRefiner(Block):
@@ -63,30 +60,3 @@ def _read(cells: tf.Tensor, hidden: Dense, spatial: Dense) -> tf.Tensor:
     """Cells [M, s, s, C] -> deltas [M, 4]."""
     flat = tf.reshape(cells, [tf.shape(cells)[0], hidden.kernel.shape[0]])
     return spatial(tf.nn.relu(hidden(flat)))
-
-
-def surroundings(
-    features: tf.Tensor,
-    boxes: tf.Tensor,
-    valid: tf.Tensor,
-    size: int,
-    *,
-    image_size: tf.Tensor,
-    stride: int,
-    padded: bool,
-) -> tf.Tensor:
-    """What lies in and around each valid box: [M, size, size, C], packed.
-
-    Args:
-        features: [B, h, w, C], at `stride`.
-        boxes: float32 [B, N, 4], pixels.
-        valid: bool [B, N].
-        size: cells a side.
-        image_size, padded: as in `dsg.models.dsg.regions.crop`.
-    """
-    places, _ = pack(valid)
-    low, high = tf.split(tf.gather_nd(boxes, places), 2, axis=-1)
-    centre, half = (low + high) / 2, (high - low) * (MARGIN / 2)
-    wider = tf.concat([centre - half, centre + half], -1)
-    image = tf.cast(places[:, 0], tf.int32)
-    return crop(features, wider, image, size, image_size=image_size, stride=stride, padded=padded)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from dsg.boxes.overlaps_tf import overlaps_tf
-from dsg.boxes.transform import encode
+from dsg.boxes.transform import BoxCoder
 from dsg.pipeline.anchor_targets import AnchorTargets, anchor_targets
 
 __all__ = ["AnchorTargets", "ProposalTargets", "anchor_targets", "proposal_targets"]
@@ -115,7 +115,8 @@ def proposal_targets(
     both = has_match[:, :, None] & has_match[:, None, :]
 
     # Padding may hold anything; boxes of one pixel in its place keep the logarithms finite.
-    encoded = encode(
+    coder = BoxCoder(stds=normalize_stds)
+    encoded = coder.encode(
         tf.where(has_match[..., None], boxes, 0.0),
         tf.where(has_match[..., None], tf.gather(gt_boxes, match, batch_dims=1), 0.0),
     )
@@ -127,7 +128,7 @@ def proposal_targets(
         match_kind=kind,
         entities=entities,
         predicates=tf.where(both, predicates, -1),
-        box_deltas=encoded / tf.constant(normalize_stds, tf.float32),
+        box_deltas=encoded,
         box_weight=tf.cast(kind == 1, tf.float32),
     )
 

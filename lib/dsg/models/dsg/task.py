@@ -15,10 +15,11 @@ from dsg.engine.task import Check
 from dsg.metrics.report import format_table
 from dsg.metrics.results import EvaluationResults
 from dsg.models.dsg.build import build_model
-from dsg.models.dsg.evaluate import ImageAnswer, evaluate, prediction_function
+from dsg.models.dsg.evaluate import Examined, evaluate
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.model import DSG
-from dsg.models.dsg.pictures import answer_page, graph_page, scene_graph
+from dsg.models.dsg.pictures import answer_page, graph_page
+from dsg.models.dsg.predictions import Predictor
 from dsg.models.referring import Drawings, Evaluate, Observer, ReferringTask
 from dsg.models.weights import load_initial_weights
 from dsg.pipeline.batch import Batch
@@ -47,11 +48,11 @@ class DsgTask(ReferringTask[DSG, EvaluationResults]):
         return training_losses(model, model(batch, training=True), batch, self._config)
 
     def evaluator(self, model: DSG) -> Evaluate[EvaluationResults]:
-        predict = prediction_function(model, self._config)
+        predict = Predictor(model, self._config)
 
         def run(dataset: Dataset, label: str, observe: Observer, check: Check) -> EvaluationResults:
-            def show(index: int, answer: ImageAnswer, subject: np.ndarray, object_: np.ndarray) -> None:
-                observe(index, self._drawings(dataset.vocabulary, answer, subject, object_))
+            def show(image: Examined, subject: np.ndarray, object_: np.ndarray) -> None:
+                observe(image.index, self._drawings(dataset.vocabulary, image, subject, object_))
 
             config = self._config
             return evaluate(model, dataset, config, label=label, predict=predict, observe=show, check=check)
@@ -66,11 +67,11 @@ class DsgTask(ReferringTask[DSG, EvaluationResults]):
         return format_table(results)
 
     def _drawings(
-        self, vocabulary: Vocabulary, answer: ImageAnswer, subject_iou: np.ndarray, object_iou: np.ndarray
+        self, vocabulary: Vocabulary, image: Examined, subject_iou: np.ndarray, object_iou: np.ndarray
     ) -> Drawings:
         means, conflict = self._config.pixel_means, self._config.test.role_conflict
-        yield "answers.png", answer_page(answer, vocabulary, means, subject_iou, object_iou, conflict)
-        graph = scene_graph(answer, vocabulary)
+        yield "answers.png", answer_page(image, vocabulary, means, subject_iou, object_iou, conflict)
+        graph = image.prediction.scene_graph(vocabulary)
         if graph is not None:
-            yield "graph.png", graph_page(answer, graph, means)
+            yield "graph.png", graph_page(image, graph, means)
             yield "graph.json", json.dumps(graph.to_json(), indent=1)

@@ -65,12 +65,16 @@ class ResnetTrunk(Block):
 
     def __init__(self, net: str, fixed_blocks: int = 1) -> None:
         super().__init__()
-        units = UNITS[net]
+        counts = UNITS[net]
         self.conv1 = FrozenNormConv(3, 64, 7, 2, gamma=PIXEL_GAMMA)
-        self.block1 = stage(64, 256, units[0], 2, RESIDUAL_GAMMA)
-        self.block2 = stage(256, 512, units[1], 2, RESIDUAL_GAMMA)
-        self.block3 = stage(512, 1024, units[2], 1, RESIDUAL_GAMMA)
+        self.block1 = stage(64, 256, counts[0], 2, RESIDUAL_GAMMA)
+        self.block2 = stage(256, 512, counts[1], 2, RESIDUAL_GAMMA)
+        self.block3 = stage(512, 1024, counts[2], 1, RESIDUAL_GAMMA)
         self._fixed_blocks = fixed_blocks
+        self.conv1.freeze()  # even where no block is fixed, as in the release
+        for units in (self.block1, self.block2, self.block3)[:fixed_blocks]:
+            for unit in units:
+                unit.freeze()
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor | None = None) -> TrunkFeatures:
         x = zero_padding(self.conv1(images), image_size, 2)
@@ -87,11 +91,6 @@ class ResnetTrunk(Block):
         if self._fixed_blocks == 3:
             maps[2] = tf.stop_gradient(x)
         return TrunkFeatures(base, maps[0], maps[1], zero_padding(maps[2], image_size, 16))
-
-    def fixed(self, name: str) -> bool:
-        """Whether the variable called `name` below this trunk is never trained."""
-        first = name.split("/")[0]
-        return first in ("conv1", *(f"block{number + 1}" for number in range(self._fixed_blocks)))
 
 
 class Block4(Block):
@@ -117,7 +116,7 @@ class ResnetHead(Block):
         super().__init__()
         self.width = 2048  # of the maps
         self.block4 = Block4()
-        self.project = Conv(2048, dim)
+        self.project = Conv(2048, dim, decayed=False)
 
     def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         maps = self.block4(crops)

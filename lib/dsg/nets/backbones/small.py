@@ -76,6 +76,10 @@ class SmallTrunk(Block):
         self.block2 = self._stage(widths[1], widths[2], units[1], 2, conv)
         self.block3 = self._stage(widths[2], widths[3], units[2], 2, conv)
         self._feature_stride, self._fixed_blocks = feature_stride, fixed_blocks
+        if fixed_blocks:  # with 0 all is trained, the stem included
+            fixed = (self.block1, self.block2, self.block3)[:fixed_blocks]
+            for unit in [self.conv1, *(unit for units_of in fixed for unit in units_of)]:
+                unit.freeze()
         self.channels = joined if feature_stride == 8 else widths[3]
         self.fine_channels, self.fine_stride = widths[1], 4  # of block 1
         if feature_stride == 8:
@@ -112,15 +116,6 @@ class SmallTrunk(Block):
             features = zero_padding(self.join(joined), image_size, 8)
         return TrunkFeatures(base, maps[0], maps[1], features)
 
-    def fixed(self, name: str) -> bool:
-        """Whether the variable called `name` below this trunk is never trained; FIXED_BLOCKS 0 trains all,
-        conv1 included.
-        """
-        first = name.split("/")[0]
-        if not self._fixed_blocks:
-            return False
-        return first in ("conv1", *(f"block{number + 1}" for number in range(self._fixed_blocks)))
-
 
 class SmallHead(Block):
     """Crops [M, s, s, C] -> maps [M, s, s, channels] and features [M, dim], for nets without an ImageNet
@@ -133,7 +128,7 @@ class SmallHead(Block):
         kernel = 3 if size > 1 else 1
         widths = [cin, *[channels] * convolutions]
         self.convs = [StandardisedConv(a, b, kernel) for a, b in zip(widths[:-1], widths[1:])]
-        self.project = Dense(channels, dim)
+        self.project = Dense(channels, dim, decayed=False)
 
     def call(self, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         maps = single_cells(crops)

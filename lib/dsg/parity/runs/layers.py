@@ -12,12 +12,12 @@ from dsg.boxes.anchors import anchor_grid, base_anchors
 from dsg.boxes.anchors_tf import anchor_grid_tf
 from dsg.boxes.nms import nms
 from dsg.boxes.overlaps import overlaps
-from dsg.boxes.transform import clip, decode, encode, union_boxes
-from dsg.boxes.transform_np import clip_np, decode_np
+from dsg.boxes.transform import BoxCoder, union_boxes
+from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config, load_config
 from dsg.errors import UserError
 from dsg.models.dsg.losses import smooth_l1
-from dsg.models.dsg.regions import crop, normalise
+from dsg.nets.roi import crop, normalise
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
 from dsg.parity.runs.proposal_layers import check_anchor_target, check_proposal_layer, check_proposal_target
@@ -51,23 +51,24 @@ def _anchors(checks: Checks, golden: Golden, config: Config) -> None:
 
 def _codecs(checks: Checks, golden: Golden, config: Config) -> None:
     """Encoding, decoding, clipping, and the boxes around pairs."""
+    coder, twin = BoxCoder(), BoxCoderNp()
     checks.given("bbox_transform/(ex|gt)", "bbox_transform_inv/(boxes|deltas)", "clip_boxes/(in|im_info)")
     if "bbox_transform/out" in golden:
         boxes = golden.floats("bbox_transform/ex", None, 4, empty=True)
         targets = golden.floats("bbox_transform/gt", len(boxes), 4, empty=True)
-        checks.compare("bbox_transform/out", encode(boxes, targets), CLOSE)
+        checks.compare("bbox_transform/out", coder.encode(boxes, targets), CLOSE)
     if "bbox_transform_inv/boxes" in golden:
         boxes = golden.floats("bbox_transform_inv/boxes", None, 4, empty=True)
         deltas = golden.floats("bbox_transform_inv/deltas", len(boxes), 4, empty=True)
-        checks.compare("bbox_transform_inv/out_tf", decode(boxes, deltas), CLOSE)
-        checks.compare("bbox_transform_inv/out_np", decode_np(boxes, deltas), CLOSE)
+        checks.compare("bbox_transform_inv/out_tf", coder.decode(boxes, deltas), CLOSE)
+        checks.compare("bbox_transform_inv/out_np", twin.decode(boxes, deltas), CLOSE)
         nothing = np.zeros((0, 4), np.float32)
-        checks.compare("bbox_transform_inv/empty", decode(nothing, nothing), CLOSE)
+        checks.compare("bbox_transform_inv/empty", coder.decode(nothing, nothing), CLOSE)
     if "clip_boxes/in" in golden:
         boxes = golden.floats("clip_boxes/in", None, 4, empty=True)
         size = image_size(golden, "clip_boxes/im_info")
-        checks.compare("clip_boxes/out_tf", clip(boxes, size), CLOSE)
-        checks.compare("clip_boxes/out_np", clip_np(boxes, size), CLOSE)
+        checks.compare("clip_boxes/out_tf", coder.clip(boxes, size), CLOSE)
+        checks.compare("clip_boxes/out_np", twin.clip(boxes, size), CLOSE)
     if "union_box/out_x1y1x2y2" in golden:
         checks.compare("union_box/out_x1y1x2y2", union_boxes(rois_of(golden, "crop/rois")), CLOSE)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from dsg.boxes.anchors import anchor_grid
 from dsg.boxes.anchors_tf import anchor_grid_tf
-from dsg.boxes.transform import clip, decode
+from dsg.boxes.transform import BoxCoder
 from dsg.config import Config
 from dsg.datasets.records import OTHER
 from dsg.errors import UserError
@@ -120,7 +120,10 @@ def rpn_outputs(golden: Golden, config: Config, factor: float) -> RpnOutputs:
     _, height, width, _ = probabilities.shape
     anchors = anchor_grid_tf(height, width, STRIDE, config.anchor_scales, config.anchor_ratios)
     deltas = golden.floats("proposal_layer/bbox_pred", 1, height, width, 2 * channels).reshape(1, -1, 4)
-    boxes = clip(decode(anchors[None], deltas), image_size(golden, "proposal_layer/im_info")[None])
+    coder = BoxCoder()
+    boxes = coder.clip(
+        coder.decode(anchors[None], deltas), image_size(golden, "proposal_layer/im_info")[None]
+    )
     scores = probabilities[..., channels // 2 :].reshape(1, -1) * np.float32(factor)
     return RpnOutputs(None, None, None, anchors, boxes, tf.constant(scores))
 

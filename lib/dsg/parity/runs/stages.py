@@ -11,7 +11,8 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.dsg.losses import targets_of
-from dsg.models.dsg.outputs import GraphFeatures, Outputs, Predictions, RegionFeatures
+from dsg.models.dsg.outputs import Detection, GraphFeatures, HeadOutputs, Outputs, RegionFeatures
+from dsg.models.dsg.predictions import Predictions
 from dsg.parity.runs.case import Case
 from dsg.parity.runs.suppression import kept_by_nms, passing
 
@@ -42,13 +43,18 @@ def stages(
     yield "input/im_info", np.append(arrays["image_size"], arrays["scale"])
     yield "input/gt_boxes", case.record.boxes * arrays["scale"]
     yield "blob", arrays["image"][None]
-    yield from _detector(case.config, outputs)
-    yield from _regions(outputs.regions, "")
-    yield "fc7_pred_bbox", outputs.regions.nodes[0, :, -4:]
+    regions, truth = outputs.regions
+    yield from _detector(case.config, outputs.detection)
+    yield from _regions(regions, "")
+    yield "fc7_pred_bbox", regions.nodes[0, :, -4:]
     if outputs.graph is not None:
-        yield "pw_fc7.coords", _pair_features(outputs.regions)[..., -4:]
+        yield "pw_fc7.coords", _pair_features(regions)[..., -4:]
         yield from _graph(outputs.graph)
-    yield from _heads(outputs)
+    yield from _heads(outputs.heads)
+    if truth is not None and outputs.heads.gt_labels is not None:
+        yield from _regions(truth, "gt_")
+        yield "gt_ent_score", outputs.heads.gt_labels.entities[0]
+        yield "gt_rel_score", _first(outputs.heads.gt_labels.predicates)
     yield from _anchor_targets(case)
     yield from _proposal_targets(case, outputs)
     for ours, theirs in LOSSES.items():
@@ -57,8 +63,9 @@ def stages(
     yield from _evaluation(case, predictions)
 
 
-def _detector(config: Config, outputs: Outputs) -> Iterator[Stage]:
-    trunk, rpn, proposals, train = outputs.trunk, outputs.rpn, outputs.proposals, config.train
+def _detector(config: Config, detection: Detection) -> Iterator[Stage]:
+    _, trunk, rpn, proposals = detection
+    train = config.train
     grid = rpn.logits.shape[:3]
     kept = kept_by_nms(
         rpn,
@@ -95,7 +102,7 @@ def _regions(regions: RegionFeatures, prefix: str) -> Iterator[Stage]:
     yield f"{prefix}fc7", regions.nodes[0]
     if regions.pairs is not None:
         # We keep pairs i <= j; the release has all N * N.
-        every = tf.reshape(regions.pair_index[0], [-1])
+        every = tf.reshape(_first(regions.pair_index), [-1])
         yield f"{prefix}pair_pool5", tf.gather(regions.pair_crops, every)
         yield f"{prefix}pair_block4", tf.gather(regions.pair_maps, every)
         yield f"{prefix}pw_fc7", _pair_features(regions)
@@ -116,23 +123,19 @@ def _graph(graph: GraphFeatures) -> Iterator[Stage]:
     yield from ((name, value[0]) for name, value in fields.items() if value is not None)
 
 
-def _heads(outputs: Outputs) -> Iterator[Stage]:
-    if outputs.labels is not None:
-        yield "ent_score", outputs.labels.entities[0]
-        yield "rel_score", outputs.labels.predicates[0]
+def _heads(heads: HeadOutputs) -> Iterator[Stage]:
+    if heads.labels is not None:
+        yield "ent_score", heads.labels.entities[0]
+        yield "rel_score", _first(heads.labels.predicates)
     for name, logits, deltas in (
-        ("gpi", outputs.role_logits, outputs.box_deltas),
-        ("baseline", outputs.baseline_role_logits, outputs.baseline_box_deltas),
+        ("gpi", heads.role_logits, heads.box_deltas),
+        ("baseline", heads.first_stage_role_logits, heads.first_stage_box_deltas),
     ):
         if logits is not None:
             yield f"cls_score_{name}", logits[0]
             yield f"cls_prob_{name}", tf.nn.softmax(logits[0])
             yield f"cls_pred_{name}", tf.argmax(logits[0], -1)
-            yield f"pred_bbox_{name}", deltas[0]
-    if outputs.gt_regions is not None and outputs.gt_labels is not None:
-        yield from _regions(outputs.gt_regions, "gt_")
-        yield "gt_ent_score", outputs.gt_labels.entities[0]
-        yield "gt_rel_score", outputs.gt_labels.predicates[0]
+            yield f"pred_bbox_{name}", _first(deltas)
 
 
 def _anchor_targets(case: Case) -> Iterator[Stage]:
@@ -154,7 +157,7 @@ def _proposal_targets(case: Case, outputs: Outputs) -> Iterator[Stage]:
     targets = targets_of(outputs, case.batch, case.config)
     weights = tf.repeat(targets.box_weight[0][:, None], 4, 1)
     fields = {
-        "rois": _behind_image(outputs.proposals.boxes[0]),
+        "rois": _behind_image(outputs.detection.proposals.boxes[0]),
         "labels": targets.roles[0][..., None],
         "labels_mask": targets.match_kind[0],
         "labels_expand_mask": targets.role_weights[0],
@@ -177,7 +180,7 @@ def _evaluation(case: Case, predictions: Predictions) -> Iterator[Stage]:
         record.name,
         record.queries,
         np.zeros(len(record.queries), bool),
-        predictions.role_probabilities[0].numpy(),
+        _first(predictions.role_probabilities).numpy(),
         boxes / case.size,
         gt_boxes,
         record.roles,
@@ -191,7 +194,12 @@ def _evaluation(case: Case, predictions: Predictions) -> Iterator[Stage]:
 
 def _pair_features(regions: RegionFeatures) -> Any:
     """Features [N, N, F] of the first image's pairs."""
-    return tf.gather(regions.pairs, regions.pair_index[0])
+    return tf.gather(regions.pairs, _first(regions.pair_index))
+
+
+def _first(batch: Any) -> Any:
+    """The only image's part of what this kind of file always has."""
+    return batch[0]
 
 
 def _behind_image(boxes: Any) -> Any:

@@ -12,8 +12,8 @@ from dsg.datasets.shapes.generator import make_picture
 from dsg.datasets.shapes.scene import OBJECTS
 from dsg.engine.snapshots import load_snapshot, restore
 from dsg.errors import UserError
-from dsg.models.dsg.answers import Trained, answer, load_trained
 from dsg.models.dsg.build import build_model
+from dsg.models.dsg.trained import Trained, load_trained
 from dsg.pipeline.batches import inference_batch
 from tests.small_trained import write_snapshot
 
@@ -48,7 +48,7 @@ def test_a_snapshot_carries_all_that_is_needed(snapshot: Path, trained: Trained)
 
 def test_answers_are_in_pixels_of_the_image(trained: Trained) -> None:
     image = picture(0, (192, 128))
-    found = answer(trained.model, [image], [QUERIES], trained.config)[0]
+    found = trained.ask([image], [QUERIES])[0]
     predicted = trained.model.predict_roles(inference_batch([image], [QUERIES], trained.config))
 
     boxes = predicted.boxes.numpy()[0][predicted.valid.numpy()[0]]
@@ -65,7 +65,7 @@ def test_answers_are_in_pixels_of_the_image(trained: Trained) -> None:
 
 
 def test_the_likeliest_box_comes_first(trained: Trained) -> None:
-    found = answer(trained.model, [picture(1, (96, 64))], [QUERIES], trained.config)[0]
+    found = trained.ask([picture(1, (96, 64))], [QUERIES])[0]
     for query in range(len(QUERIES)):
         for role, boxes in ((1, found.subject_boxes(query)), (2, found.object_boxes(query))):
             best = found.probabilities[query, :, role].argmax()
@@ -76,36 +76,51 @@ def test_the_likeliest_box_comes_first(trained: Trained) -> None:
 def test_images_of_several_sizes_get_what_each_gets_alone(trained: Trained) -> None:
     images = [picture(0, (192, 128)), picture(1, (96, 96)), picture(2, (100, 70))]
     queries = [QUERIES, [], QUERIES[:1]]
-    together = answer(trained.model, images, queries, trained.config)
+    together = trained.ask(images, queries)
     for image, asked, found in zip(images, queries, together):
-        alone = answer(trained.model, [image], [asked], trained.config)[0]
+        alone = trained.ask([image], [asked])[0]
         assert len(found.probabilities) == len(asked)
         np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-3)
         np.testing.assert_allclose(found.probabilities, alone.probabilities, atol=1e-4)
 
 
+def test_one_trace_answers_images_of_any_size(snapshot: Path) -> None:
+    trained = load_trained(snapshot)
+    sizes = [(192, 128), (96, 96), (100, 70)]
+    for number, size in enumerate(sizes):
+        image, queries = picture(number, size), QUERIES[:number]
+        found, untraced = (trained.ask([image], [queries], traced=traced)[0] for traced in (True, False))
+        for name in ("boxes", "proposals"):
+            np.testing.assert_allclose(getattr(found, name), getattr(untraced, name), atol=1e-3)
+        for name in ("probabilities", "entities", "predicates", "node_weights", "attention"):
+            assert getattr(found, name).dtype == np.float32
+            np.testing.assert_allclose(getattr(found, name), getattr(untraced, name), atol=1e-5)
+        np.testing.assert_allclose(found.attention.sum(axis=1), 1, rtol=1e-5)
+    assert trained._predict_one.traced.experimental_get_tracing_count() == 1
+    trained.ask([picture(0, sizes[0]), picture(1, sizes[1])], [QUERIES, []])
+    assert trained._predict_several.traced.experimental_get_tracing_count() == 1
+
+
 def test_files_are_read(trained: Trained, tmp_path: Path) -> None:
     image = picture(3, (96, 64))
     cv2.imwrite(str(tmp_path / "a.png"), image)
-    from_file, from_pixels = answer(trained.model, [tmp_path / "a.png", image], [QUERIES] * 2, trained.config)
+    from_file, from_pixels = trained.ask([tmp_path / "a.png", image], [QUERIES] * 2)
     np.testing.assert_array_equal(from_file.boxes, from_pixels.boxes)
 
 
 def test_a_scene_graph_is_decoded_where_there_are_labels(trained: Trained, tmp_path: Path) -> None:
     image = picture(4, (96, 64))
-    graph = answer(trained.model, [image], [[]], trained.config)[0].scene_graph(trained.vocabulary)
+    graph = trained.ask([image], [[]])[0].scene_graph(trained.vocabulary)
     assert graph is not None and graph.nodes and graph.nodes[0].label.replace(" ", "_") in OBJECTS
 
     without = load_trained(write_snapshot(tmp_path / "plain.npz", "VARIANT", "no_dsg"))
-    assert (
-        answer(without.model, [image], [QUERIES], without.config)[0].scene_graph(without.vocabulary) is None
-    )
+    assert without.ask([image], [QUERIES])[0].scene_graph(without.vocabulary) is None
 
 
 def test_mistakes(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="2 images, but queries for 1"):
-        answer(trained.model, [picture(0, (96, 64))] * 2, [QUERIES], trained.config)
+        trained.ask([picture(0, (96, 64))] * 2, [QUERIES])
     with pytest.raises(UserError, match="no such image"):
-        answer(trained.model, [tmp_path / "absent.png"], [QUERIES], trained.config)
+        trained.ask([tmp_path / "absent.png"], [QUERIES])
     with pytest.raises(UserError, match="no such snapshot"):
         load_trained(tmp_path / "absent.npz")
