@@ -216,13 +216,20 @@ def test_odd_image_names_inside_the_folder(tmp_path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [None, {}, {"width": 0, "height": 80}, {"width": "100", "height": 80}, [100, 80]]
+    ("size", "said"),
+    [
+        (None, "none in the metadata, and no picture to read it from"),
+        ({}, "none in the metadata, and no picture to read it from"),
+        ({"width": 0, "height": 80}, "width 0, height 80"),
+        ({"width": "wide", "height": 80}, "width 'wide', height 80"),
+        ([100, 80], "a JSON list"),
+    ],
 )
-def test_image_with_an_impossible_size(tmp_path, size: Any) -> None:
+def test_image_with_an_impossible_size(tmp_path, size: Any, said: str) -> None:
     folder = write_dataset(tmp_path / "own", test={"a.jpg": GOOD, "b.jpg": GOOD})
     write_json(folder / "test_image_metadata.json", {"a.jpg": {"width": 100, "height": 80}, "b.jpg": size})
     dataset = load_dataset(folder, "test")
-    assert dataset.skipped == {"image without a valid width and height": [("b.jpg", "")]}
+    assert dataset.skipped == {"image without a valid width and height": [("b.jpg", said)]}
 
 
 def test_images_that_ask_nothing_are_left_out_and_counted(tmp_path) -> None:

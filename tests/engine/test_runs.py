@@ -61,7 +61,7 @@ def test_resume_passes_over_damaged_files(run, caplog):
     with caplog.at_level(logging.WARNING, "dsg"):
         assert run.resume().path == run.snapshot(9)
     messages = [record.getMessage() for record in caplog.records]
-    assert "try_iter_10.npz: damaged" in messages[0] and "try_last.npz: damaged" in messages[1]
+    assert "try_iter_10.npz: damaged" in messages[0] and "try_last.npz: is an empty" in messages[1]
     assert messages[-1] == "going on from try_iter_9.npz instead"
 
 

@@ -68,7 +68,7 @@ def test_plain_numpy_opens_it(path):
         np.testing.assert_array_equal(archive["variables/rpn/bias"], VARIABLES["rpn/bias"])
 
 
-@pytest.mark.parametrize("keep", [0, 10, 300, 0.5, 0.95])
+@pytest.mark.parametrize("keep", [10, 300, 0.5, 0.95])
 def test_a_file_cut_short_is_named(path, keep):
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
@@ -93,8 +93,11 @@ def test_other_files_are_no_snapshots(tmp_path):
     np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
     with pytest.raises(UserError, match="no snapshot"):
         load_snapshot(tmp_path / "arrays.npz")
-    with pytest.raises(UserError, match="no such snapshot"):
+    with pytest.raises(UserError, match="absent.npz: no such file"):
         load_snapshot(tmp_path / "absent.npz")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    with pytest.raises(UserError, match="empty.npz: is an empty file"):
+        load_snapshot(tmp_path / "empty.npz")
 
 
 def one_line_about(path, load=load_snapshot):

@@ -173,14 +173,14 @@ def test_random_weights_where_they_are_asked_for(net: str) -> None:
 @pytest.mark.parametrize(
     ("net", "file", "message"),
     [
-        ("mini", "a.npz", "mini has no weights to start from"),
-        ("res18", "a.ckpt", "res18 starts from resnet18_trunk_imagenet.npz"),
-        ("res50", "a.npz", "res50 starts from a TensorFlow checkpoint, res50.ckpt"),
-        ("res50", "a.ckpt", "no such checkpoint"),
-        ("res18", "a.npz", "no such file of weights"),
+        ("mini", "arrays.npz", "is not a snapshot: mini has no ImageNet weights"),
+        ("res50", "arrays.npz", "res50 starts from a TensorFlow checkpoint, res50.ckpt"),
+        ("res50", "a.ckpt", "no such file"),
+        ("res18", "array.npz", "no such file; near it lies arrays.npz"),
     ],
 )
 def test_weights_of_the_wrong_kind(tmp_path: Path, net: str, file: str, message: str) -> None:
+    np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
     config = tiny_config("WEIGHTS", str(tmp_path / file), net=net, tiny=TINY)
     with pytest.raises(UserError, match=message):
         load_initial_weights(SimpleNamespace(config=config), config)
@@ -213,9 +213,9 @@ def test_archives_that_do_not_fit(model: Any, tmp_path: Path, kind: str) -> None
     ("content", "message"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
-        (b"", "not a readable archive"),
+        (b"", "an empty file"),
         (b"PK\x03\x04 and no more", "not a readable archive"),
-        (pickle.dumps({"conv1.weight": 1}), "not a readable archive"),
+        (pickle.dumps({"conv1.weight": 1}), "a pickle, which is not opened"),
     ],
 )
 def test_files_that_are_no_archive(model: Any, tmp_path: Path, content: bytes, message: str) -> None:

@@ -64,6 +64,12 @@ class Parser(argparse.ArgumentParser):
         print(f"error: {message} ({self.prog} --help tells the options)", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """As ever, but `--name=--` has the value `--`; argparse makes an empty list of it."""
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            return self._get_value(action, "--")
+        return super()._get_values(action, arg_strings)
+
     def _refuse_unknown(self, words: Sequence[str]) -> None:
         known = self._spellings
         for word in words:

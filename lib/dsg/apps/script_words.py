@@ -77,8 +77,9 @@ def usage(name: str) -> str:
     datasets = f"<dataset>: {' '.join(DATASETS)}, or a folder"
     if name == "train":
         return (
-            f"usage: train.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] {PLACES} ({gpu}; "
-            f"{datasets}; {nets}; a name such as <name>_iter_0 or dsg_pretrained: only test it)"
+            "usage: train.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] [--no-test] "
+            f"{PLACES} ({gpu}; {datasets}; {nets}; --no-test: only train; a name such as <name>_iter_0 or "
+            "dsg_pretrained: only test it)"
         )
     if name == "test":
         return (
@@ -127,14 +128,16 @@ def name_and_pairs(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _train(script: str, words: Sequence[str], place: Place) -> list[Command]:
-    options = _read(script, words, ["--name"])
+    options = _read(script, words, ["--name"], ["--no-test"])
     common, rest = _common(script, options, place)
     name, pairs = (options.name, rest) if options.name is not None else name_and_pairs(rest)
     if name is not None and (is_snapshot_name(name) or name.endswith((".npz", ".ckpt"))):
         return [["test", *common, "--snapshot", place.snapshot(name), "--set", *place.pairs(pairs)]]
     named = [*common, "--name", check_run_name("default" if name is None else name)]
     given = ["--set", *place.pairs(pairs)]
-    return [["train", *named, *given], ["test", *named, "--reuse", *given]]
+    if options.no_test:
+        return [["train", *named, *given]]
+    return [["train", *named, "--then-test", *given], ["test", *named, "--reuse", *given]]
 
 
 def _test(script: str, words: Sequence[str], place: Place) -> list[Command]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from dsg.config import Config, flatten, from_values, stored_values
 from dsg.config.pairs import parse_pairs
 from dsg.datasets import Dataset
+from dsg.datasets.content import content_of
 from dsg.engine.names import PRETRAINED, SNAPSHOT_NAME, check_run_name
 from dsg.engine.runs import Run, train_folder
 from dsg.engine.snapshots import load_meta
@@ -96,7 +97,7 @@ def result_folder(path: Path, output: Path, net: str, data: Dataset) -> Path:
 def fingerprint(config: Config, data: Dataset) -> str:
     """What results depend on, besides the snapshot."""
     return json.dumps(
-        {"config": flatten(config), "folder": str(data.folder), "images": len(data)}, sort_keys=True
+        {"config": flatten(config), "folder": str(data.folder), "data": content_of(data)}, sort_keys=True
     )
 
 

@@ -94,14 +94,13 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     from dsg.apps.snapshot_choice import is_snapshot, result_folder, snapshot_name, stored_config
     from dsg.datasets.catalogue import find_dataset
     from dsg.engine.runs import find_snapshot, train_folder
-    from dsg.engine.snapshots import load_meta
+    from dsg.engine.snapshots import load_meta, snapshot_file
     from dsg.pipeline.splits import load_examined
 
     snapshot = snapshot or BEST
     net = options.net
-    if snapshot.endswith(".npz") and not net:
-        if not os.path.isfile(snapshot):
-            raise UserError(f"{snapshot}: no such snapshot")
+    if (snapshot.endswith(".npz") or os.path.isdir(snapshot)) and not net:
+        snapshot = str(snapshot_file(Path(snapshot)))
         net = load_meta(Path(snapshot)).net
         options = argparse.Namespace(**{**vars(options), "net": net, "no_cfg": True})
     demand_net(options)

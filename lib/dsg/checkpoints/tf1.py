@@ -9,7 +9,7 @@ line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class LoadReport:
     missing: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     bookkeeping: int = 0
+    notes: list[str] = field(default_factory=list)  # more that is to be said
 
     def __str__(self) -> str:
         if not (self.matched or self.missing or self.unused):
@@ -52,6 +53,7 @@ class LoadReport:
             if names:
                 more = f" and {len(names) - 5} more" if len(names) > 5 else ""
                 text += f"\n  {title}: {', '.join(names[:5])}{more}"
+        text += "".join(f"\n  {note}" for note in self.notes)
         return text
 
 
@@ -95,6 +97,23 @@ def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
     return report
 
 
+def is_released(prefix: str | Path) -> bool:
+    """Whether a checkpoint is one of the release's, rather than slim's of a trunk alone."""
+    return any(name.startswith("gpi/") for name in open_checkpoint(prefix).get_variable_to_shape_map())
+
+
+def read_released(prefix: str | Path, backbone: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of a released checkpoint's variables that have one of our `names`.
+
+    Raises:
+        UserError: it is of another backbone, damaged or no checkpoint.
+    """
+    reader = open_checkpoint(prefix)
+    shapes = reader.get_variable_to_shape_map()
+    theirs = {name: release_name(name, backbone) or "" for name in names}
+    return {name: _value(reader, other, str(prefix)) for name, other in theirs.items() if other in shapes}
+
+
 def open_checkpoint(prefix: str | Path) -> Any:
     """A reader of the checkpoint, or a `UserError` that says why there is none."""
     prefix = Path(prefix)
@@ -120,6 +139,17 @@ def open_checkpoint(prefix: str | Path) -> Any:
         raise UserError(f"{prefix}: not a readable TensorFlow checkpoint ({reason})") from error
 
 
+def _value(reader: Any, name: str, source: str) -> np.ndarray:
+    """A variable of a checkpoint."""
+    try:
+        value: np.ndarray = reader.get_tensor(name)
+    except READ_ERRORS as error:
+        raise UserError(f"{source}: {name} cannot be read, the file is damaged or cut short") from error
+    if value.dtype.kind != "f":
+        raise UserError(f"{source}: {name} holds {value.dtype}, not floating point numbers")
+    return value
+
+
 def _fill(
     model: Any,
     reader: Any,
@@ -142,12 +172,7 @@ def _fill(
                 f"{source}: {theirs} has shape {list(shapes[theirs])}, "
                 f"the model's {name} has {list(variable.shape)}; another network or vocabulary"
             )
-        try:
-            value = reader.get_tensor(theirs)
-        except READ_ERRORS as error:
-            raise UserError(f"{source}: {theirs} cannot be read, the file is damaged or cut short") from error
-        if value.dtype.kind != "f":
-            raise UserError(f"{source}: {theirs} holds {value.dtype}, not floating point numbers")
+        value = _value(reader, theirs, source)
         used.add(theirs)
         report.matched.append(name)
         values.append((variable, adapt(name, value)))

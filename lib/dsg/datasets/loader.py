@@ -64,7 +64,8 @@ def load_dataset(
 
     Raises:
         UserError: the data set or a file of it is missing or not of the format; more than half of the
-            relationships make no sense; no image is left; an argument has an unknown value.
+            relationships make no sense, or of the boxes are smaller than a pixel, or leave their images; no
+            image is left; an argument has an unknown value.
 
     Example:
         >>> dataset = load_dataset("data/demo", "test")
@@ -105,8 +106,8 @@ def load_dataset(
         keep_self,
         exact_boxes,
     )
-    source.check(len(records))
-    return Dataset(label, split, folder, source.vocabulary, records, source.skipped)
+    source.check(looked, len(records))
+    return Dataset(label, split, folder, source.vocabulary, records, source.skipped, source.notes(split))
 
 
 def _first_draws(table: Table, images: np.ndarray) -> np.ndarray:

@@ -66,6 +66,7 @@ class Dataset:
     skipped: dict[str, list[tuple[str, str]]] = field(
         default_factory=dict
     )  # reason -> (image, detail) of each case
+    notes: tuple[str, ...] = ()  # what else is to be said of its files
 
     def __len__(self) -> int:
         return len(self.records)
@@ -81,6 +82,7 @@ class Dataset:
             f" and {mirrored:,} mirrored" if mirrored else ""
         )
         lines = [f"{self.name} {self.split}: {images}, {queries:,} queries ({self.folder})"]
+        lines += [f"  {note}" for note in self.notes]
         for reason, cases in self.skipped.items():
             named = "; ".join(f"{image}: {detail}" if detail else image for image, detail in cases[:examples])
             more = f"; and {len(cases) - examples:,} more" if len(cases) > examples else ""

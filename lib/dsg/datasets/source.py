@@ -10,13 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from dsg.datasets.catalogue import LEADS_OUT, Entry, ImageFolders, leads_out
-from dsg.datasets.formats.referring import annotation_file, metadata_file, read_vocabulary
+from dsg.datasets.formats.referring import (
+    ANNOTATIONS,
+    annotation_file,
+    metadata_file,
+    read_metadata,
+    read_vocabulary,
+    size_text,
+    unused_files,
+)
+from dsg.datasets.picture_size import PictureSizes
+from dsg.datasets.plausibility import BoxTally
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.splits import dsg_split, rr_split
 from dsg.datasets.table.cache import load_table
+from dsg.datasets.table.counting import rows_of
 from dsg.errors import UserError
 
 BAD_RECORDS = ("category out of range", "predicate out of range", "box inverted", "box outside the image")
+
+UNSIZED, UNANNOTATED = "image without a size", "size without annotations"
+BOX_ORDER = "[ymin, ymax, xmin, xmax]"
 
 Skipped = dict[str, list[tuple[str, str]]]
 
@@ -38,8 +52,12 @@ class Source:
         file_split = split if own else "train"
         self.file = annotation_file(folder, file_split)
         self.vocabulary = _vocabulary(label, folder, entry)
-        self.table = load_table(folder, file_split, self.vocabulary, on_bad_record == "keep", cache)
         self.images = ImageFolders(folder, entry, file_split)
+        self._pictures = PictureSizes(self.images.path)
+        self.table = load_table(
+            folder, file_split, self.vocabulary, on_bad_record == "keep", cache, self._pictures
+        )
+        self._folder, self._split, self._file_split = folder, split, file_split
         names = self.table.names
         self.outside = np.fromiter(map(leads_out, names), bool, len(names))  # [I]
         self.valid = (self.table.sizes > 0).all(axis=1) & ~self.outside  # [I]
@@ -48,9 +66,9 @@ class Source:
         self.relationships = 0
         self._strict = on_bad_record == "error"
         for name in self.table.unsized:
-            self.skip("image without a size", name, f"not in {metadata_file(folder, file_split).name}")
+            self.skip(UNSIZED, name, f"not in {metadata_file(folder, file_split).name}")
         for name in self.table.unannotated:
-            self.skip("size without annotations", name, f"not in {self.file.name}", sound=True)
+            self.skip(UNANNOTATED, name, f"not in {self.file.name}", sound=True)
 
     def skip(self, reason: str, image: str, detail: str = "", sound: bool = False) -> None:
         """Counts what is left out; `sound` where it is no mistake."""
@@ -73,13 +91,16 @@ class Source:
         noted[[*self.table.reports, *self.table.faults]] = True
         if asked:
             noted |= ~self.asks
+        shown = False
         for image in images[noted[images]].tolist():
             name = self.table.names[image]
             if self.outside[image]:
                 self.skip(LEADS_OUT, name)
                 continue
             if not self.valid[image]:
-                self.skip("image without a valid width and height", name)
+                detail = "" if shown else self._size_text(name)
+                shown = True
+                self.skip("image without a valid width and height", name, detail)
                 continue
             if image in self.table.faults:
                 raise UserError(f"{self.file}{self.table.faults[image]}")
@@ -87,6 +108,9 @@ class Source:
                 self.skip(reason, name, f"relationship {position}: {detail}")
             if asked and not self.asks[image]:
                 self.note_silent(image)
+
+    def _size_text(self, image: str) -> str:
+        return size_text(read_metadata(self._folder, self._file_split).get(image))
 
     def note_silent(self, image: int) -> None:
         """Counts an image that asks nothing."""
@@ -96,8 +120,24 @@ class Source:
             detail = "no relationship between two entities"
             self.skip("image without a query", self.table.names[image], detail, sound=True)
 
-    def check(self, chosen: int) -> None:
-        """Refuses what is too broken to work with: faulty relationships, or no image chosen."""
+    def notes(self, split: str) -> tuple[str, ...]:
+        """What is to be said of the files that were read."""
+        notes = []
+        if self.file.name != ANNOTATIONS.format(self._file_split):
+            notes.append(f"{split} is read from {self.file.name}")
+        for path in unused_files(self._folder, self._file_split):
+            notes.append(f"{path.name} is not used: {self.file.name} is there, too")
+        if self._pictures.read:
+            notes.append(f"sizes read from the pictures: {self._pictures.read:,}")
+        return tuple(notes)
+
+    def check(self, looked: np.ndarray, chosen: int) -> None:
+        """Refuses what cannot be learned from: faulty relationships, boxes that cannot be meant, no image.
+
+        Args:
+            looked: int [N], positions in the table of the images that were looked at.
+            chosen: how many were chosen.
+        """
         bad = {reason: self.skipped[reason] for reason in BAD_RECORDS if reason in self.skipped}
         number = sum(map(len, bad.values()))
         if number > self.relationships / 2:
@@ -107,10 +147,32 @@ class Source:
                 f"{self.file}: {number} of {self.relationships} relationships make no sense, mostly {reason}"
                 f" (image {image!r}, {detail}); do annotations, metadata and vocabularies belong together?"
             )
+        tally = BoxTally(pixel=2.0)
+        rows = rows_of(self.table.entity_start[looked], self.table.entity_count[looked])
+        sizes = np.repeat(self.table.sizes[looked], self.table.entity_count[looked], axis=0)
+        tally.add(self.table.boxes[rows], sizes)
+        fault = tally.fault(BOX_ORDER)
+        if fault:
+            raise UserError(f"{self.file}: {fault}")
         if not chosen:
-            raise UserError(
-                f"{self.file}: no image with a query for this split; the file is empty or too small to split"
-            )
+            raise UserError(f"{self.file}: no image with a query for {self._split}; {self._why_none()}")
+
+    def _why_none(self) -> str:
+        """The reasons for which images were left out, with their counts."""
+        reasons = {reason: cases for reason, cases in self.skipped.items() if reason != UNANNOTATED}
+        if not reasons:
+            return "the file is empty or too small to split"
+        texts = []
+        for reason, cases in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            image, detail = cases[0]
+            texts.append(f"{reason}: {len(cases):,} ({image!r}{f': {detail}' if detail else ''})")
+        if LEADS_OUT in reasons:
+            texts.append("names are relative to the folder of the images")
+        elif UNSIZED in reasons:
+            other = {Path(name).stem: name for name in self.table.unannotated}
+            meant = other.get(Path(reasons[UNSIZED][0][0]).stem)
+            texts += [f"the metadata call it {meant!r}, names must be equal"] if meant else []
+        return "; ".join(texts)
 
 
 def rr_images(source: Source, split: str, cut: bool, limit: int | None) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from dsg.errors import UserError
+from dsg.runtime.weight_files import PRETRAINED
 
-PRETRAINED = "dsg_pretrained"
 SNAPSHOT_NAME = re.compile(r"(?P<run>.+)_(iter_\d+|last)")
 
 
@@ -22,7 +22,8 @@ def check_run_name(name: str) -> str:
     Raises:
         UserError: it is empty, leads elsewhere, looks like an option, or is that of a snapshot.
     """
-    if not name or name != Path(name).name or name.startswith((".", "-")):
+    plain = name.strip() == name and name == Path(name).name and name.isprintable()
+    if not name or not plain or name.startswith((".", "-")):
         raise UserError(f"{name!r} cannot be the name of a run: give a plain name without '/' or leading '-'")
     if is_snapshot_name(name):
         raise UserError(f"{name!r} is a snapshot's name; to train, give a run's name, such as default")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dsg.config import Config, flatten, stored_values
 from dsg.datasets import Dataset
+from dsg.datasets.content import changes, content_of
 from dsg.engine.runs import Run
 from dsg.engine.snapshots import Snapshot, check_vocabulary
 from dsg.engine.state import TrainState
@@ -36,13 +37,22 @@ FREE_OPTIONS = {
 }
 
 
-def describe(config: Config, dataset: Dataset, images_per_step: int) -> dict[str, Any]:
-    """What a snapshot says of its run from the first step to the last: fields of `Meta`."""
+def describe(
+    config: Config, dataset: Dataset, images_per_step: int, validation: Dataset | None = None
+) -> dict[str, Any]:
+    """What a snapshot says of its run from the first step to the last: fields of `Meta`.
+
+    Args:
+        dataset: what is learned from.
+        validation: what the best snapshot is chosen by.
+    """
+    splits = {"training": dataset, **({"validation": validation} if validation is not None else {})}
     return {
         "net": config.net,
         "seed": config.rng_seed,
         "config": _plain(config),
         "dataset": dataset.name,
+        "data": {name: content_of(split) for name, split in splits.items()},
         "records": len(dataset),
         "images_per_step": images_per_step,
         "objects": list(dataset.vocabulary.objects),
@@ -82,11 +92,24 @@ def check_same_run(saved: Snapshot, about: dict[str, Any], free_options: Collect
         differences.append(
             f"a step took {meta.images_per_step} images on all GPUs, would take {about['images_per_step']}"
         )
+    data = changed_data(meta.data, about["data"])
+    if data and not differences:
+        raise UserError(
+            f"{path.parent}: the data have changed since this run began ({data}): put the earlier "
+            "annotations back to resume it, or give another name to start a new run"
+        )
+    differences += [f"the data have changed: {data}"] if data else []
     if differences:
         raise UserError(
             f"{path.parent}: this run began with other options or data ({some_of(differences)}): give the "
             "same ones to resume it, or another name to start a new run"
         )
+
+
+def changed_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of the data differs, in words; empty where nothing does, as far as older snapshots tell."""
+    parts = {name: changes(before.get(name) or {}, content) for name, content in now.items()}
+    return "; ".join(f"{', '.join(found)} of {name}" for name, found in parts.items() if found)
 
 
 def state_of(saved: Snapshot, run: Run) -> TrainState:

@@ -22,6 +22,7 @@ from dsg.engine.names import PRETRAINED, SNAPSHOT_NAME, check_run_name
 from dsg.engine.snapshots import Meta, Snapshot, load_meta, load_snapshot
 from dsg.errors import UserError
 from dsg.runtime.locks import locked
+from dsg.runtime.weight_files import CHECKPOINT_PART, best_snapshot, find_weights
 
 LOG = logging.getLogger("dsg")
 
@@ -142,7 +143,8 @@ class Run:
             return snapshot
         if paths:
             raise UserError(
-                f"{self.folder}: none of its {len(paths)} snapshots can be read; delete them to begin anew"
+                f"{self.folder}: none of its {len(paths)} snapshots can be read; give another name, or "
+                "move them away to begin again"
             )
         return None
 
@@ -153,9 +155,10 @@ def train_folder(output: Path, net: str, dataset: str) -> Path:
 
 
 def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Path) -> Path:
-    """The file that a snapshot's name means: `<name>_iter_N` of a run, a path, or `dsg_pretrained`.
+    """The file that a snapshot's name means: `<name>_iter_N` of a run, a run's name or folder for its best
+    one, a path, or `dsg_pretrained`.
 
-    A TensorFlow 1 checkpoint is named by its prefix, without `.index` and `.data-...`.
+    A TensorFlow 1 checkpoint is named by any of its files, or by their prefix, which is what comes back.
 
     Raises:
         UserError: where there is none, with those that there are.
@@ -174,6 +177,11 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
             folder,
         ]
         places = [place / f"{PRETRAINED}.ckpt" for place in folders]
+    if text != PRETRAINED and text:
+        if CHECKPOINT_PART.fullmatch(Path(text).name):
+            return find_weights(Path(text)).path
+        runs = [Path(text), *([folder / text] if Path(text).name == text else [])]
+        places += [path for path in map(best_snapshot, filter(os.path.isdir, runs)) if path is not None]
     for place in places:
         if place.name and any(os.path.isfile(file) for file in (place, f"{place}.index")):
             return place

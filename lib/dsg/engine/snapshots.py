@@ -21,7 +21,7 @@ import numpy as np
 from dsg.errors import UserError, some_of
 from dsg.runtime.arrays import DAMAGE, open_archive, read_array, reason_of
 from dsg.runtime.files import replacing
-from dsg.runtime.foreign import foreign_file
+from dsg.runtime.weight_files import CHECKPOINT, PRETRAINED, find_weights, foreign_format
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
@@ -53,6 +53,7 @@ class Meta:
     config: dict[str, Any] = field(default_factory=dict)  # every option by upper-case name
     dataset: str = ""
     records: int = 0  # of the training split
+    data: dict[str, Any] = field(default_factory=dict)  # by split, checksums of what its records say
     images_per_step: int = 0  # on all devices together
     objects: list[str] = field(default_factory=list)
     predicates: list[str] = field(default_factory=list)
@@ -90,13 +91,14 @@ def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, 
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """Read a snapshot and check it is whole.
+    """Read a snapshot and check it is whole. The path may be that of a run's folder, for its best one.
 
     Raises:
         UserError: where the file is absent, cut short, damaged or something else than a snapshot.
     """
     variables: dict[str, np.ndarray] = {}
     slots: dict[str, np.ndarray] = {}
+    path = snapshot_file(path)
     with _reading(path) as archive:
         meta = _read_meta(path, archive)
         for entry in archive.namelist():
@@ -108,14 +110,41 @@ def load_snapshot(path: Path) -> Snapshot:
     return Snapshot(path, variables, slots, meta)
 
 
+def holds_snapshot(path: Path) -> bool:
+    """Whether an archive is a snapshot rather than one of arrays alone, as far as it can be read."""
+    try:
+        with open_archive(path) as archive:
+            return META + ".npy" in archive.namelist()
+    except DAMAGE:
+        return False
+
+
 def load_meta(path: Path) -> Meta:
     """Only the description of a snapshot, quickly: whether the arrays are whole is not checked.
 
     Raises:
         UserError: where the file is absent, or its description damaged or of other types than `Meta`.
     """
+    path = snapshot_file(path)
     with _reading(path) as archive:
         return _read_meta(path, archive)
+
+
+def snapshot_file(path: Path) -> Path:
+    """The file of a snapshot: the path itself, or the best one of the run whose folder it is.
+
+    Raises:
+        UserError: it is something else, which the message names, or absent.
+    """
+    if path.is_file() and not foreign_format(path):
+        return path
+    found = find_weights(path)
+    if found.kind == CHECKPOINT:
+        raise UserError(
+            f"{path}: a TensorFlow 1 checkpoint, no snapshot (.npz); WEIGHTS FILE starts training from it, "
+            f"and {PRETRAINED} is tested by its name"
+        )
+    return found.path
 
 
 def assign(path: Path, kind: str, saved: Mapping[str, np.ndarray], wanted: Mapping[str, Any]) -> None:
@@ -189,9 +218,9 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such snapshot") from None
     except DAMAGE as error:
-        reason = foreign_file(path) or reason_of(error)
         raise UserError(
-            f"{path}: damaged, cut short or no snapshot ({reason}); take another one, or delete it"
+            f"{path}: damaged, cut short or no snapshot ({reason_of(error)}); take another one of the run, "
+            "or copy it again from where it came"
         ) from error
 
 

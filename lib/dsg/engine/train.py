@@ -84,7 +84,7 @@ def train(
         strategy = strategy or tf.distribute.get_strategy()
         warn_of_slow_precision("TRAIN.PRECISION", config.train.precision)
         images_per_step = config.train.ims_per_batch * strategy.num_replicas_in_sync
-        about = describe(config, training, images_per_step)
+        about = describe(config, training, images_per_step, validation)
         saved = run.resume()
         if saved is not None:
             check_same_run(saved, about, task.free_options)

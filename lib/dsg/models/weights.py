@@ -1,4 +1,5 @@
-"""Where a new training run takes its trunk from: ImageNet weights by the place they are kept in, or by name.
+"""What a new training run starts from: ImageNet weights of its trunk by the place they are kept in, or what
+WEIGHTS names: such weights, a snapshot, or the released checkpoint.
 
 res50, res101 and res152 read slim's TensorFlow 1 checkpoints, res18 an archive of folded kernels; mini learns
 from random weights. Files come from outside: archives are read without pickle, names and shapes are checked,
@@ -13,26 +14,34 @@ from typing import Any
 
 import numpy as np
 
-from dsg.checkpoints.tf1 import LoadReport, load_imagenet_checkpoint
+from dsg.checkpoints.tf1 import LoadReport, is_released, load_imagenet_checkpoint, read_released
 from dsg.config import Config
+from dsg.datasets.records import Vocabulary
 from dsg.datasets.remedies import fetch_command
+from dsg.engine.snapshots import holds_snapshot, load_snapshot
 from dsg.errors import UserError
+from dsg.models.fine_tuning import CATEGORIES, PREDICATES, start_from, words_of
 from dsg.nets.backbones import BACKBONES, FOLDED, Backbone, InitialWeights
 from dsg.runtime.arrays import DAMAGE, read_arrays, reason_of
-from dsg.runtime.foreign import foreign_file
+from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT, PRETRAINED, find_weights, is_checkpoint
 
 NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
-ARCHIVE = ".npz"
 
 
-def load_initial_weights(model: Any, config: Config, folder: str | Path = "data") -> LoadReport:
-    """Fills the trunk of a new model with the weights that `config.weights` names, or with those kept for
+def load_initial_weights(
+    model: Any, config: Config, folder: str | Path = "data", vocabulary: Vocabulary | None = None
+) -> LoadReport:
+    """Fills a new model with what `config.weights` names, or its trunk with the weights kept for
     `config.backbone`.
+
+    Of a snapshot all is taken that has the model's names and shapes, rows and columns of words by word, and
+    never the optimiser's state (`dsg.models.fine_tuning`).
 
     Args:
         model: a `DSG` of `config`.
         config: BACKBONE, WEIGHTS, DATA.DIR and the RESNET.* options about ImageNet weights.
         folder: holds `imagenet_weights/`, searched before DATA.DIR.
+        vocabulary: of the model, for snapshots.
 
     Returns:
         What was filled; a report without names where weights stay random (mini, or WEIGHTS none).
@@ -44,15 +53,26 @@ def load_initial_weights(model: Any, config: Config, folder: str | Path = "data"
     kept = BACKBONES[name].weights
     if config.weights.lower() == NO_WEIGHTS or (kept is None and not config.weights):
         return LoadReport(f"{name} starts from random weights")
-    if kept is None:
-        raise UserError(f"WEIGHTS {config.weights}: {name} has no weights to start from; leave WEIGHTS out")
-    path = Path(config.weights) if config.weights else _kept_weights(config, kept, Path(folder))
+    if config.weights:
+        found = find_weights(_named(config, Path(folder)))
+        words = vocabulary or Vocabulary((), ())
+        if found.kind == ARCHIVE and holds_snapshot(found.path):
+            return _start_from_snapshot(model, found.path, words)
+        if found.kind == CHECKPOINT and is_released(found.path):
+            return _start_from_released(model, found.path, words)
+        if kept is None:
+            todo = f"{name} has no ImageNet weights; WEIGHTS takes a snapshot, or leave it out"
+            raise UserError(f"{found.path}: is not a snapshot: {todo}")
+        path = found.path
+    else:
+        assert kept is not None
+        path = _kept_weights(config, kept, Path(folder))
     file = Path(kept.files[0]).name
     if kept.kind == FOLDED:
-        if path.suffix != ARCHIVE:
+        if path.suffix != ".npz":
             raise UserError(f"{path}: {name} starts from {file}, not from a TensorFlow checkpoint")
         return _load_folded(model, path, BACKBONES[name])
-    if path.suffix == ARCHIVE:
+    if path.suffix == ".npz":
         raise UserError(f"{path}: {name} starts from a TensorFlow checkpoint, {file}, not an archive")
     return load_imagenet_checkpoint(model, path)
 
@@ -72,6 +92,35 @@ def resnet18_name(name: str) -> str | None:
         return None
     layer = "downsample.0" if unit[3] == "shortcut" else unit[3]
     return f"layer{unit[1]}.{unit[2]}.{layer}.{leaf}"
+
+
+def _named(config: Config, folder: Path) -> Path:
+    """What WEIGHTS names: a path, or the released checkpoint wherever it is kept."""
+    if config.weights != PRETRAINED:
+        return Path(config.weights)
+    places = [root / "pretrained" / f"{PRETRAINED}.ckpt" for root in (Path(config.data.dir), folder)]
+    return next((place for place in places if is_checkpoint(place)), places[0])
+
+
+def _start_from_snapshot(model: Any, path: Path, vocabulary: Vocabulary) -> LoadReport:
+    snapshot = load_snapshot(path)
+    trained = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
+    sizes = {CATEGORIES: len(trained.objects), PREDICATES: len(trained.predicates)}
+    words = words_of(vocabulary, trained, sizes)
+    try:
+        return start_from(model, str(path), snapshot.variables, words)
+    except UserError as error:
+        raise UserError(f"{error} ({snapshot.meta.net}, here {model.config.net})") from None
+
+
+def _start_from_released(model: Any, prefix: Path, vocabulary: Vocabulary) -> LoadReport:
+    """From the released checkpoint, which names no words: label layers of as many are the same."""
+    trained = read_released(prefix, model.config.backbone, list(model.named_variables()))
+    sizes = {
+        kind: len(trained[name]) if name in trained else 0
+        for kind, name in ((CATEGORIES, "labels/entities/bias"), (PREDICATES, "labels/predicates/0/bias"))
+    }
+    return start_from(model, str(prefix), trained, words_of(vocabulary, None, sizes))
 
 
 def _kept_weights(config: Config, kept: InitialWeights, folder: Path) -> Path:
@@ -134,5 +183,6 @@ def _read_archive(path: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of weights") from None
     except DAMAGE as error:
-        reason = foreign_file(path) or reason_of(error)
-        raise UserError(f"{path}: not a readable archive of weights ({reason}); fetch it again") from error
+        raise UserError(
+            f"{path}: not a readable archive of weights ({reason_of(error)}); fetch it again"
+        ) from error

@@ -1,10 +1,11 @@
 """Images: from a file to pixels, and from pixels to the network's input. NumPy and OpenCV only, and
 Pillow for how a WebP or TIFF picture is turned.
 
-Files of any kind OpenCV knows become uint8 [H, W, 3] in B, G, R order, as the release's `cv2.imread` reads
-them: grey is repeated in the three channels, palettes are looked up, 16 bit values are cut to their upper 8,
-alpha is dropped (not composited), and pictures are turned upright as their EXIF orientation says. Unlike
-`cv2.imread`, a truncated file is an error rather than a half grey picture.
+Files of any kind OpenCV knows, and the first picture of a GIF, become uint8 [H, W, 3] in B, G, R order, as
+the release's `cv2.imread` reads them: grey is repeated in the three channels, palettes are looked up, 16 bit
+values are cut to their upper 8, alpha is dropped (not composited), and pictures are turned upright as their
+EXIF orientation says. Unlike `cv2.imread`, a truncated file is an error rather than a half grey picture, and
+numbers with a point are scaled where they go from 0 to 1, and refused where they go beyond 255.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import numpy as np
 
 from dsg.errors import UserError
 from dsg.pipeline.orientation import is_tiff, is_webp, stated_orientation, stored_pixels, upright_pixels
+from dsg.pipeline.picture_formats import GIF, SAVE_AS, first_frame, other_format, to_8_bit
 
 PNG, JPEG, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM"  # what such files begin with
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded: a file of kilobytes can claim gigabytes of pixels."""
+DAMAGED = "the image is truncated or damaged; fetch it again"
 MAX_BYTES = 8 * MAX_PIXELS
 """Larger files are refused before they are read: that many pixels of four channels with 16 bits."""
 
@@ -56,6 +59,11 @@ def decode_image(data: bytes, path: str | Path, *, upright: bool = True) -> np.n
         raise UserError(
             f"{path}: {width} x {height} pixels are more than {MAX_PIXELS // 10**6} million; shrink the image"
         )
+    if data.startswith(GIF):
+        frame = first_frame(data)
+        if frame is None:
+            raise UserError(f"{path}: {DAMAGED}")
+        return frame
     if data.startswith(PNG) and not _has_last_chunk(data):
         raise UserError(f"{path}: the image file is truncated; fetch it again")
     webp = is_webp(data)  # which only the newest OpenCV turns
@@ -63,14 +71,14 @@ def decode_image(data: bytes, path: str | Path, *, upright: bool = True) -> np.n
     if webp or not upright:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image = _eight_bits(data, path) if is_tiff(data) else None
+        if image is None:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:  # sizes beyond OpenCV's own limit, and the like
         raise UserError(f"{path}: cannot be decoded ({' '.join(str(error.err).split())})") from error
     if image is None or image.size == 0:
-        known = data.startswith((PNG, JPEG))
-        raise UserError(
-            f"{path}: {'the image is truncated or damaged; fetch it again' if known else 'not an image'}"
-        )
+        known = data.startswith((PNG, JPEG)) or is_tiff(data)
+        raise UserError(f"{path}: {DAMAGED if known else other_format(data) or 'not an image'}")
     if webp and upright:
         return upright_pixels(image, stated_orientation(data))
     if is_tiff(data) and not upright:  # OpenCV turns it whatever the flags say
@@ -144,6 +152,23 @@ def stated_size(data: bytes) -> tuple[int, int]:
     if is_webp(data) and len(data) >= 30:
         return _webp_size(data)
     return _jpeg_size(data) if data.startswith(JPEG) else (0, 0)
+
+
+def _eight_bits(data: bytes, path: str | Path) -> np.ndarray | None:
+    """A TIFF picture of other numbers than those of 8 or 16 bits, of which OpenCV makes what it likes; None
+    for all others.
+    """
+    unchanged = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if unchanged is None or unchanged.dtype in (np.uint8, np.uint16):
+        return None
+    pixels = to_8_bit(unchanged)
+    if pixels is None:
+        kind = "floating point numbers" if unchanged.dtype.kind == "f" else f"{unchanged.dtype} numbers"
+        raise UserError(
+            f"{path}: holds {kind} from {unchanged.min():g} to {unchanged.max():g}, neither from 0 to 1 nor "
+            f"from 0 to 255; {SAVE_AS}"
+        )
+    return pixels
 
 
 def _has_last_chunk(png: bytes) -> bool:

@@ -8,6 +8,7 @@ import contextlib
 import math
 import re
 import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,10 +21,10 @@ NUMBERS = "biuf"
 """NumPy's kinds of real numbers: bool, whole, unsigned, floating point."""
 DAMAGE = (
     *(OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError),
-    *(MemoryError, struct.error, zipfile.BadZipFile, zlib.error),
+    *(MemoryError, struct.error, zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError),
 )
 """What reading a file can raise that only looks like an archive of arrays; an encrypted or a strangely packed
-one raises RuntimeErrors."""
+one raises RuntimeErrors, a header that is no Python SyntaxErrors and TokenErrors."""
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How NumPy packs; other ways inflate a few bytes to any size at once."""
 HEADER = re.compile(

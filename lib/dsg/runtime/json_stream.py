@@ -110,7 +110,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             member for member in members(archive, path, Limits()) if member.name.lower().endswith(".json")
         ]
         if len(found) != 1:
-            raise UserError(f"{path}: holds {len(found)} JSON files where one is expected")
+            names = f" ({', '.join(member.name for member in found[:3])})" if found else ""
+            raise UserError(f"{path}: holds {len(found)} JSON files{names} where one is expected")
         with read(archive, found[0]) as content:
             yield content
 

@@ -19,6 +19,15 @@ NOISE = (
     "oneDNN custom operations are on",
     "oneDNN supports DT_INT32 only",
     "NodeDef mentions attribute use_unbounded_threadpool",
+    # libjpeg, libpng and libtiff about files that are damaged, which we name ourselves
+    "Corrupt JPEG data",
+    "Premature end of JPEG file",
+    "libpng warning",
+    "libpng error",
+    "TIFFFetch",
+    "TIFFRead",
+    "TIFFFillStrip",
+    "OpenCV TIFF",
 )
 
 
@@ -28,6 +37,7 @@ def without_noise() -> Iterator[None]:
 
     The filter is a process of its own, so that the last words of a crash get through.
     """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # read when OpenCV is loaded
     sys.stderr.flush()
     terminal = os.dup(2)
     patterns = [part for text in NOISE for part in ("-e", text)]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from dsg.runtime.files import write_bytes
-from dsg.visualize.figure import load_matplotlib
+from dsg.visualize.fonts import dejavu, font_file, shown
 
 Colour = tuple[int, int, int]
 
@@ -36,20 +36,24 @@ def ink(ground: Colour) -> Colour:
     return BLACK if 0.3 * red + 0.59 * green + 0.11 * blue > 135 else WHITE
 
 
+def _font(text: str, size: int, bold: bool):  # noqa: ANN202 - a Pillow font, imported late
+    """The font of a text that `shown` gave."""
+    return _opened_font(font_file(text, bold), size)
+
+
 @functools.cache
-def _font(size: int, bold: bool):  # noqa: ANN202 - a Pillow font, imported late
-    """DejaVu Sans, which every matplotlib carries."""
+def _opened_font(path: Path, size: int):  # noqa: ANN202
     from PIL import ImageFont
 
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(load_matplotlib().get_data_path(), "fonts", "ttf", name)), size)
+    return ImageFont.truetype(str(path), size)
 
 
 def text_size(text: str, size: int = FONT_SIZE, bold: bool = False) -> tuple[int, int]:
     """Width and height in pixels that a line of text takes; the height is the same for every text."""
-    font = _font(size, bold)
-    ascent, descent = font.getmetrics()
-    return int(np.ceil(font.getlength(text))), ascent + descent
+    text = shown(text)
+    # The height is DejaVu's whatever the text, so that lines of text stand alike.
+    ascent, descent = _opened_font(dejavu(bold), size).getmetrics()
+    return int(np.ceil(_font(text, size, bold).getlength(text))), ascent + descent
 
 
 def draw_text(
@@ -63,6 +67,7 @@ def draw_text(
     """Write one line of text with its upper left corner at (x, y); what lies outside the image is cut off."""
     from PIL import Image, ImageDraw
 
+    text = shown(text)
     width, height = text_size(text, size, bold)
     x, y = round(corner[0]), round(corner[1])
     left, top = max(x, 0), max(y, 0)
@@ -70,7 +75,10 @@ def draw_text(
     if left >= right or top >= bottom:
         return
     stencil = Image.new("L", (width, height), 0)
-    ImageDraw.Draw(stencil).text((0, 0), text, fill=255, font=_font(size, bold))
+    font = _font(text, size, bold)
+    ascent = _opened_font(dejavu(bold), size).getmetrics()[0]
+    lift = min(0, ascent - font.getmetrics()[0])  # letters of another font stand on the same line
+    ImageDraw.Draw(stencil).text((0, lift), text, fill=255, font=font)
     alpha = np.asarray(stencil, np.float32)[top - y : bottom - y, left - x : right - x, None] / 255
     region = image[top:bottom, left:right]
     region[:] = np.rint(region * (1 - alpha) + np.asarray(colour, np.float32) * alpha).astype(np.uint8)

@@ -34,6 +34,7 @@ from dsg.visualize.canvas import (
     Colour,
 )
 from dsg.visualize.figure import new_figure
+from dsg.visualize.fonts import families, shown
 
 Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoch
 
@@ -194,9 +195,23 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 
 
 def plain_text(text: str) -> str:
-    """A name from outside as matplotlib shows it letter by letter: dollars begin no formula, and what is no
-    Unicode becomes a question mark."""
-    return text.replace("$", r"\$").encode("utf-8", "replace").decode("utf-8")
+    """A name from outside as matplotlib shows it letter by letter: dollars begin no formula, and what no font
+    has is a number (`shown`)."""
+    return shown(text).replace("$", r"\$").encode("utf-8", "replace").decode("utf-8")
+
+
+def _choose_fonts(figure: Any) -> None:
+    """Give the texts of a figure the fonts that have their letters."""
+    from matplotlib.text import Text
+
+    ticks = [
+        label for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels()
+    ]
+    texts = [*figure.findobj(Text), *ticks]
+    fonts = families(text.get_text() for text in texts)
+    if len(fonts) > 1:
+        for text in texts:
+            text.set_fontfamily(fonts)
 
 
 def save_figure(canvas: Any, path: Path) -> None:
@@ -206,5 +221,6 @@ def save_figure(canvas: Any, path: Path) -> None:
         UserError: when it cannot be written.
     """
     file = io.BytesIO()
+    _choose_fonts(canvas.figure)
     canvas.print_png(file)
     write_bytes(path, file.getvalue(), "the picture", make_folder=True)

@@ -254,7 +254,8 @@ def test_faulty_boxes(write, tmp_path, change, message):
     ("name", "content", "message"),
     [
         ("r.json", [[1, 2]], r"relation 0: not \[subject, predicate, object\]"),
-        ("r.json", [[1, 2, 3]], "is not the id of an annotation"),
+        ("r.json", [[1, 2, 3]], "relation 0: the predicate is 2, not a name"),
+        ("r.json", [[1, "on", None]], "relation 0: the 'object' is null"),
         ("r.json", {"a": 1}, "a JSON object, not a list of relations"),
         ("r.csv", "a,b\n1,2\n", "line 1: the columns subject, predicate, object"),
         (
@@ -351,7 +352,7 @@ def test_validation_images_get_files_of_their_own(files, write, tmp_path):
 
 def test_a_list_that_matches_nothing_is_refused(files, write, tmp_path):
     rule = make_rule(write("t", "1\n"), write("v", "nowhere\n"), None, 0, 0)
-    with pytest.raises(UserError, match="no image for validation"):
+    with pytest.raises(UserError, match="--validation-ids .*v: 1 of 1 images do not occur: 'nowhere'"):
         convert_coco(*files, tmp_path / "out", Options(rule=rule))
     assert not (tmp_path / "out").exists()
 

@@ -13,6 +13,7 @@ import numpy as np
 from dsg.datasets import ImageRecord
 from dsg.errors import UserError
 from dsg.pipeline.images import read_image
+from dsg.pipeline.picture_formats import pictures_in
 
 LOG = logging.getLogger("dsg")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -30,7 +31,8 @@ class Scene:
 
 
 def image_files(paths: Sequence[Path]) -> list[Path]:
-    """The files of `paths`, and the images in those of them that are folders, by name.
+    """The files of `paths`, and the images in those of them that are folders, by name. Pictures of formats
+    that are not read are counted.
 
     Raises:
         UserError: a folder has no image, or cannot be read.
@@ -40,12 +42,13 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        try:
-            inside = sorted(child for child in path.iterdir() if child.suffix.lower() in ENDINGS)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+        inside, others = pictures_in(path, ENDINGS)
         if not inside:
-            raise UserError(f"{path}: no image in this folder ({', '.join(ENDINGS)})")
+            raise UserError(
+                f"{path}: no image in this folder ({', '.join(ENDINGS)}){'; ' * bool(others)}{others}"
+            )
+        if others:
+            LOG.warning("%s: %s", path, others)
         files += inside
     return files
 

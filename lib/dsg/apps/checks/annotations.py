@@ -11,9 +11,19 @@ from typing import Any
 
 from dsg.apps.checks.findings import LEFT_OUT, NOTE, UNUSABLE, Findings
 from dsg.apps.checks.salvage import numbered_vocabulary, readable_annotations
-from dsg.datasets.catalogue import LEADS_OUT, Entry, leads_out
-from dsg.datasets.formats.referring import annotation_file, metadata_file, read_names, read_sizes
+from dsg.datasets.catalogue import LEADS_OUT, Entry, ImageFolders, leads_out
+from dsg.datasets.formats.referring import (
+    ANNOTATIONS,
+    annotation_file,
+    metadata_file,
+    read_metadata,
+    read_names,
+    read_sizes,
+    size_text,
+    unused_files,
+)
 from dsg.datasets.formats.relationships import json_kind, sound_relationships
+from dsg.datasets.picture_size import PictureSizes
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 
@@ -50,7 +60,9 @@ def check_vocabulary(
     return Vocabulary(objects or numbered.objects, predicates or numbered.predicates), False
 
 
-def check_split(folder: Path, split: str, vocabulary: Vocabulary, findings: Findings) -> frozenset[str]:
+def check_split(
+    folder: Path, entry: Entry | None, split: str, vocabulary: Vocabulary, findings: Findings
+) -> frozenset[str]:
     """Looks through annotations and sizes of a split, as far as they can be read.
 
     Returns:
@@ -59,12 +71,29 @@ def check_split(folder: Path, split: str, vocabulary: Vocabulary, findings: Find
     annotations, metadata = annotation_file(folder, split), metadata_file(folder, split)
     relationships, whole = _read_relationships(folder, split, findings)
     sizes: dict[str, Size | None] = {}
+    pictures = PictureSizes(ImageFolders(folder, entry, split).path)
+    for path in unused_files(folder, split):
+        findings.add(NOTE, "a file that is not used", path.name, detail=f"{annotations.name} is there, too")
+    if annotations.name != ANNOTATIONS.format(split):
+        findings.add(NOTE, "a split under another word", annotations.name, detail=f"used for {split}")
     try:
-        sizes = read_sizes(folder, split)
+        sizes = read_sizes(folder, split, pictures)
     except UserError as error:
         findings.add(UNUSABLE, "a file cannot be used", metadata.name, detail=_short(error))
     else:
-        _check_sizes(relationships, sizes, annotations.name, metadata.name, findings, whole)
+        _check_sizes(
+            read_metadata(folder, split),
+            relationships,
+            sizes,
+            annotations.name,
+            metadata.name,
+            findings,
+            whole,
+        )
+    if pictures.read:
+        findings.add(
+            NOTE, "sizes that are read from the pictures", metadata.name, detail=f"{pictures.read:,} of them"
+        )
     for image, found in relationships.items():
         if leads_out(image):
             findings.add(LEFT_OUT, LEADS_OUT, annotations.name, image)
@@ -86,6 +115,7 @@ def _read_relationships(folder: Path, split: str, findings: Findings) -> tuple[R
 
 
 def _check_sizes(
+    entries: Mapping[str, Any],
     relationships: Relationships,
     sizes: Mapping[str, Size | None],
     annotations: str,
@@ -97,7 +127,7 @@ def _check_sizes(
         if image not in sizes:
             findings.add(LEFT_OUT, "image without a size", annotations, image, detail=f"not in {metadata}")
         elif sizes[image] is None:
-            detail = "width and height must be positive whole numbers"
+            detail = f"{size_text(entries.get(image))}; they are positive whole numbers"
             findings.add(LEFT_OUT, "image without a valid size", metadata, image, detail=detail)
     for image in sizes:
         if whole and image not in relationships:

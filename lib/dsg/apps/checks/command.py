@@ -107,7 +107,7 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
     findings = Findings()
     files = [split for split in SPLITS if file_split(folder, split) == split]
     vocabulary, named = check_vocabulary(folder, entry, files, findings)
-    names = {split: check_split(folder, split, vocabulary, findings) for split in files}
+    names = {split: check_split(folder, entry, split, vocabulary, findings) for split in files}
     _check_leaks(names, findings)
     datasets: dict[str, Dataset] = {}
     pictures: dict[str, list[Picture]] = {}

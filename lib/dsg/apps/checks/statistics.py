@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dsg.datasets import Dataset, ambiguous
+from dsg.datasets.plausibility import BoxTally
 
 PERCENTILES = (5, 25, 50, 75, 95)
 
@@ -28,6 +29,7 @@ class Statistics:
     both: int  # queries in which one box is subject and object
     sides: np.ndarray = field(repr=False)  # float [boxes]: root of the share of the image that a box covers
     pixels: np.ndarray = field(repr=False)  # float [boxes]: root of the area in pixels
+    leaving: float  # share of the boxes that leave their image
 
     @property
     def queries(self) -> int:
@@ -54,6 +56,7 @@ class Statistics:
             "ambiguous queries, %": round(100 * self.ambiguous_share, 1),
             "queries with several answers, %": round(100 * self.several / max(self.queries, 1), 1),
             "queries, a box is subject and object, %": round(100 * self.both / max(self.queries, 1), 1),
+            "boxes that leave their image, %": round(100 * self.leaving, 1),
             "categories used": int((self.categories > 0).sum()),
             "predicates used": int((self.predicates > 0).sum()),
             **{
@@ -73,7 +76,7 @@ def statistics_of(dataset: Dataset) -> Statistics:
     categories, predicates = np.zeros(entities, np.int64), np.zeros(relations, np.int64)
     unclear = np.zeros(relations, np.int64)
     relationships = several = both = 0
-    sides, pixels = [np.zeros(0)], [np.zeros(0)]
+    sides, pixels, tally = [np.zeros(0)], [np.zeros(0)], BoxTally()
     for record in records:
         categories += np.bincount(record.entities, minlength=entities)
         predicates += np.bincount(record.queries[:, 1], minlength=relations)
@@ -84,6 +87,7 @@ def statistics_of(dataset: Dataset) -> Statistics:
         both += int((record.subject_masks & record.object_masks).any(axis=1).sum())
         area = np.prod(np.maximum(record.boxes[:, 2:] - record.boxes[:, :2], 0), axis=1, dtype=np.float64)
         pixels.append(np.sqrt(area))
+        tally.add(record.boxes, np.array([record.width, record.height]))
         sides.append(np.sqrt(area / (record.width * record.height)))
     return Statistics(
         dataset.split,
@@ -98,6 +102,7 @@ def statistics_of(dataset: Dataset) -> Statistics:
         both,
         np.concatenate(sides),
         np.concatenate(pixels),
+        tally.leaving / max(tally.boxes, 1),
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from dsg.apps.bundled import snapshot_or_bundled
 from dsg.apps.parser import Parser
 from dsg.errors import UserError
+from dsg.runtime.words import COMMAS
 
 
 def add_arguments(parser: Parser) -> None:
@@ -73,5 +74,5 @@ def told_apart(words: Sequence[str]) -> tuple[list[Path], list[str]]:
         >>> told_apart(["a.jpg", "man, riding, horse"])
         ([PosixPath('a.jpg')], ['man, riding, horse'])
     """
-    queries = [word for word in words if "," in word and not os.path.exists(word)]
+    queries = [word for word in words if COMMAS.search(word) and not os.path.exists(word)]
     return [Path(word) for word in words if word not in queries], queries

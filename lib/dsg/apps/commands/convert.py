@@ -16,7 +16,7 @@ from dsg.apps.parser import Parser
 
 FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subject, predicate, object (ids of
 annotations, and a name between them), or a JSON list of such objects, or of triples [12, "on", 15]; `-`: the
-entry `relationships` of the file of boxes."""
+entry `relationships` of the file of boxes; `spatial`: computed from the boxes (docs/your-own-data.md)."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -24,7 +24,9 @@ def add_arguments(parser: Parser) -> None:
     formats = parser.add_subparsers(dest="format", required=True, metavar="coco|visualgenome")
     coco = formats.add_parser("coco", description=FORMATS, help="COCO-style boxes, and relations")
     coco.add_argument("boxes", type=Path, metavar="BOXES", help="JSON with images, annotations, categories")
-    coco.add_argument("relations", metavar="RELATIONS", help="CSV or JSON, or - (see above)")
+    where = "CSV or JSON, or -, or spatial (see above)"
+    coco.add_argument("relations", nargs="?", default="", metavar="RELATIONS", help=where)
+    coco.add_argument("--relations", dest="named", default="", metavar="RELATIONS", help="the same by name")
     coco.add_argument("--test-boxes", type=Path, metavar="FILE", help="a second file of boxes, for testing")
     coco.add_argument("--test-relations", type=Path, metavar="FILE", help="the relations of those")
     _add_common(coco)
@@ -39,6 +41,12 @@ def add_arguments(parser: Parser) -> None:
     )
     genome.add_argument(
         "--names", choices=("name", "synset"), default="name", help="categories are names or WordNet synsets"
+    )
+    genome.add_argument(
+        "--predicate-names", choices=("name", "synset"), default="name", help="the same for predicates"
+    )
+    genome.add_argument(
+        "--strict", action="store_true", help="with --names synset: leave out what has no synset"
     )
     _add_common(genome)
 
@@ -63,15 +71,20 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     only = "; images of no list are left out"
     parser.add_argument("--train-ids", type=Path, metavar="FILE", help=ids.format("training") + only)
     parser.add_argument("--images", type=Path, metavar="DIR", help="where the images lie: a link is made")
+    parser.add_argument(
+        "--allow-unknown", action="store_true", help="lists may name what does not occur (it is counted)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an earlier conversion")
 
 
 def run(given: argparse.Namespace) -> None:
     """Convert, and tell what came out."""
+    from dsg.apps.convert.coco import SPATIAL
     from dsg.apps.convert.command import Options, convert_coco, convert_visual_genome
     from dsg.apps.convert.splits import make_rule
     from dsg.apps.convert.visual_genome import VisualGenomeSource
     from dsg.apps.convert.vocabulary import read_aliases, read_choice
+    from dsg.errors import UserError
     from dsg.runtime.paths import expanded
 
     options = Options(
@@ -82,15 +95,23 @@ def run(given: argparse.Namespace) -> None:
         rule=make_rule(given.test_ids, given.validation_ids, given.train_ids, given.test_share, given.seed),
         images=expanded(given.images) if given.images else None,
         force=given.force,
+        allow_unknown=given.allow_unknown,
     )
     folder = expanded(given.folder)
     if given.format == "coco":
-        relations = None if given.relations == "-" else Path(given.relations)
+        named = [text for text in (given.relations, given.named) if text]
+        if len(named) != 1:
+            raise UserError("name the relations once: a CSV or JSON file, - or spatial")
+        relations = {"-": None, SPATIAL: SPATIAL}.get(named[0], Path(named[0]))
         account = convert_coco(
             given.boxes, relations, folder, options, given.test_boxes, given.test_relations
         )
     else:
-        source = VisualGenomeSource(given.relationships, given.image_data, given.objects, given.names)
+        source = VisualGenomeSource(
+            *(given.relationships, given.image_data, given.objects, given.names),
+            predicate_names=given.predicate_names,
+            strict=given.strict,
+        )
         account = convert_visual_genome(source, folder, options)
     print("\n".join(account.lines()))
     print(f"{folder}: written; next: dsg check {folder}")

@@ -37,6 +37,9 @@ def add_arguments(parser: Parser) -> None:
         metavar=("FEWEST", "MOST"),
         help="in an image (default: 3 7)",
     )
+    parser.add_argument(
+        "--palette", choices=("clevr", "other"), default="clevr", help="colours: CLEVR's, or eight others"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other images")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a processor)")
     parser.add_argument(
@@ -58,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
             workers=options.workers,
             objects=tuple(options.objects),
             force=options.force,
+            palette=options.palette,
         )
     except KeyboardInterrupt:
         print(f"{options.folder}: nothing was changed", file=sys.stderr)

@@ -39,6 +39,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--epochs", old=("--iters",), default="", metavar="N", help="epochs to train (TRAIN.EPOCHS)"
     )
+    parser.add_argument(
+        "--then-test", action="store_true", help="see first that there is a split to test on afterwards"
+    )
     parser.add_argument("--check", action="store_true", help="only check the options")
 
 
@@ -56,9 +59,11 @@ def run(options: argparse.Namespace) -> None:
     _generate_if_absent(meaning.dataset, meaning.data_dir)
 
     from dsg.engine.runs import Run
-    from dsg.pipeline.splits import load_splits
+    from dsg.pipeline.splits import load_examined, load_splits
 
     config = meaning.config
+    if options.then_test:
+        load_examined(config, meaning.dataset, "test")
     training, validation = load_splits(config, meaning.dataset, (meaning.split, validation_split))
     training_run = Run.of(Path(options.output), meaning.net, training.name, options.name)
     training_run.make_folder()

@@ -1,27 +1,34 @@
 """COCO-style boxes, and relations between them, as pictures with relationships.
 
 Boxes are a JSON object with `images` (id, file_name, width, height), `annotations` (id, image_id,
-category_id, bbox [x, y, width, height]; crowds are left out) and `categories` (id, name). Relations name two
-annotations and a predicate. They are a table (.csv or .tsv) with the columns subject, predicate, object; or a
-JSON list of such objects, or of triples [subject, predicate, object]; or the entry `relationships` of the
-file of boxes.
+category_id, bbox [x, y, width, height] or else segmentation; crowds are left out) and `categories` (id,
+name). Relations name two annotations and a predicate. They are a table (`tables`); or a JSON list of objects
+with subject, predicate, object, or of triples; or the entry `relationships` of the file of boxes; or they are
+computed from the boxes (`spatial`).
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dsg.apps.convert.records import Account, Entity, Picture
-from dsg.apps.convert.vocabulary import plain
+from dsg.apps.convert.outlines import outline_box
+from dsg.apps.convert.records import Account, Box, Entity, Picture
+from dsg.apps.convert.spatial import spatial_relations
+from dsg.apps.convert.tables import COLUMNS, read_relations
+from dsg.apps.convert.vocabulary import Aliases, plain
+from dsg.datasets.catalogue import leads_out
+from dsg.datasets.formats.relationships import LIMIT
+from dsg.datasets.picture_size import picture_size
 from dsg.errors import UserError
-from dsg.runtime.text import json_kind, read_json, read_text
+from dsg.runtime.ids import described, read_id, twice, whole_number
+from dsg.runtime.text import json_kind, parse_json, read_json, read_text
 
-KEYS = ("subject", "predicate", "object")
+SPATIAL = "spatial"
+"""In place of a file of relations: they are computed from the boxes."""
 Triple = tuple[str, str, str]  # ids of annotations as text, and the predicate's name
 
 
@@ -30,8 +37,9 @@ class CocoSource:
 
     Args:
         boxes: the COCO file.
-        relations: .csv, .tsv or JSON; None where the file of boxes has them.
+        relations: a file; None where the file of boxes has them; SPATIAL where they are computed.
         category_aliases, predicate_aliases: other spellings and what they stand for.
+        pictures: the folder of the images, for sizes that the file lacks.
 
     Raises:
         UserError: a file cannot be used, with the place of the fault.
@@ -40,10 +48,11 @@ class CocoSource:
     def __init__(
         self,
         boxes: Path,
-        relations: Path | None,
+        relations: Path | str | None,
         account: Account,
         category_aliases: Mapping[str, str] | None = None,
         predicate_aliases: Mapping[str, str] | None = None,
+        pictures: Path | None = None,
     ) -> None:
         content = read_json(boxes)
         if not isinstance(content, dict):
@@ -51,18 +60,16 @@ class CocoSource:
                 f"{boxes}: a JSON {json_kind(content)}, not an object with images and annotations"
             )
         self.path, self._account = boxes, account
-        aliases = category_aliases or {}
-        names = {
-            _key(entry, "id", boxes, "categories", number): _text(entry, "name", boxes, "categories", number)
-            for number, entry in enumerate(_list(content, "categories", boxes))
-        }
-        self._names = {key: aliases.get(plain(name), plain(name)) for key, name in names.items()}
-        self.images = _images(_list(content, "images", boxes), boxes)
+        aliases, renamed = (Aliases.made(given) for given in (category_aliases, predicate_aliases))
+        self._names = {key: aliases.of(plain(name)) for key, name in self._read_names(content).items()}
+        self.images = self._read_images(_list(content, "images", boxes), pictures)
         self._entities, self._image_of = self._read_entities(_list(content, "annotations", boxes))
-        found = _relations(relations, content, boxes)
-        renamed = predicate_aliases or {}
-        self._relations = [(s, renamed.get(plain(p), plain(p)), o) for s, p, o in found]
-        self._relations_path = relations or boxes
+        if relations == SPATIAL:
+            found = self._computed()
+        else:
+            found = _relations(None if relations is None else Path(relations), content, boxes)
+        self._relations = [(s, renamed.of(plain(p)), o) for s, p, o in found]
+        self._relations_path = Path(relations or boxes)
 
     def categories(self) -> Counter[str]:
         """How many boxes each category has, 0 included."""
@@ -91,51 +98,96 @@ class CocoSource:
         for key, (file, width, height) in self.images.items():
             yield Picture(key, file, width, height, found.get(key, []), split)
 
+    def _computed(self) -> list[Triple]:
+        """Relations of all pairs of boxes of an image."""
+        by_image: dict[str, list[str]] = {}
+        for key, image in self._image_of.items():
+            by_image.setdefault(image, []).append(key)
+        return [
+            (keys[first], predicate, keys[other])
+            for keys in by_image.values()
+            for first, predicate, other in spatial_relations([self._entities[key] for key in keys])
+        ]
+
+    def _read_names(self, content: dict[str, Any]) -> dict[str, str]:
+        """The categories' names by id."""
+        names: dict[str, str] = {}
+        for number, entry in enumerate(_list(content, "categories", self.path)):
+            place = f"{self.path}: categories, entry {number}"
+            key, name = read_id(entry, "id", place), _text(entry, "name", place)
+            if key in names:
+                raise twice(f"{self.path}: categories", key, repr(names[key]), repr(name))
+            names[key] = name
+        return names
+
+    def _read_images(self, entries: list[Any], folder: Path | None) -> dict[str, tuple[str, int, int]]:
+        """File name, width and height by id; sizes that are not stated are read from the pictures."""
+        result: dict[str, tuple[str, int, int]] = {}
+        measured = 0
+        for number, entry in enumerate(entries):
+            place = f"{self.path}: images, entry {number}"
+            key = read_id(entry, "id", place)
+            place, file = f"{place} (id {key})", _text(entry, "file_name", place)
+            if key in result:
+                raise twice(f"{self.path}: images", key, repr(result[key][0]), repr(file))
+            size = _stated_size(entry, place)
+            if size is None:
+                size = picture_size(folder / file) if folder is not None and not leads_out(file) else None
+                if size is None:
+                    todo = "no such picture there" if folder else "--images DIR reads them from the pictures"
+                    raise UserError(f"{place}: no width and height; {todo}")
+                measured += 1
+            result[key] = file, *size
+        if measured:
+            self._account.notes.append(f"{measured:,} sizes of images read from the pictures")
+        return result
+
     def _read_entities(self, annotations: list[Any]) -> tuple[dict[str, Entity], dict[str, str]]:
         entities: dict[str, Entity] = {}
         image_of: dict[str, str] = {}
+        outlines = 0
         for number, entry in enumerate(annotations):
-            key = _key(entry, "id", self.path, "annotations", number)
-            image = _key(entry, "image_id", self.path, "annotations", number)
-            category = _key(entry, "category_id", self.path, "annotations", number)
-            place = f"{self.path}: annotations, entry {number} (id {key})"
+            place = f"{self.path}: annotations, entry {number}"
+            key, image, category = (read_id(entry, name, place) for name in ("id", "image_id", "category_id"))
+            place = f"{place} (id {key})"
             if category not in self._names:
                 raise UserError(f"{place}: category {category} is not among the categories")
             if key in entities:
                 raise UserError(f"{place}: this id is there twice; relations need ids of their own")
-            box = entry.get("bbox")
-            if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
-                raise UserError(f"{place}: the bbox is {box!r}, not [x, y, width, height]")
+            given = entry.get("bbox")
+            box = _corners(given)
+            if box is None and not given:
+                box = outline_box(entry.get("segmentation"))
+                outlines += box is not None
+            if box is None:
+                raise UserError(f"{place}: the bbox is {given!r}, not [x, y, width, height]")
             if entry.get("iscrowd"):
                 self._account.skip("crowd", place.rpartition(": ")[2])
             elif image not in self.images:
                 self._account.skip("box of an unknown image", place.rpartition(": ")[2])
             else:
-                x, y, width, height = box
-                entities[key] = Entity(self._names[category], (x, y, x + width, y + height))
+                entities[key] = Entity(self._names[category], box)
                 image_of[key] = image
+        if outlines:
+            self._account.notes.append(f"{outlines:,} boxes from outlines (segmentation), which have no bbox")
         return entities, image_of
-
-
-def _images(entries: list[Any], path: Path) -> dict[str, tuple[str, int, int]]:
-    result = {}
-    for number, entry in enumerate(entries):
-        key = _key(entry, "id", path, "images", number)
-        width, height = entry.get("width"), entry.get("height")
-        if not (_is_number(width) and _is_number(height) and width > 0 and height > 0):
-            raise UserError(f"{path}: images, entry {number} (id {key}): no valid width and height")
-        result[key] = _text(entry, "file_name", path, "images", number), int(width), int(height)
-    return result
 
 
 def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[Triple]:
     if path is None:
         if not isinstance(content.get("relationships"), list):
-            raise UserError(f"{boxes}: has no list `relationships`; name a file of relations")
+            raise UserError(
+                f"{boxes}: has no list `relationships`; name a file of relations, or `{SPATIAL}` to "
+                "have them computed from the boxes"
+            )
         return [_triple(item, boxes, number) for number, item in enumerate(content["relationships"])]
-    if path.suffix.lower() in (".csv", ".tsv"):
-        return _read_csv(path)
-    items = read_json(path)
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if file.read(4) == b"PK\3\4":
+            raise UserError(f"{path}: a spreadsheet or an archive; save the table of relations as CSV")
+    text = read_text(path)
+    if not text.lstrip().startswith(("[", "{")):
+        return [(_id_of(s), p, _id_of(o)) for s, p, o in read_relations(text, path)]
+    items = parse_json(text, path)
     if isinstance(items, dict) and isinstance(items.get("relationships"), list):
         items = items["relationships"]
     if not isinstance(items, list):
@@ -143,39 +195,19 @@ def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[
     return [_triple(item, path, number) for number, item in enumerate(items)]
 
 
-def _read_csv(path: Path) -> list[Triple]:
-    """Relations of a table whose columns are parted by commas, semicolons or tabs, whichever its first line
-    has."""
-    text = read_text(path)
-    heading = text.partition("\n")[0]
-    parting = max(",;\t", key=heading.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=parting, skipinitialspace=True)
-    result = []
-    try:
-        if not set(KEYS) <= set(reader.fieldnames or ()):
-            raise UserError(
-                f"{path}: line 1: the columns subject, predicate, object are expected, not {heading[:80]!r}"
-            )
-        for row in reader:
-            if any(not (row[key] or "").strip() for key in KEYS):
-                raise UserError(f"{path}: line {reader.line_num}: subject, predicate or object is missing")
-            result.append((row["subject"].strip(), row["predicate"], row["object"].strip()))
-    except csv.Error as error:
-        raise UserError(f"{path}: line {reader.line_num}: {error}; is a quote not closed?") from error
-    return result
+def _id_of(text: str) -> str:
+    """The id in a cell of a table, without the point that programs give to whole numbers."""
+    return read_id({"id": text}, "id", "")
 
 
 def _triple(item: Any, path: Path, number: int) -> Triple:
-    values = [item.get(key, item.get(f"{key}_id")) for key in KEYS] if isinstance(item, dict) else item
+    values = [item.get(key, item.get(f"{key}_id")) for key in COLUMNS] if isinstance(item, dict) else item
     if not (isinstance(values, list) and len(values) == 3):
         raise UserError(f"{path}: relation {number}: not [subject, predicate, object]")
-    subject, predicate, other = values
-    if not isinstance(predicate, str) or not all(isinstance(v, (int, str)) for v in (subject, other)):
-        raise UserError(
-            f"{path}: relation {number}: {values!r} is not the id of an annotation, the name of a predicate, "
-            "the id of an annotation"
-        )
-    return str(subject), predicate, str(other)
+    place, entry = f"{path}: relation {number}", dict(zip(COLUMNS, values))
+    if not isinstance(values[1], str):
+        raise UserError(f"{place}: the predicate is {described(values[1])}, not a name")
+    return read_id(entry, "subject", place), values[1], read_id(entry, "object", place)
 
 
 def _list(content: dict[str, Any], key: str, path: Path) -> list[Any]:
@@ -184,17 +216,34 @@ def _list(content: dict[str, Any], key: str, path: Path) -> list[Any]:
     return list(content[key])
 
 
-def _key(entry: Any, name: str, path: Path, group: str, number: int) -> str:
-    if not isinstance(entry, dict) or not isinstance(entry.get(name), (int, str)):
-        raise UserError(f"{path}: {group}, entry {number}: has no {name!r}")
-    return str(entry[name])
-
-
-def _text(entry: dict[str, Any], name: str, path: Path, group: str, number: int) -> str:
+def _text(entry: dict[str, Any], name: str, place: str) -> str:
     if not isinstance(entry.get(name), str) or not entry[name]:
-        raise UserError(f"{path}: {group}, entry {number}: has no {name!r}")
+        raise UserError(f"{place}: has no {name!r}")
     return str(entry[name])
+
+
+def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
+    """Width and height of an image; None where neither is stated.
+
+    Raises:
+        UserError: they are no positive whole numbers.
+    """
+    if entry.get("width") is None and entry.get("height") is None:
+        return None
+    width, height = (whole_number(entry.get(side)) for side in ("width", "height"))
+    if width is None or height is None or not (0 < width < LIMIT and 0 < height < LIMIT):
+        shown = f"{described(entry.get('width'))} and {described(entry.get('height'))}"
+        raise UserError(f"{place}: no valid width and height ({shown})")
+    return width, height
+
+
+def _corners(box: Any) -> Box | None:
+    """x1 y1 x2 y2 of a bbox [x, y, width, height]; None where it is none."""
+    if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
+        return None
+    x, y, width, height = box
+    return x, y, x + width, y + height
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LIMIT

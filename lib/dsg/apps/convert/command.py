@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dsg.apps.convert.coco import CocoSource
+from dsg.apps.convert.coco import SPATIAL, CocoSource
 from dsg.apps.convert.records import Account, Picture
 from dsg.apps.convert.splits import SplitRule
 from dsg.apps.convert.visual_genome import VisualGenomeSource
-from dsg.apps.convert.vocabulary import Choice
+from dsg.apps.convert.vocabulary import Aliases, Choice
 from dsg.apps.convert.writer import check_link, link_images, write_dataset
 from dsg.errors import UserError
 
@@ -21,25 +21,40 @@ class Options:
 
     categories: Choice = Choice()
     predicates: Choice = Choice()
-    category_aliases: Mapping[str, str] = field(default_factory=dict)
-    predicate_aliases: Mapping[str, str] = field(default_factory=dict)
+    category_aliases: Mapping[str, str] = field(default_factory=Aliases)
+    predicate_aliases: Mapping[str, str] = field(default_factory=Aliases)
     rule: SplitRule = SplitRule(test_share=0.1)
     images: Path | None = None
     force: bool = False
+    allow_unknown: bool = False  # lists may name what does not occur: it is said
+
+    def vocabularies(
+        self, categories: Mapping[str, int], predicates: Mapping[str, int], account: Account
+    ) -> tuple[list[str], list[str]]:
+        """The names that are kept, by what there is to learn from."""
+        notes = account.notes if self.allow_unknown else None
+        chosen = (
+            self.categories.vocabulary(categories, "categories", notes),
+            self.predicates.vocabulary(predicates, "predicates", notes),
+        )
+        for aliases in (self.category_aliases, self.predicate_aliases):
+            account.notes += aliases.notes() if isinstance(aliases, Aliases) else []
+        return chosen
 
 
 def convert_coco(
     boxes: Path,
-    relations: Path | None,
+    relations: Path | str | None,
     folder: Path,
     options: Options,
     test_boxes: Path | None = None,
-    test_relations: Path | None = None,
+    test_relations: Path | str | None = None,
 ) -> Account:
     """A data set from COCO-style boxes and relations between them.
 
     Args:
-        boxes, relations: see `dsg.apps.convert.coco`; the images are split by `options.rule`.
+        boxes, relations: see `dsg.apps.convert.coco`; `SPATIAL` computes relations from boxes. The images are
+            split by `options.rule`.
         test_boxes, test_relations: where given, their images are for testing, those of `boxes` for training.
 
     Raises:
@@ -47,13 +62,15 @@ def convert_coco(
     """
     if options.images is not None:
         check_link(folder, options.images, "images")
-    account = Account()
-    aliases = options.category_aliases, options.predicate_aliases
-    source, rule, testing = CocoSource(boxes, relations, account, *aliases), options.rule, None
+    account = Account(order="[x, y, width, height]", source=str(boxes))
+    more = options.category_aliases, options.predicate_aliases, options.images
+    source, rule, testing = CocoSource(boxes, relations, account, *more), options.rule, None
     if test_boxes is not None:
         if rule.test:
             raise UserError("either a list of images for testing, or a file of boxes for testing, not both")
-        testing = CocoSource(test_boxes, test_relations, account, *aliases)
+        if relations == SPATIAL and test_relations is None:
+            test_relations = SPATIAL
+        testing = CocoSource(test_boxes, test_relations, account, *more)
         rule = replace(rule, test_share=0.0)
         names = {file for file, _, _ in source.images.values()}
         shared = [file for file, _, _ in testing.images.values() if file in names]
@@ -64,16 +81,18 @@ def convert_coco(
             )
     elif test_relations is not None:
         raise UserError(f"{test_relations}: relations for testing need boxes for testing (--test-boxes)")
-    # Names are chosen by what is there to learn from.
-    categories = options.categories.vocabulary(source.categories(), "categories")
-    predicates = options.predicates.vocabulary(source.predicates(), "predicates")
+    categories, predicates = options.vocabularies(source.categories(), source.predicates(), account)
 
     def pictures() -> Iterator[Picture]:
         yield from source.pictures()
         if testing is not None:
             yield from testing.pictures("test")
 
-    write_dataset(folder, pictures(), categories, predicates, rule, account, force=options.force)
+    write_dataset(
+        *(folder, pictures(), categories, predicates, rule, account),
+        force=options.force,
+        allow_unknown=options.allow_unknown,
+    )
     if options.images is not None:
         link_images(folder, options.images, "images")
     return account
@@ -87,18 +106,21 @@ def convert_visual_genome(source: VisualGenomeSource, folder: Path, options: Opt
     """
     if options.images is not None:
         check_link(folder, options.images, _image_folder(options.images))
-    account = Account()
+    account = Account(order="x, y, w, h", source=str(source.relationships))
     source = replace(
         source,
         category_aliases=options.category_aliases,
         predicate_aliases=options.predicate_aliases,
     )
     sizes = source.sizes()
-    counted = source.counts(len(sizes))
-    categories = options.categories.vocabulary(counted[0], "categories")
-    predicates = options.predicates.vocabulary(counted[1], "predicates")
+    categories, predicates = options.vocabularies(*source.counts(len(sizes)), account)
     pictures = source.pictures(sizes, account)
-    write_dataset(folder, pictures, categories, predicates, options.rule, account, force=options.force)
+    write_dataset(
+        *(folder, pictures, categories, predicates, options.rule, account),
+        force=options.force,
+        allow_unknown=options.allow_unknown,
+    )
+    account.notes += source.notes()
     if options.images is not None:
         link_images(folder, options.images, _image_folder(options.images))
     return account

@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from dsg.datasets.plausibility import BoxTally
+from dsg.errors import UserError
+
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, pixels of the original image
 
 
@@ -39,6 +42,9 @@ class Account:
     left_out: Counter[str] = field(default_factory=Counter)  # by reason
     first: dict[str, str] = field(default_factory=dict)  # reason -> an example
     notes: list[str] = field(default_factory=list)  # what the user should look at
+    boxes: BoxTally = field(default_factory=BoxTally)  # of those that are related, before they are cut
+    order: str = ""  # of the four numbers of a box in the source
+    source: str = ""  # the file that boxes come from
 
     def skip(self, reason: str, example: str) -> None:
         """Counts something that is left out."""
@@ -53,7 +59,15 @@ class Account:
         ]
         for reason, number in self.left_out.most_common():
             result.append(f"  left out, {reason}: {number:,} (the first: {self.first[reason]})")
+        if self.boxes.leaving:
+            result.append(f"  cut at the border: {self.boxes.share}, the first in {self.boxes.first}")
         return result + self.notes
+
+    def check_boxes(self) -> None:
+        """Raise `UserError` where boxes cannot be meant as they stand, see `dsg.datasets.plausibility`."""
+        fault = self.boxes.fault(self.order)
+        if fault:
+            raise UserError(f"{self.source}: {fault}")
 
 
 def clipped(box: Box, width: int, height: int) -> Box | None:

@@ -8,13 +8,36 @@ there (`writer`).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsg.apps.convert.listed import unmatched_text
 from dsg.errors import UserError
+from dsg.runtime.ids import described, whole_number
 from dsg.runtime.paths import expanded
 from dsg.runtime.text import parse_json, read_text
+
+
+@dataclass(frozen=True)
+class IdList:
+    """A list of images that an option names."""
+
+    option: str
+    path: Path
+    ids: frozenset[str]
+
+    def unknown(self, known: Collection[str]) -> str:
+        """Which of its entries are no image, in words; empty where all are.
+
+        Args:
+            known: ids and file names of all images.
+        """
+        missing = sorted(self.ids - set(known))
+        if not missing:
+            return ""
+        return f"{self.option} {self.path}: {unmatched_text(missing, len(self.ids), known, 'images')}"
 
 
 @dataclass(frozen=True)
@@ -27,6 +50,7 @@ class SplitRule:
     test_share: float = 0.0
     seed: int = 0
     names: tuple[str, ...] = field(default=("train", "test"))
+    lists: tuple[IdList, ...] = ()  # as they were given
 
     def of(self, key: str, file: str) -> str | None:
         """train, validation or test, for an image's id or file name; None where it is in no list."""
@@ -59,10 +83,9 @@ def make_rule(
     Raises:
         UserError: a list cannot be read, is empty, or shares an id with another; the share is not in 0..1.
     """
-    lists = {
-        split: _read_ids(path) if path is not None else frozenset()
-        for split, path in (("test", test_ids), ("validation", validation_ids), ("train", train_ids))
-    }
+    given = (("test", test_ids), ("validation", validation_ids), ("train", train_ids))
+    lists = {split: _read_ids(path) if path is not None else frozenset() for split, path in given}
+    named = [IdList(f"--{split}-ids", path, lists[split]) for split, path in given if path is not None]
     pairs = (("test", "validation"), ("test", "train"), ("validation", "train"))
     for first, second in pairs:
         common = sorted(lists[first] & lists[second])
@@ -73,7 +96,13 @@ def make_rule(
     names = ("train", "validation", "test") if validation_ids else ("train", "test")
     share = 0.0 if test_ids else test_share
     return SplitRule(
-        lists["test"], lists["validation"], lists["train"] if train_ids else None, share, seed, names
+        lists["test"],
+        lists["validation"],
+        lists["train"] if train_ids else None,
+        share,
+        seed,
+        names,
+        tuple(named),
     )
 
 
@@ -81,11 +110,15 @@ def _read_ids(path: Path) -> frozenset[str]:
     """Ids or file names, a line each, or as a JSON list of texts and whole numbers."""
     text = read_text(expanded(path))
     entries: list[Any] = text.splitlines()
-    if text.lstrip().startswith("["):
+    if text.lstrip().startswith(("[", "{")):
         entries = parse_json(text, path)
-        odd = [entry for entry in entries if not isinstance(entry, (str, int)) or isinstance(entry, bool)]
-        if odd:
-            raise UserError(f"{path}: {odd[0]!r} is neither the id nor the file name of an image")
+        if not isinstance(entries, list):
+            raise UserError(f"{path}: {described(entries)}, not a list of ids or file names")
+        for number, entry in enumerate(entries):
+            whole = whole_number(entry)
+            if not isinstance(entry, str) and whole is None:
+                raise UserError(f"{path}: {described(entry)} is neither the id nor the file name of an image")
+            entries[number] = entry if isinstance(entry, str) else whole
     ids = frozenset(str(entry).strip() for entry in entries) - {""}
     if not ids:
         raise UserError(f"{path}: an empty list of images; a line for each id or file name")

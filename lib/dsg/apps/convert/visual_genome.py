@@ -8,18 +8,20 @@ sizes are held in memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dsg.apps.convert.records import Account, Entity, Picture
-from dsg.apps.convert.vocabulary import plain
+from dsg.apps.convert.vocabulary import Aliases, plain
 from dsg.errors import UserError
+from dsg.runtime.ids import read_number, twice, whole_number
 from dsg.runtime.json_stream import list_elements
 from dsg.runtime.progress import Progress
 
 NAMES = ("name", "synset")
+ROLES = ("subject", "object")
 Objects = dict[int, Entity]  # by object id
 
 
@@ -37,6 +39,10 @@ class VisualGenomeSource:
     names: str = "name"
     category_aliases: Mapping[str, str] | None = None
     predicate_aliases: Mapping[str, str] | None = None
+    predicate_names: str = "name"
+    strict: bool = False  # what has no synset is left out, instead of keeping its name
+    unnamed: dict[str, int] = field(default_factory=dict)  # names without a synset that `pictures` met
+    mentions: list[int] = field(default_factory=lambda: [0])  # how many it met
 
     def sizes(self) -> dict[int, tuple[int, int]]:
         """Width and height by image id.
@@ -44,16 +50,26 @@ class VisualGenomeSource:
         Raises:
             UserError: the file is not `image_data.json`.
         """
-        result = {}
+        result: dict[int, tuple[int, int]] = {}
         for number, entry in enumerate(list_elements(self.image_data)):
-            key, width, height = (_whole(entry, name) for name in ("image_id", "width", "height"))
-            if key is None or not width or not height or width < 0 or height < 0:
-                raise UserError(
-                    f"{self.image_data}: element {number}: no image_id, width and height; "
-                    "is this image_data.json?"
-                )
+            place, sides = f"{self.image_data}: element {number}", ("width", "height")
+            width, height = (whole_number(entry.get(s)) if isinstance(entry, dict) else None for s in sides)
+            if not width or not height or width < 0 or height < 0:
+                raise UserError(f"{place}: no image_id, width and height; is this image_data.json?")
+            key = _image_id(entry, place)
+            if key in result:
+                both = (f"{size[0]} x {size[1]}" for size in (result[key], (width, height)))
+                raise twice(f"{place}: image_id", str(key), *both)
             result[key] = width, height
         return result
+
+    def notes(self) -> list[str]:
+        """What is to be said of the names, once `pictures` has gone through all."""
+        if not self.unnamed:
+            return []
+        done = "left out" if self.strict else "kept as names; --strict leaves them out"
+        number = f"{sum(self.unnamed.values()):,} of {self.mentions[0]:,}"
+        return [f"{number} names are without a synset, such as {next(iter(self.unnamed))!r}: {done}"]
 
     def counts(self, images: int) -> tuple[Counter[str], Counter[str]]:
         """How often each category and each predicate occurs.
@@ -67,12 +83,11 @@ class VisualGenomeSource:
         predicates: Counter[str] = Counter()
         with Progress("counting names, images", images) as progress:
             for number, entry in enumerate(list_elements(self.relationships)):
+                own = _own_objects(entry)
                 for relationship in _group(entry, "relationships", self.relationships, number):
                     predicates[self._predicate(relationship)] += 1
                     if self.objects is None:
-                        categories.update(
-                            self._name(relationship.get(role)) for role in ("subject", "object")
-                        )
+                        categories.update(self._name(_mention(relationship, role, own)) for role in ROLES)
                 progress.advance()
         if self.objects is not None:
             with Progress("counting objects, images", images) as progress:
@@ -90,17 +105,20 @@ class VisualGenomeSource:
         with Progress("writing images", len(sizes)) as progress:
             for number, entry in enumerate(list_elements(self.relationships, again=True)):
                 found = _group(entry, "relationships", self.relationships, number)
-                key = _whole(entry, "image_id")
+                key = _image_id(entry, f"{self.relationships}: element {number}")
                 progress.advance()
                 if key not in sizes:
                     account.skip("image not in image_data.json", str(key))
                     continue
-                assert key is not None
                 file = f"{key}.jpg"
                 known = objects.take(key) if objects is not None else {}
-                triples = []
+                own, triples = _own_objects(entry), []
                 for position, item in enumerate(found):
-                    subject, other = (self._entity(item.get(role), known) for role in ("subject", "object"))
+                    mentions = [_mention(item, role, own) for role in ROLES]
+                    if self.names == "synset" and not self._have_synsets(mentions) and self.strict:
+                        account.skip("relationship without a synset", f"{file}, relationship {position}")
+                        continue
+                    subject, other = (self._entity(mention, known) for mention in mentions)
                     predicate = self._predicate(item)
                     if subject is None or other is None or not predicate:
                         account.skip(
@@ -113,8 +131,17 @@ class VisualGenomeSource:
     def _objects_by_image(self) -> _Stream | None:
         return _Stream(self) if self.objects is not None else None
 
+    def _have_synsets(self, mentions: Sequence[Any]) -> bool:
+        """Whether all have a synset; they are counted."""
+        lacking = [item for item in mentions if isinstance(item, dict) and not _first(item.get("synsets"))]
+        self.mentions[0] += len(mentions)
+        for item in lacking:
+            name = _first(item.get("names")) or _first(item.get("name"))
+            self.unnamed[name] = self.unnamed.get(name, 0) + 1
+        return not lacking
+
     def _entity(self, item: Any, known: Objects) -> Entity | None:
-        number = _whole(item, "object_id")
+        number = whole_number(item.get("object_id")) if isinstance(item, dict) else None
         if number is not None and number in known:
             return known[number]
         name = self._name(item)
@@ -128,12 +155,13 @@ class VisualGenomeSource:
         if not isinstance(item, dict):
             return ""
         name = _first(item.get("synsets")) if self.names == "synset" else ""
-        name = plain(name or _first(item.get("names")) or _first(item.get("name")))
-        return (self.category_aliases or {}).get(name, name)
+        if not (name or (self.strict and self.names == "synset")):
+            name = _first(item.get("names")) or _first(item.get("name"))
+        return _renamed(self.category_aliases, plain(name))
 
     def _predicate(self, item: dict[str, Any]) -> str:
-        name = plain(_first(item.get("predicate")))
-        return (self.predicate_aliases or {}).get(name, name)
+        name = _first(item.get("synsets")) if self.predicate_names == "synset" else ""
+        return _renamed(self.predicate_aliases, plain(name or _first(item.get("predicate"))))
 
 
 class _Stream:
@@ -153,10 +181,8 @@ class _Stream:
             number, entry = next(self._entries, (0, None))
             if entry is None:
                 return {}
-            key = _whole(entry, "image_id")
-            if key is not None:
-                items = _group(entry, "objects", self._path, number)
-                self._waiting[key] = self._by_id(items)
+            key = _image_id(entry, f"{self._path}: element {number}")
+            self._waiting[key] = self._by_id(_group(entry, "objects", self._path, number))
         return self._waiting.pop(image)
 
     def _by_id(self, items: list[dict[str, Any]]) -> Objects:
@@ -166,8 +192,9 @@ class _Stream:
             if entity is None:
                 continue
             for number in (item.get("object_id"), *(item.get("merged_object_ids") or ())):
-                if isinstance(number, int):
-                    result.setdefault(number, entity)
+                key = whole_number(number)
+                if key is not None:
+                    result.setdefault(key, entity)
         return result
 
 
@@ -179,12 +206,30 @@ def _group(entry: Any, key: str, path: Path, number: int) -> list[dict[str, Any]
     return found
 
 
-def _whole(entry: Any, key: str) -> int | None:
-    """A whole number; in the first version of the data an image's id is called `id`."""
-    if not isinstance(entry, dict):
-        return None
-    value = entry.get(key, entry.get("id") if key == "image_id" else None)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _image_id(entry: Any, place: str) -> int:
+    """An image's id; in the first version of the data it is called `id`."""
+    old = isinstance(entry, dict) and "image_id" not in entry and "id" in entry
+    return read_number(entry, "id" if old else "image_id", place)
+
+
+def _own_objects(entry: Any) -> dict[int, Any]:
+    """The objects that an image of scene_graphs.json lists itself, by id: its relationships name them."""
+    items = entry.get("objects") if isinstance(entry, dict) else None
+    found = (item for item in items if isinstance(item, dict)) if isinstance(items, list) else ()
+    numbered = ((whole_number(item.get("object_id")), item) for item in found)
+    return {number: item for number, item in numbered if number is not None}
+
+
+def _mention(relationship: dict[str, Any], role: str, own: Mapping[int, Any]) -> Any:
+    """The subject or object of a relationship."""
+    number = whole_number(relationship.get(f"{role}_id"))
+    if role in relationship or number is None:
+        return relationship.get(role)
+    return own.get(number, {"object_id": number})
+
+
+def _renamed(aliases: Mapping[str, str] | None, name: str) -> str:
+    return aliases.of(name) if isinstance(aliases, Aliases) else (aliases or {}).get(name, name)
 
 
 def _first(value: Any) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.apps.convert.listed import unmatched, unmatched_text
 from dsg.errors import UserError
 from dsg.runtime.paths import expanded
 from dsg.runtime.text import parse_json, read_text
@@ -22,16 +23,18 @@ class Choice:
 
     most: int | None = None
     names: tuple[str, ...] | None = None
+    path: Path | None = None  # where the names were listed
 
-    def vocabulary(self, counts: Mapping[str, int], what: str) -> list[str]:
+    def vocabulary(self, counts: Mapping[str, int], what: str, notes: list[str] | None = None) -> list[str]:
         """The names in the order of their indices: as listed, else by falling frequency.
 
         Args:
             counts: how often each name occurs; names of the list may be missing.
             what: categories or predicates, for messages.
+            notes: where it is said that names of the list do not occur; None: that is an error.
 
         Raises:
-            UserError: nothing of the list occurs, or there is nothing at all.
+            UserError: names of the list do not occur, or there is nothing at all.
         """
         if self.names is not None:
             if not any(counts.get(name) for name in self.names):
@@ -39,6 +42,12 @@ class Choice:
                 raise UserError(
                     f"none of the listed {what} occurs in the annotations; frequent ones are {seen}"
                 )
+            missing = unmatched(self.names, counts)
+            if missing:
+                text = f"{self.path or 'list'}: {unmatched_text(missing, len(self.names), counts, what)}"
+                if notes is None:
+                    raise UserError(f"{text}; correct the list, or give --allow-unknown")
+                notes.append(text)
             return list(self.names)
         order = sorted(counts, key=lambda name: (-counts[name], name))
         if not order:
@@ -65,10 +74,50 @@ def read_choice(text: str, what: str) -> Choice:
     repeated = [name for name, number in Counter(names).items() if number > 1]
     if repeated:
         raise UserError(f"{path}: {repeated[0]!r} is listed twice")
-    return Choice(names=tuple(names))
+    return Choice(names=tuple(names), path=path)
 
 
-def read_aliases(path: Path) -> dict[str, str]:
+class Aliases(dict[str, str]):
+    """Other spellings and the names they stand for, with the account of those that occur."""
+
+    path: Path | None = None
+    lines: Sequence[Sequence[str]] = ()
+
+    def __init__(self, *given: Mapping[str, str]) -> None:
+        super().__init__(*given)
+        self._met: set[str] = set()
+
+    @staticmethod
+    def made(given: Mapping[str, str] | None) -> Aliases:
+        """Those that were given."""
+        return given if isinstance(given, Aliases) else Aliases(given or {})
+
+    def of(self, name: str) -> str:
+        """The name that a spelling, made plain, stands for: itself where it is not listed."""
+        if name in self:
+            self._met.add(name)
+        return self.get(name, name)
+
+    def notes(self) -> list[str]:
+        """What is to be said of the list once all names have passed."""
+        notes = []
+        unmet = [line for line in self.lines if self._met.isdisjoint(line)]
+        if unmet:
+            number = f"{len(unmet):,} of {len(self.lines):,} lines"
+            notes.append(
+                f"{self.path}: {number} have no name that occurs (the first: {', '.join(unmet[0][:3])})"
+            )
+        again = sorted({name for line in self.lines for name in line if self[name] != line[0]})
+        if again:
+            more = f" ({len(again):,} such names)" if len(again) > 1 else ""
+            notes.append(
+                f"{self.path}: {again[0]!r} is on 2 lines or more, the first counts: it becomes "
+                f"{self[again[0]]!r}{more}"
+            )
+        return notes
+
+
+def read_aliases(path: Path) -> Aliases:
     """Other spellings and the names they stand for, from a file like Visual Genome's `object_alias.txt`: on
     each line names with commas between them, the first stands for all of the line.
 
@@ -77,11 +126,14 @@ def read_aliases(path: Path) -> dict[str, str]:
     Raises:
         UserError: the file cannot be read.
     """
-    result: dict[str, str] = {}
+    result, lines = Aliases(), []
     for line in read_text(path, "no such file of aliases").splitlines():
         names = [plain(name) for name in line.split(",") if plain(name)]
+        if names:
+            lines.append(names)
         for name in names:
             result.setdefault(name, names[0])
+    result.path, result.lines = path, lines
     return result
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from dsg.apps.convert.records import Account, Entity, Picture, clipped
 from dsg.apps.convert.splits import SplitRule
-from dsg.datasets.formats.referring import annotation_file, metadata_file
+from dsg.datasets.formats.referring import ANNOTATIONS, METADATA, annotation_file, metadata_file
 from dsg.errors import UserError
 
 UNFINISHED = ".unfinished"
@@ -27,6 +29,7 @@ def write_dataset(
     account: Account,
     *,
     force: bool = False,
+    allow_unknown: bool = False,
 ) -> None:
     """Writes the files of a data set; they appear together, when all of them are complete.
 
@@ -37,9 +40,11 @@ def write_dataset(
     Args:
         account: is filled.
         force: replace the files of an earlier conversion.
+        allow_unknown: lists of images may name some that there are not.
 
     Raises:
-        UserError: the folder holds a data set already, nothing was left to write, or it cannot be written.
+        UserError: boxes cannot be meant as they stand, a list names images that there are not, the folder
+            holds a data set already, nothing was left to write, or it cannot be written.
     """
     if annotation_file(folder, "train").is_file() and not force:
         raise UserError(
@@ -52,13 +57,18 @@ def write_dataset(
         folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
-        _write_all(unfinished, pictures, categories, predicates, rule, account)
+        known = _write_all(unfinished, pictures, categories, predicates, rule, account)
+        account.check_boxes()
+        for text in filter(None, (listed.unknown(known) for listed in rule.lists)):
+            if not allow_unknown:
+                raise UserError(f"{text}; correct the list, or give --allow-unknown")
+            account.notes.append(text)
         for split in rule.names:
             if not account.images[split]:
                 raise UserError(f"{folder}: no image for {split}; {_why(account)}")
         if force:
-            for path in (annotation_file(folder, "validation"), metadata_file(folder, "validation")):
-                path.unlink(missing_ok=True)
+            for pattern in (ANNOTATIONS, METADATA):
+                (folder / pattern.format("validation")).unlink(missing_ok=True)
         for path in sorted(unfinished.iterdir()):
             os.replace(path, folder / path.name)
         complete = True
@@ -109,16 +119,23 @@ def _write_all(
     predicates: Sequence[str],
     rule: SplitRule,
     account: Account,
-) -> None:
+) -> set[str]:
+    """Writes the files to a folder.
+
+    Returns:
+        Ids and file names of all images, if there are lists of some.
+    """
     numbers = {name: index for index, name in enumerate(categories)}
     relations = {name: index for index, name in enumerate(predicates)}
     (folder / "objects.json").write_text(json.dumps(list(categories)), encoding="utf-8")
     (folder / "predicates.json").write_text(json.dumps(list(predicates)), encoding="utf-8")
     annotations = {split: _JsonObject(annotation_file(folder, split)) for split in rule.names}
     sizes = {split: _JsonObject(metadata_file(folder, split)) for split in rule.names}
+    known: set[str] = set()
     seen: dict[tuple[str, str], str] = {}  # split and file -> key; a file's name may be in both
     try:
         for picture in pictures:
+            known.update((picture.key, picture.file) if rule.lists else ())
             split = picture.split or rule.of(picture.key, picture.file)
             if split is None:
                 account.skip("image of no split", picture.file)
@@ -140,6 +157,7 @@ def _write_all(
             file.close()
     if rule.draws:
         _fill_up(folder, rule, {file: key for (_, file), key in seen.items()}, account)
+    return known
 
 
 def _fill_up(folder: Path, rule: SplitRule, keys: Mapping[str, str], account: Account) -> None:
@@ -168,6 +186,9 @@ def _relationships(
 ) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     known: set[str] = set()
+    entities = {entity for subject, _, other in picture.relationships for entity in (subject, other)}
+    boxes = np.array([entity.box for entity in entities], np.float64).reshape(-1, 4)
+    account.boxes.add(boxes, np.array([picture.width, picture.height]), picture.file)
     for subject, predicate, other in picture.relationships:
         place = f"{picture.file}: {subject.name} - {predicate} - {other.name}"
         first, second = (_mention(entity, picture, numbers) for entity in (subject, other))

@@ -24,8 +24,10 @@ from dsg.apps.serve.page import Example, build_page, import_gradio, launch_optio
 from dsg.apps.serve.service import Service
 from dsg.apps.serve.upload import ENDINGS, Limits
 from dsg.datasets import load_dataset
+from dsg.datasets.catalogue import holds_annotations
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
+from dsg.pipeline.picture_formats import pictures_in
 from dsg.runtime.devices import parse_gpus, select_devices
 
 LOG = logging.getLogger("dsg")
@@ -58,6 +60,8 @@ def serve(
     """
     parse_gpus(devices)
     load_meta(snapshot)
+    if examples is not None:
+        examples_folder(examples)
     gradio = import_gradio()
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     port = free_port(host, port)
@@ -93,9 +97,26 @@ def opened(gradio: Any, service: Service, examples: list[Example], host: str, po
                 os.environ[UPLOADS] = before
 
 
+def examples_folder(folder: Path) -> Path:
+    """The folder, where it can be one of examples.
+
+    Raises:
+        UserError: there is none, or it has neither pictures nor annotations.
+    """
+    if not folder.is_dir():
+        what = "a file; name a folder of pictures" if folder.exists() else "no such folder of examples"
+        raise UserError(f"{folder}: {what}")
+    pictures, others = pictures_in(folder, ENDINGS)
+    if not pictures and not holds_annotations(folder):
+        raise UserError(
+            f"{folder}: no picture in this folder ({', '.join(ENDINGS)}){'; ' * bool(others)}{others}"
+        )
+    return folder
+
+
 def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Example]:
     """Pictures to begin with: of an annotated folder with a query each, else of any folder."""
-    if folder is None or not folder.is_dir():
+    if folder is None:
         return []
     known = model.vocabulary
     with contextlib.suppress(UserError):
@@ -112,7 +133,9 @@ def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Exa
                 Example(record.path, _words(model, record.queries[shown_queries(record)[0]]))
                 for record in itertools.islice(usable, count)
             ]
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+    files, others = pictures_in(folder, ENDINGS)
+    if others:
+        LOG.warning("%s: %s", folder, others)
     words = (known.objects[0], known.predicates[0], known.objects[0])
     return [Example(path, words) for path in files[:count]]
 

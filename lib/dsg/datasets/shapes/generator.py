@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -26,9 +26,10 @@ import numpy as np
 from tqdm import tqdm
 
 from dsg.datasets.shapes.render import View, draw, look, visible_boxes
-from dsg.datasets.shapes.scene import OBJECTS, PREDICATES, Scene, relations, sample_scene
+from dsg.datasets.shapes.scene import PREDICATES, Scene, objects_of, recoloured, relations, sample_scene
 from dsg.errors import UserError
 
+CLEVR = "clevr"  # the palette of CLEVR's colours
 VERSION = 1  # of the pictures: raised when the same settings give other ones
 SETTINGS_FILE = "shapes.json"
 IMAGE_FOLDERS = {"train": "CLEVR_v1.0/images/train", "test": "CLEVR_v1.0/images/val"}
@@ -51,6 +52,7 @@ def generate_shapes(
     objects: tuple[int, int] = (3, 7),
     force: bool = False,
     progress: bool = True,
+    palette: str = CLEVR,
 ) -> Path:
     """Generates the data set, or finds that it is already there.
 
@@ -63,6 +65,7 @@ def generate_shapes(
         objects: smallest and largest number of solids in a picture.
         force: replace a data set that was generated with other settings.
         progress: show how far it is, and the time left.
+        palette: of the solids' colours, one of `dsg.datasets.shapes.scene.PALETTES`.
 
     Returns:
         The folder, with annotations, metadata, vocabularies, images (PNG) and the settings in shapes.json.
@@ -71,7 +74,7 @@ def generate_shapes(
         UserError: a setting makes no sense; the folder holds something else; it cannot be written.
     """
     folder = Path(folder).resolve()  # a link stays a link, and what it points to is replaced
-    settings = _settings(train, test, size, seed, objects)
+    settings = _settings(train, test, size, seed, objects, palette)
     if _is_there(folder, settings, force):
         return folder
     partial = None
@@ -102,13 +105,14 @@ def make_picture(
     """
     rng = np.random.default_rng([settings["seed"], list(IMAGE_FOLDERS).index(split), number])
     fewest, most = settings["objects"]
+    palette = settings.get("palette", CLEVR)
     for _ in range(ATTEMPTS):
         scene = sample_scene(rng, tuple(settings["size"]), (fewest, most))
         if len(scene.solids) >= fewest:
-            view = look(scene)
+            view = look(recoloured(scene, palette) if palette != CLEVR else scene)
             boxes = visible_boxes(view)
             if _all_seen(view, boxes):
-                return draw(view), _annotation(scene, boxes)
+                return draw(view), _annotation(view.scene, boxes, objects_of(palette))
     width, height = settings["size"]
     raise UserError(
         f"{fewest} to {most} objects do not fit into pictures of {width} x {height}: ask for fewer"
@@ -121,10 +125,10 @@ def _all_seen(view: View, boxes: np.ndarray) -> bool:
     return bool((view.shown >= LEAST_SHOWN).all() and (sides >= least).all())
 
 
-def _annotation(scene: Scene, boxes: np.ndarray) -> list[dict[str, Any]]:
+def _annotation(scene: Scene, boxes: np.ndarray, objects: Sequence[str]) -> list[dict[str, Any]]:
     entities = []
     for solid, (x1, y1, x2, y2) in zip(scene.solids, boxes.tolist()):
-        entities.append({"category": solid.category, "bbox": [y1, y2, x1, x2]})
+        entities.append({"category": objects.index(solid.name), "bbox": [y1, y2, x1, x2]})
     return [
         {"predicate": predicate, "subject": entities[subject], "object": entities[obj]}
         for subject, predicate, obj in relations(scene)
@@ -132,7 +136,7 @@ def _annotation(scene: Scene, boxes: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _settings(
-    train: int, test: int, size: tuple[int, int], seed: int, objects: tuple[int, int]
+    train: int, test: int, size: tuple[int, int], seed: int, objects: tuple[int, int], palette: str
 ) -> dict[str, Any]:
     if train < 1 or test < 1:
         raise UserError(f"shapes: {train} train and {test} test pictures; each split needs at least one")
@@ -151,6 +155,7 @@ def _settings(
         "size": list(size),
         "seed": seed,
         "objects": list(objects),
+        **({"palette": palette} if palette != CLEVR else {}),  # older data sets do not say theirs
     }
 
 
@@ -204,7 +209,7 @@ def _write_dataset(folder: Path, settings: dict[str, Any], workers: int, progres
         _write_json(folder / f"annotations_{split}.json", content)
         sizes = {name: {"width": width, "height": height} for name in content}
         _write_json(folder / f"{split}_image_metadata.json", sizes)
-    _write_json(folder / "objects.json", OBJECTS)
+    _write_json(folder / "objects.json", objects_of(settings.get("palette", CLEVR)))
     _write_json(folder / "predicates.json", PREDICATES)
     _write_json(folder / SETTINGS_FILE, settings)
 

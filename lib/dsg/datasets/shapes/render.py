@@ -12,10 +12,13 @@ import cv2
 import numpy as np
 
 from dsg.datasets.shapes.geometry import Vector, crossing, normals
-from dsg.datasets.shapes.scene import COLOURS, Camera, Scene, Solid, corners, project
+from dsg.datasets.shapes.scene import COLOURS, OTHER_COLOURS, Camera, Scene, Solid, corners, project
 
 GAMMA = 2.2
-ALBEDO = {name: (np.array(colour, np.float32) / 255) ** np.float32(GAMMA) for name, colour in COLOURS.items()}
+ALBEDO = {
+    name: (np.array(colour, np.float32) / 255) ** np.float32(GAMMA)
+    for name, colour in {**COLOURS, **OTHER_COLOURS}.items()
+}
 PLANE = np.array([0.47, 0.46, 0.45], np.float32)  # its colour, linear RGB
 SKY = np.array([0.05, 0.05, 0.055], np.float32)  # what metal mirrors where there is nothing
 LAMP_POWER = np.array([0.95, 0.26, 0.20], np.float32)  # key, fill, back

@@ -8,7 +8,7 @@ from the camera, as CLEVR does: not in the picture, where a far object is also a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,11 +22,29 @@ COLOURS = {
     "red": (173, 35, 35),
     "yellow": (255, 238, 51),
 }
+OTHER_COLOURS = {
+    "black": (22, 22, 22),
+    "blue": (42, 75, 215),
+    "gray": (104, 104, 104),
+    "magenta": (226, 44, 150),
+    "olive": (112, 122, 20),
+    "orange": (242, 130, 18),
+    "red": (173, 35, 35),
+    "white": (236, 236, 236),
+}
+"""Another set of colours, which shares three words with `COLOURS`."""
+PALETTES = {"clevr": COLOURS, "other": OTHER_COLOURS}
 MATERIALS = ("metal", "rubber")
 SHAPES = ("cube", "cylinder", "sphere")
-OBJECTS = tuple(
-    f"{colour}_{material}_{shape}" for colour in COLOURS for material in MATERIALS for shape in SHAPES
-)
+
+
+def objects_of(palette: str) -> tuple[str, ...]:
+    """The categories of solids in the colours of a palette."""
+    colours = PALETTES[palette]
+    return tuple(f"{colour}_{m}_{shape}" for colour in colours for m in MATERIALS for shape in SHAPES)
+
+
+OBJECTS = objects_of("clevr")
 PREDICATES = ("behind", "front", "left", "right")
 
 LARGE, SMALL = 0.78, 0.46  # radius of a sphere and of a cylinder; a cube has this half diagonal
@@ -48,9 +66,14 @@ class Solid:
     angle: float  # about the vertical, radians
 
     @property
+    def name(self) -> str:
+        """`<colour>_<material>_<shape>`."""
+        return f"{self.colour}_{self.material}_{self.shape}"
+
+    @property
     def category(self) -> int:
-        """Index of `<colour>_<material>_<shape>` in `OBJECTS`."""
-        return OBJECTS.index(f"{self.colour}_{self.material}_{self.shape}")
+        """Index of its name in `OBJECTS`."""
+        return OBJECTS.index(self.name)
 
     @property
     def half_extent(self) -> tuple[float, float]:
@@ -162,6 +185,12 @@ def _sample_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
     # The whole field stays in view whatever the aspect ratio; 3:2 pictures have the lens of CLEVR.
     focal = 35 / 32 * min(width, 1.5 * height)
     return Camera(position, right, np.cross(right, forward), forward, focal, width, height)
+
+
+def recoloured(scene: Scene, palette: str) -> Scene:
+    """The scene in the colours of another palette, each in the place of the one that stands there."""
+    other = dict(zip(COLOURS, PALETTES[palette]))
+    return replace(scene, solids=tuple(replace(solid, colour=other[solid.colour]) for solid in scene.solids))
 
 
 def _sample_palette(rng: np.random.Generator, number: int) -> list[int]:

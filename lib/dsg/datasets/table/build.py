@@ -6,7 +6,7 @@ are read from a cache in a moment; `stored` makes records of them, one by one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from dsg.datasets.records import Vocabulary
 from dsg.datasets.table.counting import count_draws, count_queries
 from dsg.errors import UserError
 
+PictureSize = Callable[[str], "tuple[int, int] | None"]
 Report = tuple[str, int, str]  # reason, position of the relationship in its image, detail
 
 
@@ -50,13 +51,20 @@ class Table:
         return {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
 
 
-def read_table(folder: Path, split: str, vocabulary: Vocabulary, keep_outside: bool) -> Table:
+def read_table(
+    folder: Path,
+    split: str,
+    vocabulary: Vocabulary,
+    keep_outside: bool,
+    picture_size: PictureSize = lambda name: None,
+) -> Table:
     """The table of a split, read from its files.
 
     Args:
         split: of the files.
         vocabulary: how many categories and predicates there are.
         keep_outside: boxes wholly outside their image are no fault.
+        picture_size: see `read_sizes`.
 
     Raises:
         UserError: a file is missing, not JSON, or not an object of the right form. A relationship that is not
@@ -65,7 +73,7 @@ def read_table(folder: Path, split: str, vocabulary: Vocabulary, keep_outside: b
     path = annotation_file(folder, split)
     annotated = iterate_annotations(folder, split)
     first = next(annotated, None)  # complains about the annotations before the metadata
-    sizes = read_sizes(folder, split)
+    sizes = read_sizes(folder, split, picture_size)
     builder = _Builder(sizes, vocabulary, keep_outside)
     for name, relationships in chain([] if first is None else [first], annotated):
         if not isinstance(relationships, list):

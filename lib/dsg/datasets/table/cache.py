@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from dsg.datasets.formats.referring import MISSING, annotation_file, metadata_file
+from dsg.datasets.picture_size import PictureSizes
 from dsg.datasets.records import Vocabulary
 from dsg.datasets.table.build import Table, read_table
 from dsg.datasets.table.soundness import is_sound
@@ -32,7 +33,7 @@ from dsg.runtime.text import unreadable
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """To be raised with every change of what the arrays mean or of what counts as a fault."""
 VARIABLE = "DSG_CACHE"
 FOLDER = ".dsg_cache"
@@ -51,6 +52,7 @@ def load_table(
     vocabulary: Vocabulary,
     keep_outside: bool,
     cache: bool | str | os.PathLike[str] = True,
+    pictures: PictureSizes | None = None,
 ) -> Table:
     """The table of a split, from its cache where there is one; otherwise from its files, and a cache is left.
 
@@ -59,14 +61,16 @@ def load_table(
         vocabulary: how many categories and predicates there are.
         keep_outside: boxes wholly outside their image are no fault.
         cache: whether to use one; or the folder of the caches, which is then used for small files, too.
+        pictures: tells sizes that the metadata lack. What depends on them is not kept: pictures change.
 
     Raises:
         UserError: see `read_table`. That a cache cannot be read or written is no error.
     """
     path = annotation_file(folder, split)
     places = cache_places(folder, path, cache)
+    pictures = pictures or PictureSizes()
     if not places:
-        return read_table(folder, split, vocabulary, keep_outside)
+        return read_table(folder, split, vocabulary, keep_outside, pictures)
     files = (path, metadata_file(folder, split))
     before = [_state(file) for file in files]
     key = _key(files, vocabulary, keep_outside)
@@ -75,8 +79,9 @@ def load_table(
         table = _load(place / name, key, vocabulary)
         if table is not None:
             return table
-    table = read_table(folder, split, vocabulary, keep_outside)
-    if [_state(file) for file in files] == before:  # else the key may be that of other contents
+    table = read_table(folder, split, vocabulary, keep_outside, pictures)
+    unchanged = [_state(file) for file in files] == before  # else the key may be that of other contents
+    if unchanged and not pictures.asked:
         _save(places, name, path.stem, key, table)
     return table
 

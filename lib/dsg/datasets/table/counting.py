@@ -11,6 +11,13 @@ LARGEST = (1 << 63) - 1  # of a code
 PIECE = 1 << 20  # relations that are counted at a time
 
 
+def rows_of(start: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Positions of `count[i]` rows from `start[i]` on, for every i in turn: int64 [sum of count]."""
+    count = count.astype(np.int64)
+    first = np.cumsum(count) - count
+    return np.arange(int(count.sum())) + np.repeat(start - first, count)
+
+
 def count_queries(
     triples: np.ndarray, rows: np.ndarray, categories: np.ndarray, entity_start: np.ndarray
 ) -> np.ndarray:

@@ -1,17 +1,18 @@
 """Queries in words, such as `red metal cube, left, blue rubber sphere`, as the integers that a model takes.
 
-Blanks, underscores, hyphens, capitals and a name's own commas make no difference; an unknown name is answered
-with names like it.
+Blanks, underscores, hyphens, capitals, a name's own commas and signs of full width make no difference; an
+unknown name is answered with names like it.
 """
 
 from __future__ import annotations
 
 import difflib
 import numbers
-import re
+import unicodedata
 from collections.abc import Sequence
 
 from dsg.errors import UserError
+from dsg.runtime.words import COMMAS, plain
 
 SUGGESTIONS = 4
 Query = tuple[int, int, int]
@@ -33,7 +34,7 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
         >>> parse_query("Cat, left of, grey dog", ["cat", "grey_dog"], ["left_of", "on"])
         (0, 0, 1)
     """
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip() for part in COMMAS.split(unicodedata.normalize("NFKC", text))]
     found = _readings(parts, objects, predicates)
     if not found:
         example = ", ".join(spoken(name) for name in (objects[0], predicates[0], objects[-1]))
@@ -89,11 +90,6 @@ def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> 
     by_spelling = {plain(other): other for other in reversed(names)}
     alike = difflib.get_close_matches(plain(name), by_spelling, n=count, cutoff=0.6)
     return (having_all or [by_spelling[key] for key in alike])[:count]
-
-
-def plain(name: str) -> str:
-    """A name without what makes no difference: lower case, one blank between its words."""
-    return " ".join(word for word in re.split(r"[\s,_-]+", name.lower()) if word)
 
 
 def spoken(name: str) -> str:

@@ -36,7 +36,7 @@ class DsgTask(ReferringTask[DSG, EvaluationResults]):
         return build_model(self._config, len(vocabulary.objects), len(vocabulary.predicates))
 
     def initial_weights(self, model: DSG, training: Dataset) -> LoadReport:
-        return load_initial_weights(model, self._config)
+        return load_initial_weights(model, self._config, vocabulary=training.vocabulary)
 
     def prepare(self, model: DSG, datasets: Sequence[Dataset], check: Check) -> None:
         pass

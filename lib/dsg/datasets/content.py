@@ -1,0 +1,74 @@
+"""What a loaded split says, as a few checksums: whether a run continues on the data that it began with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from dsg.datasets.records import Dataset, ImageRecord
+from dsg.datasets.table.counting import rows_of
+from dsg.datasets.table.stored import StoredRecords
+
+PARTS = ("images", "sizes", "boxes", "categories", "relations")
+Content = dict[str, str]
+
+
+def content_of(dataset: Dataset) -> Content:
+    """A checksum for each of `PARTS`, of the records in their order: the same for files that say the same,
+    wherever they lie and however they are written.
+    """
+    records = dataset.records
+    arrays = _of_table(records) if isinstance(records, StoredRecords) else _of_records(records)
+    return {part: _checksum(arrays[part]) for part in PARTS}
+
+
+def changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """The parts that differ; what an older snapshot does not tell counts as equal.
+
+    Example:
+        >>> changes({"images": "a", "boxes": "b"}, {"images": "a", "boxes": "c", "sizes": "d"})
+        ['boxes']
+    """
+    return [part for part in now if part in before and before[part] != now[part]]
+
+
+def _of_table(records: StoredRecords) -> dict[str, list[bytes]]:
+    """Of all records at once, without making them."""
+    table, images = records.table, records.images
+    entities = rows_of(table.entity_start[images], table.entity_count[images])
+    triples = rows_of(table.triple_start[images], table.triple_count[images])
+    names = "\0".join(table.names[image] for image in images.tolist())
+    return {
+        "images": [names.encode("utf-8", "surrogatepass"), np.asarray(records.flipped, bool).tobytes()],
+        "sizes": [_bytes(table.sizes[images], np.int64)],
+        "boxes": [_bytes(table.boxes[entities], np.float32)],
+        "categories": [
+            _bytes(table.entity_count[images], np.int64),
+            _bytes(table.categories[entities], np.int64),
+        ],
+        "relations": [_bytes(table.triple_count[images], np.int64), _bytes(table.triples[triples], np.int64)],
+    }
+
+
+def _of_records(records: Sequence[ImageRecord]) -> dict[str, list[bytes]]:
+    return {
+        "images": [f"{record.name}\0{record.flipped}".encode("utf-8", "surrogatepass") for record in records],
+        "sizes": [_bytes(np.array([record.width, record.height]), np.int64) for record in records],
+        "boxes": [_bytes(record.boxes, np.float32) for record in records],
+        "categories": [_bytes(record.entities, np.int64) for record in records],
+        "relations": [_bytes(record.triples, np.int64) for record in records],
+    }
+
+
+def _bytes(values: np.ndarray, dtype: type) -> bytes:
+    return np.ascontiguousarray(values, np.dtype(dtype).newbyteorder("<")).tobytes()
+
+
+def _checksum(pieces: Sequence[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for piece in pieces:
+        digest.update(len(piece).to_bytes(8, "little"))
+        digest.update(piece)
+    return digest.hexdigest()

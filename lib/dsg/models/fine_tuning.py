@@ -1,0 +1,139 @@
+"""A new model that starts from a trained one, of whatever vocabulary: what has its name and shape is taken,
+rows and columns that stand for words are taken by word, the rest stays as it began.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dsg.checkpoints.tf1 import LoadReport
+from dsg.datasets.records import Vocabulary
+from dsg.errors import UserError
+from dsg.runtime.words import plain
+
+CATEGORIES, PREDICATES, REST = "categories", "predicates", ""
+# Variables with an axis of words: which axis, and what stands along it in turn.
+WORD_AXES: tuple[tuple[re.Pattern[str], int, tuple[str, ...]], ...] = (
+    (re.compile(r"(gt_)?labels/entities/(kernel|bias)"), -1, (CATEGORIES,)),
+    (re.compile(r"(gt_)?labels/predicates/0/(kernel|bias)"), -1, (PREDICATES,)),
+    (re.compile(r"role_(classifier|baseline)/mlp/0/kernel"), 0, (REST, CATEGORIES, PREDICATES, CATEGORIES)),
+    (re.compile(r"query_attention/keys/\d+/0/kernel"), 0, (CATEGORIES, PREDICATES, CATEGORIES)),
+)
+SHOWN = 5
+Sizes = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Which word of the trained model each word of the new one is."""
+
+    taken: dict[str, list[tuple[int, int]]]  # by kind: (number here, number there)
+    here: Sizes
+    there: Sizes
+    new: dict[str, list[str]]  # words that the trained model does not know
+
+    def summary(self) -> str:
+        """How many words both have, and the first of the new ones."""
+        kinds = ", ".join(f"{len(self.taken[k])} of {self.here[k]} {k}" for k in (CATEGORIES, PREDICATES))
+        new = [word for words in self.new.values() for word in words]
+        more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+        return f"taken by word: {kinds}" + (f"; new: {', '.join(new[:SHOWN])}{more}" if new else "")
+
+
+def words_of(vocabulary: Vocabulary, trained: Vocabulary | None, sizes: Sizes) -> Words:
+    """The words of a vocabulary among those of a trained model.
+
+    Args:
+        trained: None where the trained model does not name its words: then those of as many are the same.
+        sizes: of the trained model's vocabulary.
+    """
+    here = {CATEGORIES: vocabulary.objects, PREDICATES: vocabulary.predicates}
+    there = {CATEGORIES: trained.objects, PREDICATES: trained.predicates} if trained else None
+    taken: dict[str, list[tuple[int, int]]] = {}
+    new: dict[str, list[str]] = {}
+    for kind, names in here.items():
+        if there is None:
+            same = len(names) == sizes[kind]
+            taken[kind] = [(number, number) for number in range(len(names) if same else 0)]
+            new[kind] = [] if same else list(names)
+            continue
+        numbers = {plain(name): number for number, name in reversed(list(enumerate(there[kind])))}
+        taken[kind] = [(n, numbers[plain(name)]) for n, name in enumerate(names) if plain(name) in numbers]
+        new[kind] = [name for name in names if plain(name) not in numbers]
+    return Words(taken, {kind: len(names) for kind, names in here.items()}, sizes, new)
+
+
+def start_from(
+    model: Any, source: str, trained: Mapping[str, np.ndarray], words: Words, fit: str = "trunk/"
+) -> LoadReport:
+    """Give a model's variables the values that a trained model has for them.
+
+    Args:
+        model: with `named_variables()`.
+        source: the trained model's file, for messages and the report.
+        trained: its variables by name.
+        words: see `words_of`.
+        fit: the beginning of the names of which half must fit.
+
+    Raises:
+        UserError: the trunk does not fit: another net.
+    """
+    report = LoadReport(source)
+    values: list[tuple[Any, np.ndarray]] = []
+    for name, variable in model.named_variables().items():
+        shape = tuple(variable.shape)
+        value = trained.get(name)
+        fitted = None if value is None else _fitted(name, value, variable, words)
+        if fitted is None:
+            other = "" if value is None else f" ({list(value.shape)} there, {list(shape)} here)"
+            report.missing.append(f"{name}{other}")
+            continue
+        values.append((variable, fitted))
+        report.matched.append(name)
+    of_trunk = [name for name in model.named_variables() if name.startswith(fit)]
+    if 2 * len(set(of_trunk) & set(report.matched)) < len(of_trunk):
+        raise UserError(f"{source}: its {fit.rstrip('/')} does not fit; it is of another network")
+    for variable, value in values:  # all or nothing
+        variable.assign(value)
+    report.unused = sorted(set(trained) - set(report.matched) - {n.partition(" ")[0] for n in report.missing})
+    report.notes.append(words.summary())
+    return report
+
+
+def _fitted(name: str, value: np.ndarray, variable: Any, words: Words) -> np.ndarray | None:
+    """What the variable becomes; None where nothing of the value fits."""
+    shape = tuple(variable.shape)
+    axis, kinds = next(
+        ((axis, kinds) for pattern, axis, kinds in WORD_AXES if pattern.fullmatch(name)), (None, ())
+    )
+    if axis is None:
+        return value if value.shape == shape else None
+    if value.ndim != len(shape):
+        return None
+    old, new = np.moveaxis(value, axis, 0), np.moveaxis(variable.numpy().copy(), axis, 0)
+    rest = len(new) - sum(words.here[kind] for kind in kinds if kind)
+    if old.shape[1:] != new.shape[1:] or len(old) != rest + sum(words.there[kind] for kind in kinds if kind):
+        return None
+    places = _places(kinds, words, rest)
+    if not places:
+        return None
+    here, there = np.array(places).T
+    new[here] = old[there]
+    return np.moveaxis(new, 0, axis)
+
+
+def _places(kinds: Sequence[str], words: Words, rest: int) -> list[tuple[int, int]]:
+    """(row here, row there) of all that is taken along an axis of words."""
+    places: list[tuple[int, int]] = []
+    here = there = 0
+    for kind in kinds:
+        taken = words.taken[kind] if kind else [(row, row) for row in range(rest)]
+        places += [(here + row, there + other) for row, other in taken]
+        here += words.here[kind] if kind else rest
+        there += words.there[kind] if kind else rest
+    return places
