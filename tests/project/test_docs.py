@@ -120,6 +120,15 @@ def test_options_exist(document: Path) -> None:
         assert name in options() or family, name
 
 
+def test_the_reading_path_is_short() -> None:
+    chapter = (
+        text_of(ROOT / "docs" / "architecture.md").partition("## A reading path")[2].partition("\n## ")[0]
+    )
+    files = re.findall(r"^\| \d+ \| `([^`]+)` \|", chapter, re.MULTILINE)
+    assert 10 <= len(files) <= 15
+    assert sum(len(text_of(ROOT / file).splitlines()) for file in files) <= 2500
+
+
 def test_every_option_of_the_release_has_a_place() -> None:
     chapter = text_of(PORTING).partition("\n## Options")[2].partition("\n## Names of variables")[0]
     for name in RELEASE_OPTIONS.split():
