@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 
 from dsg.config import Config, flatten, load_config
 from dsg.datasets.shapes.scene import OBJECTS, PREDICATES
 from dsg.engine.snapshots import Meta, save_snapshot
 from dsg.models.dsg.build import build_model
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     *("RPN_CHANNELS", "16", "HEAD.DIM", "12", "HEAD.CHANNELS", "8", "HEAD.RELATION_CHANNELS", "8"),
     *("GPI.HIDDEN", "16", "GPI.PHI", "16", "GPI.ALPHA", "16", "GPI.RHO", "16", "RR.HIDDEN", "[16]"),
@@ -25,6 +27,12 @@ def write_snapshot(
     path: Path, *overrides: str, objects: tuple[str, ...] = OBJECTS, predicates: tuple[str, ...] = PREDICATES
 ) -> Path:
     """Save one with a slot and the traces of a training run, as training does."""
+    path.write_bytes(_snapshot(overrides, objects, predicates))
+    return path
+
+
+@functools.cache
+def _snapshot(overrides: tuple[str, ...], objects: tuple[str, ...], predicates: tuple[str, ...]) -> bytes:
     config = small_config(*overrides)
     model = build_model(config, len(objects), len(predicates))
     meta = Meta(
@@ -39,5 +47,7 @@ def write_snapshot(
     )
     variables = model.named_variables()
     name = next(iter(variables))
-    save_snapshot(path, variables, {f"momentum/{name}": variables[name]}, meta)
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "small.npz"
+        save_snapshot(path, variables, {f"momentum/{name}": variables[name]}, meta)
+        return path.read_bytes()

@@ -17,7 +17,8 @@ from dsg.datasets.shapes.generator import make_picture
 from dsg.errors import UserError
 from dsg.pipeline.batches import inference_batch
 from dsg.pipeline.images import read_image
-from tests.small_trained import ROOT, write_snapshot
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 QUERY = ("red metal cube", "left", "blue rubber sphere")
 

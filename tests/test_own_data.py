@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.shared import shared_path
-from tests.tiny import OPTIONS, PLAIN, ROOT, make_tiny_shapes
+from tests.shared import ROOT, shared_path
+from tests.tiny import OPTIONS, PLAIN, make_tiny_shapes
 
 TUTORIAL = ROOT / "docs" / "your-own-data.md"
 # The network so small that the test is short.

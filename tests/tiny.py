@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsg.datasets.shapes.generator import generate_shapes
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = [ROOT / "experiments" / "cfgs" / name for name in ("shapes.yml", "mini.yml")]
 # Makes the network `mini` tiny, and a run short, repeatable and talkative.
 OPTIONS = {

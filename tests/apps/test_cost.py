@@ -23,7 +23,8 @@ from dsg.apps.cost.settings import CostSettings
 from dsg.config import load_config
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.parts import part_table
-from tests.tiny import CONFIGS, PAIRS, ROOT
+from tests.shared import ROOT
+from tests.tiny import CONFIGS, PAIRS
 
 SETTINGS = CostSettings(width=96, height=64, objects=3, queries=2, entities=7, predicates=5, repeats=0)
 N, Q, E, R = 6, 2, 7, 5

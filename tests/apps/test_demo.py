@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -28,7 +25,9 @@ from dsg.metrics.role_iou import OBJECT, SUBJECT, role_iou
 from dsg.models.dsg.trained import load_trained
 from dsg.pipeline.batches import example_to_batch
 from dsg.pipeline.images import read_image
-from tests.small_trained import ROOT, write_snapshot
+from tests.programs import run_program
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 BUNDLED = ROOT / "data" / "demo"
 QUERY = "red metal cube, left, blue rubber sphere"
@@ -48,17 +47,6 @@ def lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(logging.getLogger("dsg"), "propagate", True)
     caplog.set_level(logging.INFO, "dsg")
     return caplog
-
-
-def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / program), *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_annotated_images(folder: Path, tmp_path: Path, lines: pytest.LogCaptureFixture) -> None:
@@ -273,7 +261,7 @@ def test_bundled_model_answers_well(tmp_path: Path) -> None:
 def test_program(folder: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.full((50, 80, 3), 90, np.uint8))
     given = ("--image", str(tmp_path / "a.png"), "--snapshot", str(folder / "small.npz"))
-    done = run("demo.py", *given, "--query", QUERY, "--output", str(tmp_path / "out"))
+    done = run_program("demo", *given, "--query", QUERY, "--output", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert QUERY in done.stdout and str(tmp_path / "out") in done.stdout
     assert (tmp_path / "out" / "a_answers.png").is_file()
@@ -318,29 +306,6 @@ def test_the_command_ask(
 )
 def test_mistakes_are_one_line(folder: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     known = ("--snapshot", str(folder / "small.npz"), "--output", str(tmp_path))
-    done = run("demo.py", *known, *arguments)
+    done = run_program("demo", *known, *arguments)
     assert done.returncode == 2
-    assert message in done.stderr and done.stderr.count("\n") == 1  # TensorFlow was not loaded, it says more
-
-
-@pytest.mark.parametrize("program", ["demo.py", "make_demo.py"])
-def test_help_loads_nothing_slow(program: str) -> None:
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = [{program!r}, '--help']\n"
-        "try:\n"
-        f"    runpy.run_path({str(ROOT / 'tools' / program)!r}, run_name='__main__')\n"
-        "except SystemExit as end:\n"
-        "    slow = {'tensorflow', 'cv2', 'matplotlib'} & set(sys.modules)\n"
-        "    sys.exit(f'{end.code} {slow}' if end.code or slow else 0)\n"
-    )
-    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "--snapshot" in done.stdout
+    assert message in done.stderr and done.stderr.count("\n") == 1

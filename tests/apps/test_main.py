@@ -14,7 +14,7 @@ import dsg
 from dsg.apps.commands import COMMANDS, fetch
 from dsg.apps.fetch.catalogue import catalogue
 from dsg.apps.main import main, module_of
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 LIB = ROOT / "lib"
 BARE = [sys.executable, "-S", "-I", "-c"]  # neither packages nor variables of the environment

@@ -13,7 +13,7 @@ import pytest
 from dsg.apps.process import status_of
 from dsg.errors import UserError
 from dsg.runtime.interrupt import Interrupted
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
 ENVIRONMENT["PYTHONPATH"] = str(ROOT / "lib")

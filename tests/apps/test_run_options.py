@@ -11,7 +11,7 @@ from dsg.apps.snapshot_choice import snapshot_name
 from dsg.config import load_config
 from dsg.datasets.catalogue import CATALOGUE
 from dsg.errors import UserError
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 
 def meaning(*words):

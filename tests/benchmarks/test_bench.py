@@ -32,8 +32,8 @@ from dsg.models.dsg.losses import training_losses
 from dsg.pipeline.examples import Example, preprocess, to_batch
 from dsg.runtime.machine import imitates, machine
 from tests.golden import golden
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = Settings(
     net="res50",
     height=64,
@@ -253,14 +253,6 @@ def test_the_table_shows_cases_and_ratios() -> None:
     assert "nms_over_tf" in table and "agreement" in table
 
 
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """Functions run without being traced: the same operations, and no time spent on graphs that run once."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def test_inference_section(tiny: Subject, untraced: None) -> None:
     found = inference(TINY, tiny)
     cases = found["cases"]
@@ -279,7 +271,7 @@ def test_training_section(tiny: Subject, untraced: None) -> None:
 def test_precisions_answer_alike() -> None:
     from benchmarks.precision import precision
 
-    trained = str(Path(__file__).parents[2] / "data/demo/mini.npz")
+    trained = str(ROOT / "data/demo/mini.npz")
     found = precision(replace(QUICK, trained=trained, precision_images=3))["checks"]
     assert 0.5 < found["mean_iou_float32"] <= 1
     assert abs(found["mean_iou_float32"] - found["mean_iou_bfloat16"]) < 0.05

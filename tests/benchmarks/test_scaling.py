@@ -33,7 +33,7 @@ from dsg.config import flatten, from_values
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.predictions import INPUTS
 from dsg.pipeline.batches import batch_spec
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 TINY = Settings(
     net="res50",
@@ -54,6 +54,8 @@ TINY = Settings(
     scaling_steps=(1,),
     scaling_repeats=1,
 )
+
+pytestmark = pytest.mark.usefixtures("unoptimized")
 BASE = Point(MINI, "inference", 5, 2, 64, 1)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ import tensorflow as tf
 from dsg.boxes.anchors import anchor_grid, base_anchors
 from dsg.boxes.anchors_tf import anchor_grid_tf
 from tests.golden import golden
+from tests.shared import ROOT
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+LIB = ROOT / "lib"
 CASES = [(case, grid) for case in range(3) for grid in range(2)]
 
 

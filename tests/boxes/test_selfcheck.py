@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+from tests.shared import ROOT
+
+LIB = ROOT / "lib"
 SELFCHECK = ["-m", "dsg.boxes.selfcheck"]
 
 

@@ -22,8 +22,9 @@ from dsg.datasets import Dataset, ImageRecord, load_dataset
 from dsg.datasets.table.cache import LEAST, NEWEST
 from dsg.errors import UserError
 from tests.datasets.files import CAT, DOG, GOOD, mention, relation, write_dataset, write_json
+from tests.shared import ROOT
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+LIB = ROOT / "lib"
 ARRAYS = ["boxes", "entities", "predicates", "queries", "roles", "subject_masks", "object_masks", "triples"]
 BAD = [
     relation(mention(9, 1, 1, 9, 9), 1, DOG),

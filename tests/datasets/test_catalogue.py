@@ -12,8 +12,9 @@ import pytest
 from dsg.datasets.catalogue import CATALOGUE, ImageFolders, find_dataset
 from dsg.errors import UserError
 from tests.datasets.files import write_dataset
+from tests.shared import ROOT
 
-LIB = Path(__file__).resolve().parents[2] / "lib"
+LIB = ROOT / "lib"
 
 
 def put(path: Path) -> Path:

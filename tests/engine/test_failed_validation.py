@@ -16,6 +16,8 @@ from dsg.models.registry import task_of
 from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
+pytestmark = pytest.mark.usefixtures("untraced_module")
+
 
 def test_the_epoch_is_kept(tmp_path, monkeypatch):
     data = make_tiny_shapes(tmp_path, train=14, test=3)

@@ -20,6 +20,8 @@ from dsg.visualize.curves import read_history
 from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
+pytestmark = pytest.mark.usefixtures("untraced_module")
+
 STEPS = ("TRAIN.IMS_PER_BATCH", "8")  # samples: an epoch has a few steps
 
 

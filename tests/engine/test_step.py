@@ -18,7 +18,8 @@ from dsg.models.dsg.build import build_model
 from dsg.models.dsg.task import DsgTask
 from dsg.pipeline.batches import training_examples
 from dsg.pipeline.splits import load_splits
-from tests.tiny import CONFIGS, PAIRS, ROOT, make_tiny_shapes
+from tests.shared import ROOT
+from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
 
 SEVERAL_DEVICES = """
 import sys

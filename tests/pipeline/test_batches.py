@@ -29,7 +29,7 @@ from dsg.pipeline.batches import (
 )
 from dsg.pipeline.epochs import ordered_batches
 from dsg.pipeline.examples import feature_size, load_example
-from tests.shared import needs_shared, shared_path
+from tests.shared import ROOT, needs_shared, shared_path
 from tests.small_dataset import (
     Fields,
     assert_same,
@@ -40,7 +40,6 @@ from tests.small_dataset import (
     read,
     small_dataset,
 )
-from tests.tiny import ROOT
 
 RANDOM = ["TRAIN.MAX_QUERIES", "2", "DATA.MULTI_PREDICATE", "sample_each_epoch", "TRAIN.SCALES", "[48, 64]"]
 RANDOM += ["TRAIN.RPN_BATCHSIZE", "8"]

@@ -18,7 +18,7 @@ from PIL import Image
 from dsg.errors import UserError
 from dsg.pipeline.images import MAX_PIXELS, mirror, network_scale, read_image, stated_size, to_blob
 from tests.golden import golden
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 MEANS = (102.9801, 115.9465, 122.7717)
 

@@ -6,11 +6,11 @@ import re
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.shared import ROOT
+
 # What `make` and the command that the container starts with read.
 NEEDED = (
     *("Makefile", "setup.py", "pyproject.toml", "requirements.txt", "requirements-latest.txt"),

@@ -14,8 +14,8 @@ from dsg.apps.main import parser_of
 from dsg.apps.script_words import usage
 from dsg.config import options
 from dsg.config.reference import reference
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PORTING = ROOT / "docs" / "porting.md"
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("*.md")])
 IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.shared import ROOT
+
 LIBRARY = ROOT / "lib"
 MODULES = [
     ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")

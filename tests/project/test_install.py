@@ -11,7 +11,9 @@ from types import ModuleType
 
 import pytest
 
-PROGRAM = Path(__file__).resolve().parents[2] / "tools" / "install.py"
+from tests.shared import ROOT
+
+PROGRAM = ROOT / "tools" / "install.py"
 
 
 @pytest.fixture(scope="module")

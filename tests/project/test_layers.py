@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.project.import_rules import ROOMS, broken_rules, circles, modules_of, room_of
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 LIBRARY = ROOT / "lib" / "dsg"
 

@@ -13,8 +13,7 @@ import yaml
 
 import mkdocs_hooks
 from mkdocs_hooks import JOINED, site_links
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.shared import ROOT
 
 
 @pytest.mark.parametrize(

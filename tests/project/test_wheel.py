@@ -17,7 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.shared import ROOT
+
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 EXTRAS = {"cpu": "tensorflow", "serve": "gradio", "export": "tf2onnx", "docs": "mkdocs-material"}
 PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow", "jinja2", "shtab"}

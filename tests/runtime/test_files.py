@@ -9,7 +9,7 @@ import pytest
 
 from dsg.errors import UserError
 from dsg.runtime.files import replacing, write_bytes, write_text
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 
 def test_what_is_not_unicode_is_escaped(tmp_path):

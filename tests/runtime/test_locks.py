@@ -12,7 +12,7 @@ import pytest
 
 from dsg.errors import UserError
 from dsg.runtime.locks import locked
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 HOLDING = """
 import sys

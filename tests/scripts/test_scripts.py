@@ -26,7 +26,8 @@ from dsg.apps.run_options import meaning_of
 from dsg.apps.script_words import Place, commands_of
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
-from tests.tiny import OPTIONS, PAIRS, PLAIN, ROOT, make_tiny_shapes
+from tests.shared import ROOT
+from tests.tiny import OPTIONS, PAIRS, PLAIN, make_tiny_shapes
 
 FOLDER = ROOT / "experiments" / "scripts"
 INTERRUPTED_TRAINING = """

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from tests.scripts.test_scripts import World, one_line
-from tests.tiny import OPTIONS, PLAIN, ROOT, make_tiny_shapes
+from tests.shared import ROOT
+from tests.tiny import OPTIONS, PLAIN, make_tiny_shapes
 
 SHORT = {"TRAIN.EPOCHS": "1", "TRAIN.USE_FLIPPED": "False", "TEST.PICTURES": "0"}
 PAIRS = [word for pair in {**OPTIONS, **SHORT}.items() for word in pair]

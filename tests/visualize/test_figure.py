@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 DRAW = """
 import os

@@ -10,6 +10,7 @@ in the type of its input: weights are cast to it, so bfloat16 in gives bfloat16 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from dsg.nets.kernels import winograd
 from dsg.nets.kernels.products import product
 
 Initializer = Any
+GLOROT = tf.keras.initializers.GlorotUniform()
 HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")
 
 
@@ -88,8 +90,12 @@ class Block(Weighted, tf.keras.layers.Layer):
         `Weight`.
         """
         if isinstance(initializer, tf.keras.initializers.Initializer):
-            # one that has been used draws the same values again
-            initializer = type(initializer).from_config(initializer.get_config())
+            # One that has been used draws the same values again, so each weight has its own. The seed is what
+            # Keras would draw, which Keras 2 does in a way that Python deprecates.
+            values = initializer.get_config()
+            if values.get("seed", 0) is None:
+                values["seed"] = random.randint(1, 10**9)
+            initializer = type(initializer).from_config(values)
         self._decays[name] = decay
         return self.add_weight(
             name=name, shape=tuple(shape), initializer=initializer, trainable=trained, dtype="float32"
@@ -171,7 +177,7 @@ class Conv(Block):
         size: int = 1,
         stride: int = 1,
         relu: bool = False,
-        init: Initializer = "glorot_uniform",
+        init: Initializer = GLOROT,
         decayed: bool = True,
     ) -> None:
         super().__init__()
@@ -257,7 +263,7 @@ class StandardisedConv(Block):
         self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-6
     ) -> None:
         super().__init__()
-        self.kernel = self.weight("kernel", (size, size, cin, cout), "he_normal", decay="kernel")
+        self.kernel = self.weight("kernel", (size, size, cin, cout), HE, decay="kernel")
         self.gain = self.weight("gain", (cout,), "ones")
         self.bias = self.weight("bias", (cout,), "zeros", decay="bias")
         self._fan_in = float(size * size * cin)
@@ -289,7 +295,7 @@ class Dense(Block):
     """
 
     def __init__(
-        self, din: int, dout: int, init: Initializer = "glorot_uniform", decayed: bool = True
+        self, din: int, dout: int, init: Initializer = GLOROT, decayed: bool = True
     ) -> None:
         super().__init__()
         self.kernel = self.weight("kernel", (din, dout), init, decay="kernel" * decayed)
@@ -324,7 +330,7 @@ class Mlp(Block):
         parts: Sequence[int],
         widths: Sequence[int],
         relu_last: bool = False,
-        init: Initializer = "glorot_uniform",
+        init: Initializer = GLOROT,
     ) -> None:
         super().__init__()
         sizes = [sum(parts), *widths]

@@ -18,9 +18,8 @@ from dsg.apps.checks.statistics import statistics_of
 from dsg.datasets import load_dataset
 from dsg.errors import UserError
 from tests.datasets.files import BUS, CAT, DOG, GOOD, mention, relation, write_dataset, write_json
-from tests.shared import needs_shared, shared_path
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.programs import run_program
+from tests.shared import ROOT, needs_shared, shared_path
 
 
 def with_images(folder: Path) -> Path:
@@ -289,15 +288,14 @@ def test_real_annotations():
     assert check.statistics["test"].queries == 6847
 
 
-def call(*words, cwd, environment=None, stdout=subprocess.PIPE):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools/check_dataset.py"), *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def call(*words, cwd):
+    return run_program("check_dataset", *words, cwd=cwd)
+
+
+def call_alone(*words, cwd, environment=None, stdout=subprocess.PIPE):
+    """In a process of its own."""
+    command = [sys.executable, str(ROOT / "tools/check_dataset.py"), *map(str, words)]
+    return subprocess.run(command, cwd=cwd, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def test_the_program(good, tmp_path):
@@ -319,7 +317,7 @@ def test_names_that_are_not_unicode(good, tmp_path):
     cv2.imwrite(str(good / "images" / "other.png"), np.full((80, 100, 3), 90, np.uint8))
     os.rename(good / "images" / "other.png", good / "images" / name)
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
-    done = call(good, cwd=tmp_path, environment=environment)
+    done = call_alone(good, cwd=tmp_path, environment=environment)
     assert done.returncode == 0, done.stderr
     assert (
         "caf\\udce9.png, relationship 0" in done.stdout
@@ -337,7 +335,7 @@ def test_what_was_found_is_told_where_nothing_can_be_written(good, tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that takes nothing")
 def test_what_was_found_is_written_where_nothing_can_be_told(good, tmp_path):
     with open("/dev/full", "w") as full:
-        done = call(good, "--no-images", cwd=tmp_path, stdout=full)
+        done = call_alone(good, "--no-images", cwd=tmp_path, stdout=full)
     assert done.returncode != 0 and (tmp_path / "output/check/mine/statistics.png").is_file()
 
 

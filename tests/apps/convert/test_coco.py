@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +12,9 @@ from dsg.apps.convert.splits import SplitRule, make_rule
 from dsg.apps.convert.vocabulary import Choice, read_aliases, read_choice
 from dsg.datasets import load_dataset
 from dsg.errors import UserError
+from tests.programs import run_program
 from tests.shared import needs_shared, shared_path
 
-ROOT = Path(__file__).resolve().parents[3]
 BOX = {"A": [10, 20, 40, 40], "B": [60, 20, 30, 50.25], "C": [90, 70, 30, 30]}  # x, y, width, height
 
 
@@ -378,8 +375,7 @@ def test_the_program(files, write, tmp_path):
     (tmp_path / "photos").mkdir()
 
     def call(*words):
-        command = [sys.executable, str(ROOT / "tools/convert.py"), *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        return run_program("convert", *words, cwd=tmp_path)
 
     done = call("coco", "boxes.json", "relations.json", "out", "--test-share", "0.3", "--images", "photos")
     assert done.returncode == 0, done.stderr

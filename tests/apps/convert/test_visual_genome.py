@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +14,8 @@ from dsg.apps.convert.visual_genome import VisualGenomeSource
 from dsg.apps.convert.vocabulary import Choice
 from dsg.datasets import load_dataset
 from dsg.errors import UserError
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 RULE = SplitRule(test=frozenset({"2", "5"}))
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import dsg
-from tests.small_trained import ROOT, write_snapshot
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 DOCUMENT = ROOT / "docs" / "export.md"
 ONNX = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))

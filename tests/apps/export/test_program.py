@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import dsg
-from tests.small_trained import ROOT, write_snapshot
+from tests.programs import run_program
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +21,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "export.py"), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_program("export", *arguments, cwd=cwd)
 
 
 def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
@@ -86,12 +79,3 @@ def test_weights_need_no_tensorflow(snapshot: Path, tmp_path: Path) -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
-
-
-def test_help_answers_at_once() -> None:
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        assert "--saved-model" in run("--help").stdout
-        times.append(time.perf_counter() - started)
-    assert min(times) < 1.5  # a third of that on an idle machine

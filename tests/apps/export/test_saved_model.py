@@ -19,7 +19,8 @@ from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from dsg.models.dsg.predictions import Prediction
 from dsg.models.dsg.trained import Trained, load_trained
-from tests.small_trained import ROOT, write_snapshot
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 MINI = ROOT / "data" / "demo" / "mini.npz"
 QUERIES = np.array([[0, 1, 2], [3, 0, 3], [47, 3, 1]], np.int32)

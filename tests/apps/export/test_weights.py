@@ -13,7 +13,8 @@ from dsg.config import from_values, stored_values
 from dsg.datasets.shapes.generator import make_picture
 from dsg.engine.snapshots import load_meta, load_snapshot, save_snapshot
 from dsg.errors import UserError
-from tests.small_trained import ROOT, write_snapshot
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 TOLERANCE = {"float32": 0.0, "rounded": 1 / 8192, "float16": 1 / 1024}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,17 +11,17 @@ import pytest
 
 from dsg.apps.failures.classes import CLASSES, failure_classes
 from dsg.apps.failures.command import side_of
+from tests.programs import run_program
 from tests.small_trained import write_snapshot
-from tests.tiny import ROOT, make_tiny_shapes
+from tests.tiny import make_tiny_shapes
 
 
 def program(place, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "tools/failures.py"), *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=place)
+    return run_program("failures", *words, cwd=place)
 
 
 @pytest.mark.parametrize("variant", ["dsg", "two_step"])
-def test_every_failed_answer_is_in_a_class(tmp_path, variant):
+def test_every_failed_answer_is_in_a_class(tmp_path, variant, untraced):
     make_tiny_shapes(tmp_path / "data", train=2, test=3)
     write_snapshot(tmp_path / "mine_iter_0.npz", "VARIANT", variant)
     done = program(tmp_path, "--imdb", "data/shapes", "--model", "mine_iter_0.npz", "--to", "out")

@@ -29,8 +29,8 @@ from dsg.errors import UserError
 from tests.apps.fetch.files import tar_of, zip_of
 from tests.apps.fetch.server import POINTER, running
 from tests.datasets.files import write_dataset
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 INDEX, DATA = b"index" * 100, b"weights" * 5000
 IMAGES = {"x/sg_train_images/a.jpg": b"a" * 900, "x/sg_test_images/b.jpg": b"b", "x/readme": b"-"}
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -19,9 +17,10 @@ from dsg.errors import UserError
 from dsg.models.dsg.evaluate import Examined
 from dsg.models.dsg.predictions import Prediction
 from dsg.visualize.canvas import BLUE, LegendItem
+from tests.programs import run_program
 from tests.small_dataset import VOCABULARY, make_dataset, make_record
 from tests.small_trained import write_snapshot
-from tests.tiny import ROOT, make_tiny_shapes
+from tests.tiny import make_tiny_shapes
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +33,10 @@ def place(tmp_path_factory) -> Path:
 
 
 def program(place: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "tools/figures.py"), *words, "--imdb", "data/shapes"]
-    environment = {**os.environ}
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # set, all that TensorFlow says is shown
-    return subprocess.run(command, capture_output=True, text=True, cwd=place, env=environment)
+    return run_program("figures", *words, "--imdb", "data/shapes", cwd=place)
 
 
-def test_answers(place):
+def test_answers(place, untraced):
     done = program(place, "answers", "--model", "mine_iter_0.npz", "--to", "answers")
     assert done.returncode == 0, done.stderr
     found = json.loads((place / "answers/answers.json").read_text())
@@ -53,7 +49,7 @@ def test_answers(place):
 
 
 @pytest.mark.parametrize("kind", ["boxes", "attention"])
-def test_figures_of_images(place, kind):
+def test_figures_of_images(place, kind, untraced):
     done = program(
         place, kind, "--model", "mine_iter_0.npz", "--to", kind, "--image", "shapes_test_000001.png"
     )
@@ -120,7 +116,7 @@ def test_the_query_that_tells_two_networks_apart_is_chosen(tmp_path):
     assert _choose(good, bad, data, 3, {1}) == (1, 0)
 
 
-def test_variants_that_do_not_differ_are_refused(place):
+def test_variants_that_do_not_differ_are_refused(place, untraced):
     from dsg.datasets import load_dataset
     from dsg.models.dsg.trained import load_trained
 

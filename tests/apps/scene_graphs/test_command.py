@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,8 +13,9 @@ import pytest
 from dsg.apps.scene_graphs.command import graphs_of_images
 from dsg.errors import UserError
 from dsg.runtime.picture_names import PlainNames
+from tests.programs import run_program
 from tests.small_trained import write_snapshot
-from tests.tiny import ROOT, make_tiny_shapes
+from tests.tiny import make_tiny_shapes
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,10 @@ def place(tmp_path_factory) -> Path:
 
 
 def program(place: Path, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(ROOT / "tools/scene_graph.py"), *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=place)
+    return run_program("scene_graph", *words, cwd=place)
 
 
-def test_a_split_gives_graphs_pictures_and_an_accuracy(place):
+def test_a_split_gives_graphs_pictures_and_an_accuracy(place, untraced):
     done = program(
         place, "--imdb", "data/shapes", "--model", "mine_iter_0.npz", "--to", "out", "--pictures", "1"
     )

@@ -13,7 +13,7 @@ from dsg.apps.serve.command import find_examples, free_port, opened
 from dsg.apps.serve.page import import_gradio
 from dsg.apps.serve.service import Service
 from dsg.apps.serve.upload import Limits
-from tests.small_trained import ROOT
+from tests.shared import ROOT
 
 DEMO = ROOT / "data" / "demo"
 HERE = "127.0.0.1"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.apps.serve.running import HERE, needs_gradio, running
-from tests.small_trained import ROOT
+from tests.shared import ROOT
 
 CHROMIUM = Path(os.environ.get("DSG_CHROMIUM", "/usr/bin/chromium"))
 OPTIONS = [

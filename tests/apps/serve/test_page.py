@@ -33,7 +33,9 @@ from dsg.apps.serve.page import HOUR, Example, build_page, import_gradio
 from dsg.apps.serve.service import Service
 from dsg.errors import UserError
 from tests.apps.serve.running import DEMO, HERE, LIMITS, needs_gradio, running
-from tests.small_trained import ROOT, write_snapshot
+from tests.programs import run_program
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 WORDS = ("blue_metal_cylinder", "left", "blue_metal_cylinder")
 
@@ -283,24 +285,21 @@ def test_uploads_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @contextmanager
-def program(folder: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
-    """tools/serve.py with a very small model: its process, its port, and the command that starts it."""
-    port = free_port(HERE, 0)
-    started = [sys.executable, str(ROOT / "tools" / "serve.py"), "--port", str(port), *arguments]
-    started += ["--snapshot", str(write_snapshot(folder / "small.npz"))]
+def program(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """tools/serve.py as a process of its own."""
+    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
     server = subprocess.Popen(
-        started, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, str(ROOT / "tools" / "serve.py"), *arguments],
+        env={**os.environ, "PYTHONPATH": paths, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
-        yield server, port, started
+        yield server
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
-
-
-def environment(folder: Path) -> dict[str, str]:
-    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "PYTHONPATH": paths, "TMPDIR": str(folder)}
 
 
 def said(server: subprocess.Popen[str], text: str) -> str:
@@ -312,7 +311,9 @@ def said(server: subprocess.Popen[str], text: str) -> str:
 @needs_gradio
 def test_program(tmp_path: Path) -> None:
     """It says where it is, answers there and nowhere else, and ends when it is asked to."""
-    with program(tmp_path) as (server, port, started):
+    port = free_port(HERE, 0)
+    given = ["--port", str(port), "--snapshot", str(write_snapshot(tmp_path / "small.npz"))]
+    with program(tmp_path, *given) as server:
         line = said(server, "open http")
         assert f"<dsg model mini: 48 categories, 4 predicates>: open http://{HERE}:{port}/" in line
         assert urllib.request.urlopen(f"http://{HERE}:{port}/").status == 200
@@ -321,21 +322,26 @@ def test_program(tmp_path: Path) -> None:
         for address in others - {HERE}:
             with socket.socket() as probe, pytest.raises(OSError):
                 probe.connect((address, port))
-        taken = subprocess.run(
-            started, env=environment(tmp_path), capture_output=True, text=True, check=False
-        )
+        taken = run_program("serve", *given)
         assert taken.returncode == 2 and "give another with --port" in taken.stderr
     assert not list(tmp_path.glob("dsg_uploads_*"))
 
 
 @needs_gradio
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers at all of 127.0.0.0/8")
-def test_program_for_everyone(tmp_path: Path) -> None:
-    with program(tmp_path, "--host", "0.0.0.0") as (server, port, _):
-        assert f":{port}" in said(server, "open http")
-        assert "every machine that reaches this one can use the page" in said(server, "every machine")
+def test_program_for_everyone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, answered = free_port(HERE, 0), []
+
+    def visit() -> None:
         for address in (HERE, "127.0.0.2"):
-            assert urllib.request.urlopen(f"http://{address}:{port}/").status == 200
+            answered.append(urllib.request.urlopen(f"http://{address}:{port}/").status)
+
+    monkeypatch.setattr(command, "_wait", visit)  # in place of waiting for a signal
+    snapshot = write_snapshot(tmp_path / "small.npz")
+    done = run_program("serve", "--host", "0.0.0.0", "--port", port, "--snapshot", snapshot)
+    assert done.returncode == 0 and answered == [200, 200]
+    opened, warning = done.stdout.splitlines()[:2]
+    assert f":{port}" in opened and "every machine that reaches this one can use the page" in warning
 
 
 def test_examples_have_words_that_fit(tmp_path: Path) -> None:
@@ -384,9 +390,7 @@ def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
-    command = [sys.executable, str(ROOT / "tools" / "serve.py"), *arguments]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = run_program("serve", *arguments)
     assert done.returncode == 2
     assert message in done.stderr and done.stderr.count("\n") == 1
 

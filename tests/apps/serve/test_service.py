@@ -16,7 +16,8 @@ from dsg.apps.serve.figure import answer_figure, attention_figure, refusal, timi
 from dsg.apps.serve.service import Service
 from dsg.apps.serve.upload import Limits
 from dsg.errors import UserError
-from tests.small_trained import ROOT, write_snapshot
+from tests.shared import ROOT
+from tests.small_trained import write_snapshot
 
 IMAGE = ROOT / "data" / "demo" / "images" / "demo_0.png"
 WORDS = ("blue_metal_cylinder", "left", "blue_metal_cylinder")

@@ -11,7 +11,7 @@ from dsg.apps.tables.rows import GRAPH, PUBLISHED, PUBLISHED_ERRORS, TABLES, pub
 from dsg.config import BASELINES, config_files, load_config
 from dsg.config.dsg import VARIANTS
 from dsg.errors import UserError
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 CFGS = ROOT / "experiments" / "cfgs"
 

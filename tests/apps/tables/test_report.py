@@ -17,7 +17,7 @@ from dsg.apps.tables.plot import draw_table
 from dsg.apps.tables.report import figures_of, row_results, to_json, to_markdown
 from dsg.config import flatten
 from dsg.errors import UserError
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 
 def request(output, **changes) -> Request:

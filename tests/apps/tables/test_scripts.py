@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import PAIRS, PLAIN, ROOT, make_tiny_shapes
+from tests.shared import ROOT
+from tests.tiny import PAIRS, PLAIN, make_tiny_shapes
 
 
 def script(place: Path, number: int, *words: str) -> subprocess.Popen:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dsg.config import Config, load_config
 from dsg.models.baselines.heads import make_head
-from tests.tiny import ROOT
+from tests.shared import ROOT
 
 CFGS = ROOT / "experiments" / "cfgs"
 ENTITIES, PREDICATES, CHANNELS = 5, 3, 8

@@ -12,7 +12,8 @@ import pytest
 
 from dsg.engine.snapshots import load_snapshot
 from tests.models.baselines.small_runs import PAIRS
-from tests.tiny import ROOT, make_tiny_shapes
+from tests.shared import ROOT
+from tests.tiny import make_tiny_shapes
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ from tests.models.baselines.small import config as small_config
 from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
+pytestmark = pytest.mark.usefixtures("unoptimized")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
@@ -98,7 +100,7 @@ def test_an_image_skipped_before_an_interruption_is_still_counted(tmp_path) -> N
     assert [entry["unreadable_images"] for entry in state.history] == [1]
 
 
-def test_ss_keeps_its_statistic(data, tmp_path) -> None:
+def test_ss_keeps_its_statistic(data, tmp_path, untraced) -> None:
     config, training, validation = settings("ss", data, "TRAIN.EPOCHS", "1")
     run = Run.of(tmp_path, "ss", "shapes", "run")
     train(task_of(config), config, training, validation, run)
@@ -110,7 +112,7 @@ def test_ss_keeps_its_statistic(data, tmp_path) -> None:
     np.testing.assert_array_equal(model.head.forward.filters.numpy(), found["head/forward/filters"])
 
 
-def test_best_by_iou_and_the_test_of_a_split(data, tmp_path) -> None:
+def test_best_by_iou_and_the_test_of_a_split(data, tmp_path, untraced) -> None:
     options = ("BASELINE.SELECT", "iou", "BASELINE.FINETUNE_CNN", "True", "DATA.MAX_IMAGES", "2")
     config, training, validation = settings("co", data, *options)
     run = Run.of(tmp_path, "co", "shapes", "run")

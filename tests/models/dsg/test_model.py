@@ -93,7 +93,7 @@ def test_answering_needs_no_ground_truth_and_computes_nothing_for_it() -> None:
     assert with_truth.regions.ground_truth is None
     np.testing.assert_array_equal(outputs.heads.role_logits, with_truth.heads.role_logits)
     # In the graph, too: a gradient of the answer reaches every part but the ground truth's labels.
-    traced = tf.function(model.predict_roles).get_concrete_function(inputs)
+    traced = tf.function(model.predict_roles, autograph=False).get_concrete_function(inputs)
     captured = {id(variable) for variable in traced.variables}
     gt = [v for name, v in model.named_variables().items() if name.startswith("gt_labels/")]
     rest = [v for name, v in model.named_variables().items() if name.startswith(("regions/", "rpn/"))]
@@ -105,7 +105,7 @@ def test_answering_needs_no_ground_truth_and_computes_nothing_for_it() -> None:
 def test_the_traced_function_computes_the_same(overrides: tuple[str, ...]) -> None:
     config = tiny_config(*overrides)
     model = tiny_model(config)
-    function = tf.function(model.predict_roles)
+    function = tf.function(model.predict_roles, autograph=False)
     for seeds in ((0,), (1, 2)):
         inputs = {key: random_batch(config, *seeds)[key] for key in INPUTS}
         eager, traced = model.predict_roles(inputs), function(inputs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,8 +13,9 @@ from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.parts import part_table
 from tests.models.dsg.cases import close, random_batch, tiny_config, tiny_model
+from tests.shared import ROOT
 
-CFGS = Path(__file__).resolve().parents[3] / "experiments" / "cfgs"
+CFGS = ROOT / "experiments" / "cfgs"
 INPUTS = ("image", "image_size", "queries", "query_valid")
 DETECTOR = {"rpn_class", "rpn_box", "regularization", "total"}
 LABELS = {"entity", "predicate", "gt_entity", "gt_predicate"}

@@ -22,7 +22,7 @@ from dsg.models.dsg.gpi import GraphLayer
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
 from dsg.nets.backbones import BACKBONES
-from dsg.nets.layers import Block, Initializer, normal
+from dsg.nets.layers import GLOROT, Block, Initializer, normal
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons
 
@@ -100,7 +100,7 @@ def part_table(
     def roles(node_dim: int) -> Block:
         # The release's initial values suit its ImageNet features; nets that learn from random weights need
         # signals of unit size.
-        init = "glorot_uniform" if small else _normal(config, 0.01)
+        init = GLOROT if small else _normal(config, 0.01)
         # Beside the matching read-out a quick classifier learned the images by heart (docs/results.md).
         return RoleClassifier(node_dim, *words, config.rr.hidden, init, even=small and not matches)
 
