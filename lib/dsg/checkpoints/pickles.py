@@ -1,8 +1,8 @@
 """Plain values out of a pickle, without running it.
 
 A pickle is a program for a small stack machine, and Python's own interpreter lets it import and call
-anything. This one knows the opcodes that `torch.save` writes and calls nothing but the
-handlers it is given by name; any other name ends the reading. It takes time and memory in proportion to the pickle's length.
+anything. This one knows the opcodes that `torch.save` writes and calls nothing but the handlers it is
+given by name; any other name ends the reading. It takes time and memory in proportion to the pickle's length.
 """
 
 from __future__ import annotations
