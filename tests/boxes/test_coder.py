@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from dsg.boxes.coder import TF_FASTER_RCNN, TF_FASTER_RCNN_RPN, TORCHVISION, TORCHVISION_RPN, BoxCoder
+
 from tests.golden import golden
 from tests.golden.compare import error
 

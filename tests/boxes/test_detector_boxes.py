@@ -12,7 +12,6 @@ from dsg.boxes.choice import large_enough, suppress, suppress_in_groups
 from dsg.boxes.matching import BELOW, BETWEEN, draw, iou, match
 from dsg.boxes.paste import expand, paste_masks
 from dsg.boxes.pyramid_anchors import cell_anchors, pyramid_anchors
-from dsg.boxes.transform import clip
 from tests.golden import golden
 from tests.golden.compare import error
 
@@ -111,8 +110,7 @@ def test_suppression_of_nothing() -> None:
     assert suppress(*none[:2], 0.5).shape == suppress_in_groups(*none, 0.5).shape == (0,)
 
 
-def test_clipping_and_small_boxes() -> None:
-    assert error(clip(UNITS["clip/boxes"], UNITS["clip/size"], exact=True), UNITS["clip/clipped"]) == 0
+def test_small_boxes() -> None:
     kept = np.flatnonzero(large_enough(UNITS["small/boxes"], float(UNITS["small/min_size"])))
     assert np.array_equal(kept, UNITS["small/keep"])
 

@@ -1,0 +1,131 @@
+"""The two-stage detector: images -> maps -> proposals -> regions -> classes, boxes and masks.
+
+Two first stages share what follows: `SingleMap`, a map of stride 16 as in tf-faster-rcnn, and `PyramidMaps`,
+a feature pyramid as in torchvision.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from dsg.models.detector.heads import MASK_POOLED, POOLED
+from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
+from dsg.nets.layers import Block, Weight, Weighted
+from dsg.nets.outputs import Proposals
+from dsg.nets.pyramid_roi import pyramid_roi_align, pyramid_scales
+from dsg.nets.pyramid_rpn import propose_from_pyramid
+from dsg.nets.roi import crop
+from dsg.nets.rpn import propose
+
+
+class ProposalSettings(NamedTuple):
+    """How many boxes the first stage hands on."""
+
+    pre_nms: int
+    post_nms: int
+    iou: float = 0.7
+
+
+class SingleMap(Block):
+    """The first stage on one map of stride 16, and crops of it as tf-faster-rcnn takes them."""
+
+    def __init__(self, trunk: Any, rpn: Any, *, max_pool: bool) -> None:
+        super().__init__()
+        self.trunk, self.rpn = trunk, rpn
+        self._max_pool = max_pool
+
+    def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
+        padding = None if image_size.shape[0] == 1 else image_size  # alone, an image has none
+        features = self.trunk(images, padding).features
+        rpn = self.rpn(features, image_size)
+        proposals = propose(
+            rpn,
+            iou=settings.iou,
+            post_nms=settings.post_nms,
+            pre_nms=settings.pre_nms,
+            min_score=-1.0,  # all that suppression leaves
+        )
+        return FirstStage(image_size, [features], rpn, proposals)
+
+    def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
+        """[M, size, size, C]."""
+        return crop(
+            *(first.maps[0], regions.boxes, regions.image, size),
+            image_size=first.image_size,
+            stride=self.trunk.stride if hasattr(self.trunk, "stride") else 16,
+            max_pool=self._max_pool,
+            padded=first.image_size.shape[0] != 1,
+        )
+
+
+class PyramidMaps(Block):
+    """The first stage on a feature pyramid, and aligned crops of the level that suits a box.
+
+    As in torchvision, the layers see the padding of a batch: alone, a smaller image gives slightly other
+    results.
+    """
+
+    def __init__(self, trunk: Any, pyramid: Any, rpn: Any) -> None:
+        super().__init__()
+        self.trunk, self.pyramid, self.rpn = trunk, pyramid, rpn
+
+    def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
+        maps = self.pyramid(self.trunk(images))
+        shape = tf.shape(images)
+        rpn = self.rpn(maps, (shape[1], shape[2]))
+        proposals = propose_from_pyramid(rpn, image_size, **settings._asdict())
+        return FirstStage(image_size, maps, rpn, proposals)
+
+    def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
+        """[M, size, size, C]."""
+        maps = first.maps[:4]
+        tallest = tf.reduce_max(first.image_size[:, 0])
+        scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
+        return pyramid_roi_align(maps, regions.boxes, regions.image, size, scales)
+
+
+class Detector(Weighted, tf.keras.Model):
+    """First stage, second stage and, where there is a mask head, masks.
+
+    Args:
+        first_stage: `SingleMap` or `PyramidMaps`.
+        box_head: crops [M, 7, 7, C] -> features.
+        predictor: features -> class logits and box deltas.
+        mask_head: crops [M, 14, 14, C] -> mask logits, or None.
+    """
+
+    def __init__(self, first_stage: Any, box_head: Any, predictor: Any, mask_head: Any = None) -> None:
+        super().__init__()
+        self.built = True  # every variable exists already
+        self.first_stage, self.box_head = first_stage, box_head
+        self.predictor, self.mask_head = predictor, mask_head
+
+    def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
+        """Maps and proposals of images float32 [B, H, W, 3], before padding of `image_size` float32 [B, 2]."""
+        first = self.first_stage(images, image_size, settings)
+        boxes = tf.stop_gradient(first.proposals.boxes)
+        return first._replace(proposals=Proposals(boxes, *first.proposals[1:]))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
+
+    def classify(self, first: FirstStage, regions: Regions, training: bool = False) -> RegionOutputs:
+        """Classes and boxes of regions."""
+        crops = self.first_stage.crops(first, regions, POOLED)
+        features = self.box_head(crops, training)
+        return RegionOutputs(crops, features, *self.predictor(features))
+
+    def mask_logits(self, first: FirstStage, regions: Regions) -> tf.Tensor:
+        """A mask for each class: float32 [M, 28, 28, C]."""
+        return self.mask_head(self.first_stage.crops(first, regions, MASK_POOLED))
+
+    def named_weights(self, prefix: str = "") -> dict[str, Weight]:
+        """Every weight by its stable name, in the order of the data flow."""
+        weights = self.first_stage.named_weights(prefix)
+        parts = {"box_head": self.box_head, "predictor": self.predictor, "mask_head": self.mask_head}
+        for name, part in parts.items():
+            if part is not None:
+                weights.update(part.named_weights(f"{prefix}{name}/"))
+        return weights
