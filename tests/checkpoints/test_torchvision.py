@@ -63,7 +63,7 @@ def our_names(net: str) -> list[str]:
     if net.startswith("res"):
         return resnet(net)
     second = net.endswith("_v2")
-    blocks = [f"pyramid/{kind}/{k}" for kind in ("lateral", "output") for k in range(4)]
+    blocks = [f"pyramid/{kind}/{k}" for kind in ("lateral", "smooth") for k in range(4)]
     plain = ["rpn/objectness", "rpn/boxes", "predictor/classes", "predictor/boxes"]
     plain += [f"rpn/convs/{k}" for k in range(2 if second else 1)]
     if "mask" in net:

@@ -27,7 +27,7 @@ NORM = {
 # Ours -> theirs, of parts that are a convolution or a dense layer, in a detector maybe with a normalisation.
 LAYERS = (
     (r"pyramid/lateral/(\d)", r"{backbone}fpn.inner_blocks.\1.0"),
-    (r"pyramid/output/(\d)", r"{backbone}fpn.layer_blocks.\1.0"),
+    (r"pyramid/smooth/(\d)", r"{backbone}fpn.layer_blocks.\1.0"),
     (r"rpn/convs/(\d)", r"rpn.head.conv.\1.0"),
     (r"rpn/objectness", "rpn.head.cls_logits"),
     (r"rpn/boxes", "rpn.head.bbox_pred"),

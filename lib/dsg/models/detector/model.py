@@ -103,7 +103,7 @@ class Detector(Weighted, tf.keras.Model):
         self.predictor, self.mask_head = predictor, mask_head
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
-        """Maps and proposals of images float32 [B, H, W, 3], before padding of `image_size` float32 [B, 2]."""
+        """Maps and proposals of images float32 [B, H, W, 3]; `image_size` [B, 2] is that before padding."""
         first = self.first_stage(images, image_size, settings)
         boxes = tf.stop_gradient(first.proposals.boxes)
         return first._replace(proposals=Proposals(boxes, *first.proposals[1:]))

@@ -4,12 +4,11 @@ classes with the background. Boxes are x1 y1 x2 y2 in pixels of the network's in
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from dsg.nets.outputs import Proposals, RpnOutputs
-from dsg.nets.pyramid_rpn import PyramidRpnOutputs
+from dsg.nets.outputs import Proposals
 
 
 class FirstStage(NamedTuple):
@@ -17,7 +16,7 @@ class FirstStage(NamedTuple):
 
     image_size: tf.Tensor  # float32 [B, 2]: height, width before padding
     maps: list[tf.Tensor]  # [B, h, w, C] that regions are cropped from, the finest first
-    rpn: RpnOutputs | PyramidRpnOutputs
+    rpn: Any  # `RpnOutputs` of one map, `PyramidRpnOutputs` of a pyramid
     proposals: Proposals
 
 

@@ -30,15 +30,15 @@ class Pyramid(Block):
             return Conv(cin, CHANNELS, size)
 
         self.lateral = [conv(width, 1) for width in widths]
-        self.output = [conv(CHANNELS, 3) for _ in widths]
+        self.smooth = [conv(CHANNELS, 3) for _ in widths]
 
     def call(self, maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         joined = self.lateral[-1](maps[-1])
-        outputs = [self.output[-1](joined)]
+        outputs = [self.smooth[-1](joined)]
         for number in range(len(maps) - 2, -1, -1):
             own = self.lateral[number](maps[number])
             joined = own + upsample(joined, tf.shape(own)[1:3])
-            outputs.insert(0, self.output[number](joined))
+            outputs.insert(0, self.smooth[number](joined))
         return [*outputs, outputs[-1][:, ::2, ::2]]
 
 

@@ -90,8 +90,9 @@ def run_forward(golden: Golden) -> Checks:
     checks.compare("image_sizes", batch.sizes, EXACT)
     checks.compare("batch", channels_first(batch.images), BATCH)
     settings = ProposalSettings(
-        *(int(golden[f"input/rpn_{which}_nms_top_n"]) for which in ("pre", "post")),
-        float(golden["input/rpn_nms_thresh"]),
+        pre_nms=int(golden["input/rpn_pre_nms_top_n"]),
+        post_nms=int(golden["input/rpn_post_nms_top_n"]),
+        iou=float(golden["input/rpn_nms_thresh"]),
     )
     sizes = tf.constant(batch.sizes, tf.float32)
     first = _first_stage(checks, model, tf.constant(batch.images), sizes, settings)
