@@ -58,3 +58,32 @@ def mask_loss(logits: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> tf.Te
     chosen = tf.gather(tf.transpose(logits, [0, 3, 1, 2]), labels, batch_dims=1)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, chosen.dtype), chosen)
     return tf.reduce_sum(losses) / tf.cast(tf.maximum(tf.size(losses), 1), losses.dtype)
+
+
+def softmax_objectness_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """tf-faster-rcnn's: mean cross entropy of [B, h, w, A, 2] over the anchors whose label [B, h, w, A] is
+    not -1, mean over images.
+    """
+    chosen = tf.cast(labels >= 0, tf.float32)
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tf.cast(labels, tf.int32), 0), logits)
+    count = tf.reduce_sum(chosen, [1, 2, 3])
+    return tf.reduce_mean(tf.reduce_sum(entropy * chosen, [1, 2, 3]) / tf.maximum(count, 1.0))
+
+
+def weighted_anchor_box_loss(
+    deltas: tf.Tensor, targets: tf.Tensor, inside: tf.Tensor, outside: tf.Tensor
+) -> tf.Tensor:
+    """tf-faster-rcnn's: smooth l1 (sigma 3, which is beta 1/9) of [B, h, w, A, 4], the difference times
+    `inside` [B, h, w, A], the loss times `outside`, summed, mean over images.
+    """
+    loss = smooth_l1((deltas - targets) * inside[..., None]) * outside[..., None]
+    return tf.reduce_mean(tf.reduce_sum(loss, [1, 2, 3, 4]))
+
+
+def mean_box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """tf-faster-rcnn's: smooth l1 (sigma 1) of the foreground regions at the boxes of their class, summed
+    over coordinates, mean over all regions. Arguments as of `box_loss`.
+    """
+    chosen = tf.gather(tf.reshape(deltas, [tf.shape(deltas)[0], -1, 4]), labels, batch_dims=1)
+    foreground = tf.cast(labels > 0, tf.float32)[:, None]
+    return tf.reduce_mean(tf.reduce_sum(smooth_l1((chosen - targets) * foreground, 1.0), 1))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from dsg.models.detector.heads import MASK_POOLED, POOLED
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
 from dsg.nets.layers import Block, Weight, Weighted
-from dsg.nets.outputs import Proposals
+from dsg.nets.outputs import Proposals, RpnOutputs
 from dsg.nets.pyramid_roi import pyramid_roi_align, pyramid_scales
 from dsg.nets.pyramid_rpn import propose_from_pyramid
 from dsg.nets.roi import crop
@@ -21,11 +21,12 @@ from dsg.nets.rpn import propose
 
 
 class ProposalSettings(NamedTuple):
-    """How many boxes the first stage hands on."""
+    """Which boxes the first stage hands on."""
 
-    pre_nms: int
-    post_nms: int
-    iou: float = 0.7
+    pre_nms: int  # that take part in suppression; on a single map all do
+    post_nms: int  # at most so many
+    iou: float = 0.7  # above which a better box drops another
+    top: bool = False  # on a single map, TEST.MODE top: the `post_nms` best without suppression
 
 
 class SingleMap(Block):
@@ -40,6 +41,8 @@ class SingleMap(Block):
         padding = None if image_size.shape[0] == 1 else image_size  # alone, an image has none
         features = self.trunk(images, padding).features
         rpn = self.rpn(features, image_size)
+        if settings.top:
+            return FirstStage(image_size, [features], rpn, best_proposals(rpn, settings.post_nms))
         proposals = propose(
             rpn,
             iou=settings.iou,
@@ -60,6 +63,15 @@ class SingleMap(Block):
         )
 
 
+def best_proposals(rpn: RpnOutputs, count: int) -> Proposals:
+    """The `count` best boxes of each image, however much they overlap; repeated where there are fewer."""
+    scores, rows = tf.math.top_k(rpn.scores, tf.minimum(count, tf.shape(rpn.scores)[1]))
+    repeats = tf.range(count) % tf.shape(rows)[1]
+    scores, rows = tf.gather(scores, repeats, axis=1), tf.gather(rows, repeats, axis=1)
+    # anchors of the padding score -1
+    return Proposals(tf.gather(rpn.boxes, rows, batch_dims=1), scores, scores >= 0, rows)
+
+
 class PyramidMaps(Block):
     """The first stage on a feature pyramid, and aligned crops of the level that suits a box.
 
@@ -75,7 +87,9 @@ class PyramidMaps(Block):
         maps = self.pyramid(self.trunk(images))
         shape = tf.shape(images)
         rpn = self.rpn(maps, (shape[1], shape[2]))
-        proposals = propose_from_pyramid(rpn, image_size, **settings._asdict())
+        proposals = propose_from_pyramid(
+            rpn, image_size, pre_nms=settings.pre_nms, post_nms=settings.post_nms, iou=settings.iou
+        )
         return FirstStage(image_size, maps, rpn, proposals)
 
     def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
