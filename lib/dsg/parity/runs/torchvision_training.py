@@ -214,7 +214,8 @@ def their_layout(name: str, value: np.ndarray) -> np.ndarray:
 
 def _stored(golden: Golden, theirs: str, value: np.ndarray) -> np.ndarray:
     """The entries of a tensor that the file stores."""
-    return value.reshape(-1)[golden[f"index/{theirs}"]] if f"index/{theirs}" in golden else value
+    flat = value.reshape(-1)
+    return flat[golden[f"index/{theirs}"]] if f"index/{theirs}" in golden else flat
 
 
 def _compare_values(
