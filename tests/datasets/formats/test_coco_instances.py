@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dsg.datasets.formats.coco_instances import read_coco
+from dsg.datasets.formats.segmentations import decode
 from dsg.errors import UserError
 from tests.shared import needs_shared, shared_path
 
@@ -130,10 +131,13 @@ def test_real_annotations(split: str, count: int) -> None:
     assert data.classes[1] == "person" and data.classes[-1] == "toothbrush"
     assert all(image.path.is_file() for image in data.images)
     assert any(image.crowd.any() for image in data.images) or split == "val2017"
-    # a mask and its box agree but for a few pixels: polygons are drawn by hand
-    decode = pytest.importorskip("dsg.datasets.formats.segmentations").decode
+
+
+@needs_shared("data", "coco")
+def test_real_masks_and_boxes_agree() -> None:
+    """But for a few pixels: polygons are drawn by hand."""
     pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
-    for image in data.images[:5]:
+    for image in read_coco(shared_path("data", "coco"), "train2017").images[:5]:
         for box, segmentation, crowd in zip(image.boxes, image.segmentations, image.crowd):
             rows, columns = np.nonzero(decode(segmentation, image.height, image.width, image.name))
             extent = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]

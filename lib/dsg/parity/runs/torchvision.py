@@ -37,7 +37,7 @@ BODY = "backbone.body."
 BATCH, MAPS, PYRAMID, BOXES = (Tolerance("relative", limit) for limit in (1e-6, 3e-5, 6e-5, 6e-5))
 FED, PASTED = Tolerance("relative", 1e-4), Tolerance("relative", 1e-5)
 OWN_BOXES, OWN_SCORES, OWN_MASKS = (Tolerance("relative", limit) for limit in (1e-4, 5e-4, 2e-3))
-RESNEXT = Tolerance("relative", 1e-4)
+RESNEXT, FACTORY = Tolerance("relative", 1e-4), Tolerance("relative", 5e-5)
 
 
 class TorchChecks(Checks):
@@ -76,7 +76,6 @@ def run_forward(golden: Golden) -> Checks:
     """A file of `fasterrcnn_resnet50_fpn`, its second generation, or `maskrcnn_resnet50_fpn`."""
     checks = TorchChecks(golden)
     checks.given("input/.*", "factory/bn_eps")
-    checks.skip("factory/.*", "normalisation with statistics of the batch, which the library does not have")
     model = pyramid_detector(
         *("res50", CLASSES),
         masks=any(key.startswith("mask/") for key in golden),
@@ -109,7 +108,51 @@ def run_forward(golden: Golden) -> Checks:
     _detections(checks, first, own, images, "end to end: ")
     if model.mask_head is not None:
         _masks(checks, model, first, images[0])
+    if "factory/bn_eps" in golden:
+        _factory(checks, tf.constant(batch.images), sizes, settings, images)
     return checks.finish()
+
+
+def _factory(
+    checks: Checks,
+    images: tf.Tensor,
+    sizes: tf.Tensor,
+    settings: ProposalSettings,
+    pictures: list[np.ndarray],
+) -> None:
+    """What torchvision builds where it loads nothing: the same with another epsilon, end to end."""
+    golden = checks.golden
+    model = pyramid_detector("res50", CLASSES, epsilon=float(golden["factory/bn_eps"]))
+    recipe_weights(model, int(golden["input/recipe_seed"]))
+    for number, level in enumerate(model.first_stage.trunk(images), 2):
+        checks.compare(f"factory/c{number}", channels_first(level), FACTORY)
+    first = model(images, sizes, settings)
+    for name, level in zip(LEVELS, first.maps):
+        checks.compare(f"factory/{name}", channels_first(level), FACTORY)
+    outputs = model.classify(first, packed(first.proposals))
+    found = detections(first, outputs, **_thresholds(golden))
+    for number, picture in enumerate(pictures):
+        kept = first.proposals.valid[number].numpy()
+        checks.compare(f"factory/rpn/{number}/kept", first.proposals.indices[number].numpy()[kept], EXACT)
+        valid = found.valid[number].numpy()
+        boxes = scale_boxes(
+            found.boxes[number].numpy()[valid], first.image_size[number].numpy(), picture.shape[:2]
+        )
+        for name, value, tolerance in (
+            (f"det/{number}/row", found.proposals[number].numpy()[valid], EXACT),
+            (f"det/{number}/labels", found.classes[number].numpy()[valid], EXACT),
+            (f"det/{number}/scores", found.scores[number].numpy()[valid], OWN_SCORES),
+            (f"final/{number}/boxes", boxes, OWN_SCORES),
+        ):
+            checks.compare(f"factory/{name}", value, tolerance)
+
+
+def _thresholds(golden: Golden) -> dict[str, Any]:
+    return {
+        "threshold": float(golden["input/box_score_thresh"]),
+        "iou": float(golden["input/box_nms_thresh"]),
+        "limit": int(golden["input/box_detections_per_img"]),
+    }
 
 
 def _first_stage(
@@ -181,12 +224,11 @@ def _detections(
     checks: Checks, first: FirstStage, outputs: RegionOutputs, images: list[np.ndarray], prefix: str
 ) -> None:
     golden = checks.golden
-    threshold, iou = (float(golden[f"input/box_{which}_thresh"]) for which in ("score", "nms"))
-    limit = int(golden["input/box_detections_per_img"])
-    found = detections(first, outputs, threshold=threshold, iou=iou, limit=limit)
-    every = detections(
-        first, outputs, threshold=threshold, iou=iou, limit=outputs.class_logits.shape[0] * CLASSES
-    )
+    settings = _thresholds(golden)
+    threshold = settings["threshold"]
+    found = detections(first, outputs, **settings)
+    settings["limit"] = outputs.class_logits.shape[0] * CLASSES
+    every = detections(first, outputs, **settings)
     scores = tf.nn.softmax(outputs.class_logits).numpy()
     image = packed(first.proposals).image.numpy()
     for number, picture in enumerate(images):

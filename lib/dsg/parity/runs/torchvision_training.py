@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dsg.boxes.matching import iou
 from dsg.checkpoints.torchvision import POOLED, torchvision_name
 from dsg.models.detector.build import pyramid_detector
+from dsg.models.detector.heads import MASK_POOLED
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import FirstStage
 from dsg.models.detector.targets import SamplingSettings, Truth, match_regions
@@ -68,7 +70,7 @@ def run(golden: Golden) -> Checks:
         training = pyramid_losses(model, first, truth, _sampling(golden), _order)
         total = tf.add_n(list(training.losses.values()))
         rpn_total = tf.add_n(list(first_stage_losses(first, training.anchors).values()))
-    _forward(checks, first, training, truth)
+    _forward(checks, model, first, training, truth)
     for ours, theirs in LOSS_NAMES.items():
         if ours in training.losses:
             checks.compare(f"loss/{theirs}", training.losses[ours], LOSS)
@@ -137,7 +139,9 @@ def _inputs(checks: Checks, golden: Golden, masks: bool) -> tuple[tf.Tensor, tf.
     return tf.constant(batch.images), tf.constant(batch.sizes, tf.float32), truth
 
 
-def _forward(checks: Checks, first: FirstStage, training: Training, truth: list[Truth]) -> None:
+def _forward(
+    checks: Checks, model: Detector, first: FirstStage, training: Training, truth: list[Truth]
+) -> None:
     golden = checks.golden
     for name, level in zip(LEVELS, first.maps):
         checks.compare(name, channels_first(level), PYRAMID)
@@ -147,6 +151,8 @@ def _forward(checks: Checks, first: FirstStage, training: Training, truth: list[
     for number, (objects, anchors, regions) in enumerate(zip(truth, training.anchors, training.regions)):
         sample = anchors.sample
         rows = tf.concat(sample, 0)
+        best_anchors = tf.reduce_max(iou(objects.boxes, first.rpn.anchors), 1)
+        checks.compare(f"rpn/{number}/best_iou_per_gt", best_anchors, UNIT)
         checks.compare(f"rpn/{number}/anchor_labels", anchors.labels, EXACT)
         checks.compare(f"rpn/{number}/anchor_matches", _unlifted(anchors.matches, golden, number), EXACT)
         checks.compare(f"rpn/{number}/sampled_pos", sample.positive, EXACT)
@@ -172,15 +178,14 @@ def _forward(checks: Checks, first: FirstStage, training: Training, truth: list[
             ("targets", regions.deltas, Tolerance("relative", 1e-3)),
         ):
             checks.compare(f"roi/{number}/{key}", value, tolerance)
-    checks.skip("rpn/./best_iou_per_gt", "an intermediate of the labels, which are compared")
-    _second_stage(checks, first, training)
+    _second_stage(checks, model, first, training)
 
 
 def _unlifted(matches: tf.Tensor, golden: Golden, number: int) -> np.ndarray:
     return matches.numpy().astype(golden[f"rpn/{number}/anchor_matches"].dtype)
 
 
-def _second_stage(checks: Checks, first: FirstStage, training: Training) -> None:
+def _second_stage(checks: Checks, model: Detector, first: FirstStage, training: Training) -> None:
     own = Tolerance("relative", 1e-3)
     scales = pyramid_scales([m.shape[1] for m in first.maps[:4]], tf.reduce_max(first.image_size[:, 0]))
     boxes = tf.concat([sample.boxes for sample in training.regions], 0)
@@ -196,7 +201,8 @@ def _second_stage(checks: Checks, first: FirstStage, training: Training) -> None
     checks.compare("mask/proposals_per_image", np.bincount(masks.regions.image), EXACT)
     checks.compare("mask/labels", masks.labels, EXACT)
     checks.compare("mask/targets", masks.targets, own)
-    checks.skip("mask/roi_pool.*", "between boxes and logits, which are compared")
+    crops = model.first_stage.crops(first, masks.regions, MASK_POOLED)
+    checks.compare("mask/roi_pool", channels_first(crops), own)
     checks.compare("mask/logits", channels_first(masks.logits), Tolerance("relative", 2e-3))
 
 
