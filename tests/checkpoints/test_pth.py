@@ -237,6 +237,9 @@ def test_other_files_and_none_are_refused(tmp_path: Path) -> None:
         read_pth(tmp_path)
     page = tmp_path / "page.pth"
     page.write_text("<html>404</html>")
+    with pytest.raises(UserError, match="is a web page"):
+        read_pth(page)
+    page.write_text("numbers")
     with pytest.raises(UserError, match="no file of torch.save"):
         read_pth(page)
     archive = tmp_path / "other.pth"

@@ -19,6 +19,7 @@ import numpy as np
 from dsg.checkpoints.pickles import Name, PickleReader, Refused, checked_key
 from dsg.errors import UserError
 from dsg.runtime.arrays import DAMAGE, reason_of
+from dsg.runtime.foreign import foreign_file
 from dsg.runtime.limits import Limits
 
 ZIP_START = b"PK\x03\x04"
@@ -98,6 +99,9 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
+    foreign = foreign_file(path)
+    if foreign:
+        raise UserError(f"{path}: is {foreign}")
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:

@@ -22,7 +22,7 @@ from dsg.models.detector.outputs import FirstStage, Regions
 from dsg.models.detector.sampling import SampledRegions, sample_regions
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
-from dsg.parity.runs.detection import LIMITS, PIXEL_MEANS, recipe_weights
+from dsg.parity.runs.detection_forward import LIMITS, PIXEL_MEANS, recipe_weights
 from dsg.pipeline.anchor_targets import AnchorTargets, anchor_targets
 from dsg.pipeline.images import to_blob
 

@@ -20,7 +20,7 @@ from dsg.nets.pyramid_roi import box_levels, pyramid_scales
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
 from dsg.parity.recipes import permutation
-from dsg.parity.runs.torchvision import (
+from dsg.parity.runs.torchvision_forward import (
     BATCH,
     BODY,
     BOXES,
