@@ -34,7 +34,7 @@ def test_anchors(case: str) -> None:
     for level, (side, ratio) in enumerate(zip(sizes, ratios)):
         assert np.array_equal(cell_anchors(side, ratio), UNITS[f"anchors/{kind}/cell{level}"])
     key = f"anchors/{case}"
-    anchors = pyramid_anchors(UNITS[f"{key}/grids"].tolist(), UNITS[f"{key}/image"].tolist(), sizes, ratios)
+    anchors = pyramid_anchors(UNITS[f"{key}/grids"].tolist(), UNITS[f"{key}/strides"].tolist(), sizes, ratios)
     if f"{key}/anchors" in UNITS:
         assert np.array_equal(anchors, UNITS[f"{key}/anchors"])
     else:
@@ -48,7 +48,7 @@ def test_anchors_of_a_batch_whose_size_is_known_when_it_runs() -> None:
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3])])
     def anchors(image: tf.Tensor) -> tf.Tensor:
         size = tf.shape(image)
-        return pyramid_anchors([(size[1] // 8, size[2] // 8)], (size[1], size[2]), [[32]], [[1.0]])
+        return pyramid_anchors([(size[1] // 8, size[2] // 8)], [(8, 8)], [[32]], [[1.0]])
 
     assert tuple(anchors(tf.zeros([1, 64, 96, 3])).shape) == (96, 4)
 

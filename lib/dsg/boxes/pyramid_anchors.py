@@ -1,4 +1,4 @@
-"""Anchors of a feature pyramid: a grid for each level, cells placed by the padded image's size."""
+"""Anchors of a feature pyramid: a grid for each level."""
 
 from __future__ import annotations
 
@@ -32,18 +32,15 @@ def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> np.ndarray:
 
 def pyramid_anchors(
     grids: Sequence[tuple[tf.Tensor | int, tf.Tensor | int]],
-    padded_size: tuple[tf.Tensor | int, tf.Tensor | int],
+    strides: Sequence[tuple[tf.Tensor | int, tf.Tensor | int]],
     sizes: Sequence[Sequence[float]],
     ratios: Sequence[Sequence[float]],
 ) -> tf.Tensor:
     """The anchors of all cells of all levels.
 
-    A cell is as many whole pixels as the padded image has for each cell of the map, which need not be a power
-    of two: 416 pixels over 7 cells are 59 a cell.
-
     Args:
         grids: (height, width) of each level's map in cells.
-        padded_size: (height, width) of the batch in pixels.
+        strides: whole pixels from a cell to the next, down and right, of each level.
         sizes: of each level, see `cell_anchors`.
         ratios: of each level.
 
@@ -51,9 +48,9 @@ def pyramid_anchors(
         float32 [A, 4], rows ordered (level, y, x, anchor), not clipped; widths without +1.
     """
     levels = []
-    for (height, width), level_sizes, level_ratios in zip(grids, sizes, ratios):
-        y = tf.cast(tf.range(height) * (padded_size[0] // height), tf.float32)
-        x = tf.cast(tf.range(width) * (padded_size[1] // width), tf.float32)
+    for (height, width), (down, right), level_sizes, level_ratios in zip(grids, strides, sizes, ratios):
+        y = tf.cast(tf.range(height) * down, tf.float32)
+        x = tf.cast(tf.range(width) * right, tf.float32)
         shift_x, shift_y = tf.meshgrid(x, y)
         shifts = tf.stack([shift_x, shift_y, shift_x, shift_y], -1)  # [h, w, 4]
         levels.append(tf.reshape(shifts[:, :, None] + cell_anchors(level_sizes, level_ratios), [-1, 4]))

@@ -71,3 +71,28 @@ def test_a_single_map_detector_both_ways_to_propose() -> None:
         count = int(first.proposals.valid.numpy().sum())
         assert outputs.class_logits.shape == (count, 6) and outputs.box_deltas.shape == (count, 24)
         assert not top or count == SETTINGS.post_nms
+
+
+def test_a_pyramid_detector_does_not_depend_on_the_padding() -> None:
+    """An image of a batch has the proposals, classes and masks it has alone."""
+    model = pyramid_detector("res50", 4, masks=True)
+    rng = np.random.default_rng(1)
+    picture = rng.standard_normal((1, 70, 100, 3)).astype(np.float32)
+    batch = np.zeros((2, 192, 160, 3), np.float32)
+    batch[0, :70, :100], batch[1] = picture[0], rng.standard_normal((192, 160, 3))
+    alone_input = np.zeros((1, 96, 128, 3), np.float32)
+    alone_input[:, :70, :100] = picture
+    sizes = [[70.0, 100.0], [192.0, 160.0]]
+    alone = model(tf.constant(alone_input), tf.constant(sizes[:1]), SETTINGS)
+    together = model(tf.constant(batch), tf.constant(sizes), SETTINGS)
+    count = int(alone.proposals.valid.numpy().sum())
+    assert count == int(together.proposals.valid[0].numpy().sum()) > 5
+    assert np.allclose(alone.proposals.boxes[0, :count], together.proposals.boxes[0, :count], atol=1e-3)
+    image = tf.zeros([count], tf.int32)
+    boxes = alone.proposals.boxes[0, :count]
+    for function in (
+        lambda first: model.classify(first, Regions(boxes, image)).features,
+        lambda first: model.mask_logits(first, Regions(boxes, image)),
+    ):
+        one, other = function(alone).numpy(), function(together).numpy()
+        assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()

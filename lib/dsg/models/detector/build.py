@@ -60,6 +60,7 @@ def pyramid_detector(
     second_generation: bool = False,
     trained_blocks: int = 3,
     epsilon: float = 1e-5,
+    masked: bool = True,
 ) -> Detector:
     """torchvision's detector.
 
@@ -70,11 +71,13 @@ def pyramid_detector(
         second_generation: torchvision's `_v2`: normalised pyramid and heads, two convolutions in the RPN.
         trained_blocks: of the body, from the last on.
         epsilon: of the body's normalisation, see `dsg.checkpoints.published`.
+        masked: nothing depends on the padding of a batch, see `PyramidMaps`.
     """
     first = PyramidMaps(
         ResnetBody(body, trained_blocks, epsilon),
         Pyramid(BODY_CHANNELS, normed=second_generation),
         PyramidRpn(CHANNELS, 2 if second_generation else 1),
+        masked=masked,
     )
     head = (ConvolvedHead if second_generation else TwoLayerHead)(CHANNELS)
     mask_head = MaskHead(CHANNELS, classes, normed=second_generation) if masks else None

@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from dsg.models.detector.heads import MASK_POOLED, POOLED
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
+from dsg.nets.backbones.fpn import STRIDES
 from dsg.nets.layers import Block, Weight, Weighted
+from dsg.nets.masks import repeat_own_border
 from dsg.nets.outputs import Proposals, RpnOutputs
 from dsg.nets.pyramid_roi import pyramid_roi_align, pyramid_scales
 from dsg.nets.pyramid_rpn import propose_from_pyramid
@@ -75,18 +77,20 @@ def best_proposals(rpn: RpnOutputs, count: int) -> Proposals:
 class PyramidMaps(Block):
     """The first stage on a feature pyramid, and aligned crops of the level that suits a box.
 
-    As in torchvision, the layers see the padding of a batch: alone, a smaller image gives slightly other
-    results.
+    `masked`: nothing depends on the padding of a batch. Without it, as in torchvision, the layers see the
+    padding, and a smaller image gives slightly other results than alone.
     """
 
-    def __init__(self, trunk: Any, pyramid: Any, rpn: Any) -> None:
+    def __init__(self, trunk: Any, pyramid: Any, rpn: Any, *, masked: bool = True) -> None:
         super().__init__()
         self.trunk, self.pyramid, self.rpn = trunk, pyramid, rpn
+        self._masked = masked
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
-        maps = self.pyramid(self.trunk(images))
+        own_size = image_size if self._masked else None
+        maps = self.pyramid(self.trunk(images, own_size), own_size)
         shape = tf.shape(images)
-        rpn = self.rpn(maps, (shape[1], shape[2]))
+        rpn = self.rpn(maps, (shape[1], shape[2]), own_size)
         proposals = propose_from_pyramid(
             rpn, image_size, pre_nms=settings.pre_nms, post_nms=settings.post_nms, iou=settings.iou
         )
@@ -95,8 +99,12 @@ class PyramidMaps(Block):
     def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
         """[M, size, size, C]."""
         maps = first.maps[:4]
-        tallest = tf.reduce_max(first.image_size[:, 0])
-        scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
+        if self._masked:
+            maps = [repeat_own_border(m, first.image_size, stride) for m, stride in zip(maps, STRIDES)]
+            scales = [tf.constant(1.0 / stride) for stride in STRIDES[:4]]
+        else:
+            tallest = tf.reduce_max(first.image_size[:, 0])
+            scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
         return pyramid_roi_align(maps, regions.boxes, regions.image, size, scales)
 
 

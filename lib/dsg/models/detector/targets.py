@@ -50,15 +50,22 @@ class RegionSample(NamedTuple):
 
 
 def sample_anchors(
-    anchors: tf.Tensor, truth: Truth, settings: SamplingSettings, order: Permutation = random_order
+    anchors: tf.Tensor,
+    truth: Truth,
+    settings: SamplingSettings,
+    order: Permutation = random_order,
+    inside: tf.Tensor | None = None,
 ) -> AnchorSample:
-    """Anchors that overlap an object much, or as much as any, against those that overlap none."""
+    """Anchors that overlap an object much, or as much as any, against those that overlap none; of those that
+    are `inside` the image, bool [A], where that is given.
+    """
     if truth.boxes.shape[0] == 0:
         matches = tf.fill(tf.shape(anchors)[:1], -1)
     else:
         overlaps = iou(truth.boxes, anchors)
         matches = match(overlaps, settings.anchor_high, settings.anchor_low, keep_best=True)
     labels = tf.where(matches >= 0, 1, tf.where(tf.equal(matches, -1), 0, -1))
+    labels = labels if inside is None else tf.where(inside, labels, -1)
     sample = draw(labels, settings.anchors, settings.positive_anchors, order)
     boxes = tf.gather(truth.boxes, tf.gather(matches, sample.positive))
     deltas = TORCHVISION_RPN.encode(tf.gather(anchors, sample.positive), boxes)

@@ -63,7 +63,13 @@ def pyramid_losses(
         settings: of the samples.
         order: of the draws, see `dsg.boxes.matching.draw`.
     """
-    anchors = [sample_anchors(first.rpn.anchors, image, settings, order) for image in truth]
+    inside = first.rpn.inside
+    anchors = [
+        sample_anchors(
+            *(first.rpn.anchors, image, settings, order), inside=None if inside is None else inside[number]
+        )
+        for number, image in enumerate(truth)
+    ]
     losses = first_stage_losses(first, anchors)
     regions = [
         sample_regions(

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from dsg.nets.layers import Block, Conv, FrozenNormConv
+from dsg.nets.masks import zero_padding
 
 CHANNELS = 256
+STRIDES = (4, 8, 16, 32, 64)  # of p2 to p6
 
 
 class Pyramid(Block):
@@ -32,13 +34,15 @@ class Pyramid(Block):
         self.lateral = [conv(width, 1) for width in widths]
         self.smooth = [conv(CHANNELS, 3) for _ in widths]
 
-    def call(self, maps: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        joined = self.lateral[-1](maps[-1])
-        outputs = [self.smooth[-1](joined)]
-        for number in range(len(maps) - 2, -1, -1):
+    def call(self, maps: Sequence[tf.Tensor], image_size: tf.Tensor | None = None) -> list[tf.Tensor]:
+        """With `image_size` [B, 2], what lies beside an image of a batch is zero."""
+        outputs: list[tf.Tensor] = []
+        joined: tf.Tensor = None
+        for number in range(len(maps) - 1, -1, -1):
             own = self.lateral[number](maps[number])
-            joined = own + upsample(joined, tf.shape(own)[1:3])
-            outputs.insert(0, self.smooth[number](joined))
+            joined = own if joined is None else own + upsample(joined, tf.shape(own)[1:3])
+            joined = zero_padding(joined, image_size, STRIDES[number])
+            outputs.insert(0, zero_padding(self.smooth[number](joined), image_size, STRIDES[number]))
         return [*outputs, outputs[-1][:, ::2, ::2]]
 
 

@@ -81,6 +81,7 @@ def run(golden: Golden) -> Checks:
         masks=any(key.startswith("mask/") for key in golden),
         second_generation="box/conv1.shape" in golden,
         epsilon=float(golden["input/bn_eps"]),
+        masked=False,
     )
     recipe_weights(model, int(golden["input/recipe_seed"]))
     images = [
@@ -122,7 +123,7 @@ def _factory(
 ) -> None:
     """What torchvision builds where it loads nothing: the same with another epsilon, end to end."""
     golden = checks.golden
-    model = pyramid_detector("res50", CLASSES, epsilon=float(golden["factory/bn_eps"]))
+    model = pyramid_detector("res50", CLASSES, epsilon=float(golden["factory/bn_eps"]), masked=False)
     recipe_weights(model, int(golden["input/recipe_seed"]))
     for number, level in enumerate(model.first_stage.trunk(images), 2):
         checks.compare(f"factory/c{number}", channels_first(level), FACTORY)

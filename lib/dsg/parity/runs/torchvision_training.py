@@ -54,7 +54,9 @@ def run(golden: Golden) -> Checks:
     checks.given("input/.*", "shape/.*", "index/.*")
     checks.skip("factory/.*", "normalisation with statistics of the batch, which the library does not have")
     masks = "mask/targets" in golden
-    model = pyramid_detector("res50", CLASSES, masks=masks, epsilon=float(golden["input/bn_eps"]))
+    model = pyramid_detector(
+        "res50", CLASSES, masks=masks, epsilon=float(golden["input/bn_eps"]), masked=False
+    )
     recipe_weights(model, int(golden["input/recipe_seed"]))
     variables = model.named_variables()
     names = {torchvision_name(name, BODY) or "": name for name in variables}
