@@ -1,13 +1,15 @@
-"""The losses of torchvision's detectors: pure functions of tensors, each a scalar.
-
-Those of tf-faster-rcnn are the ones DSG shares.
-"""
+"""The losses of torchvision's detectors and of tf-faster-rcnn: pure functions of tensors, each a scalar."""
 
 from __future__ import annotations
 
+import re
+
 import tensorflow as tf
 
+from dsg.nets.layers import Weighted
+
 BETA = 1.0 / 9.0  # difference from which smooth l1 is linear
+MOBILE_DECAY = 0.00004
 
 
 def smooth_l1(difference: tf.Tensor, beta: float = BETA) -> tf.Tensor:
@@ -87,3 +89,18 @@ def mean_box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> t
     chosen = tf.gather(tf.reshape(deltas, [tf.shape(deltas)[0], -1, 4]), labels, batch_dims=1)
     foreground = tf.cast(labels > 0, tf.float32)[:, None]
     return tf.reduce_mean(tf.reduce_sum(smooth_l1((chosen - targets) * foreground, 1.0), 1))
+
+
+def decay_factors(model: Weighted, weight_decay: float) -> dict[str, float]:
+    """The factor of weight decay by variable: `weight_decay`, but for MobileNet's own convolutions theirs."""
+    return {
+        name: MOBILE_DECAY if re.search(r"(conv0|pointwise)/kernel$", name) else weight_decay
+        for name in model.regularised_names()
+    }
+
+
+def decay_loss(model: Weighted, weight_decay: float) -> tf.Tensor:
+    """Half the squared norm of every decayed variable, trained or not, times its factor."""
+    variables = model.named_variables()
+    factors = decay_factors(model, weight_decay)
+    return tf.add_n([factor * tf.nn.l2_loss(variables[name]) for name, factor in factors.items()])

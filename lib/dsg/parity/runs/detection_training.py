@@ -13,11 +13,12 @@ from dsg.checkpoints.tf1_detector_names import detector_name
 from dsg.models.detector.build import single_map_detector
 from dsg.models.detector.losses import (
     class_loss,
+    decay_loss,
     mean_box_loss,
     softmax_objectness_loss,
     weighted_anchor_box_loss,
 )
-from dsg.models.detector.model import Detector, ProposalSettings
+from dsg.models.detector.model import ProposalSettings
 from dsg.models.detector.outputs import FirstStage, Regions
 from dsg.models.detector.sampling import SampledRegions, sample_regions
 from dsg.parity.checks import EXACT, Checks, Tolerance
@@ -77,7 +78,7 @@ def run(golden: Golden) -> Checks:
             **rpn,
             "cross_entropy": class_loss(outputs.class_logits, labels),
             "loss_box": mean_box_loss(outputs.box_deltas, tf.constant(sampled.deltas), labels),
-            "regularization_sum": _decay(golden, model),
+            "regularization_sum": decay_loss(model, float(golden["input/weight_decay"])),
         }
         total = tf.add_n(list(losses.values()))
         rpn_total = tf.add_n(list(rpn.values()))
@@ -140,12 +141,6 @@ def _regions(golden: Golden, first: FirstStage, rng: Any) -> SampledRegions:
         bg_thresholds=(float(golden["input/bg_thresh_lo"]), float(golden["input/bg_thresh_hi"])),
         rng=rng,
     )
-
-
-def _decay(golden: Golden, model: Detector) -> tf.Tensor:
-    variables = model.named_variables()
-    norms = [tf.nn.l2_loss(variables[name]) for name in model.regularised_names()]
-    return float(golden["input/weight_decay"]) * tf.add_n(norms)
 
 
 def _first_stage(checks: Checks, first: FirstStage, head: Tolerance, scored: Tolerance) -> None:
