@@ -49,7 +49,7 @@ ROOMS: dict[str, str] = {
     # What asks a model, for other programs; what compares it with golden files; the programs.
     "api": "errors runtime config datasets pipeline metrics visualize models models.*",
     "parity": "errors runtime boxes config datasets pipeline nets metrics checkpoints engine "
-    "models models.* models.registry",
+    "models models.* models.detector models.registry",
     "apps": "*",
     # `import dsg` and `python -m dsg`.
     "__init__": "version runtime api",

@@ -20,7 +20,13 @@ from packaging.specifiers import SpecifierSet
 from tests.shared import ROOT
 
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
-EXTRAS = {"cpu": "tensorflow", "serve": "gradio", "export": "tf2onnx", "docs": "mkdocs-material"}
+EXTRAS = {
+    "cpu": "tensorflow",
+    "serve": "gradio",
+    "export": "tf2onnx",
+    "docs": "mkdocs-material",
+    "coco": "pycocotools",
+}
 PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow", "jinja2", "shtab"}
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
 

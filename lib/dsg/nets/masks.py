@@ -27,3 +27,12 @@ def zero_padding(x: tf.Tensor, image_size: tf.Tensor | None, stride: int) -> tf.
     rows = tf.range(shape[1])[None, :] < own[:, :1]
     columns = tf.range(shape[2])[None, :] < own[:, 1:]
     return x * tf.cast(rows[:, :, None, None] & columns[:, None, :, None], x.dtype)
+
+
+def repeat_own_border(x: tf.Tensor, image_size: tf.Tensor, stride: int) -> tf.Tensor:
+    """`x` [B, h, w, C] with each image's last own row and column repeated over its padding."""
+    own = cells(image_size, stride)
+    for axis in (1, 2):
+        places = tf.minimum(tf.range(tf.shape(x)[axis]), own[:, axis - 1, None] - 1)
+        x = tf.gather(x, places, axis=axis, batch_dims=1)
+    return x

@@ -1,0 +1,64 @@
+"""What an annotation of objects is read to: an image and its instances, plain arrays, and an account of what
+was left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """An image with its objects, in pixels of the original image."""
+
+    name: str  # file name, the image's id
+    path: Path  # image file; whether it exists shows when it is read
+    width: int  # as annotated
+    height: int
+    boxes: np.ndarray  # float32 [G, 4]: x1 y1 x2 y2, inside the image
+    classes: np.ndarray  # int32 [G]: from 1; 0 is the background
+    difficult: np.ndarray  # bool [G]: VOC's, neither a hit nor a miss counts
+    crowd: np.ndarray  # bool [G]: COCO's regions of many objects
+    segmentations: Sequence[
+        Any
+    ] = ()  # G as in the file, checked, encoded; none where the format has no masks
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceSet:
+    """The images of a split."""
+
+    classes: tuple[str, ...]  # names by number, "__background__" first
+    images: list[Instances]
+    skipped: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # reason -> (image, detail)
+
+    def skip(self, reason: str, image: str, detail: str = "") -> None:
+        """Note something that is left out."""
+        self.skipped.setdefault(reason, []).append((image, detail))
+
+    def summary(self, examples: int = 3) -> str:
+        """How much there is and what was left out: a line, and one for each reason, the first cases named."""
+        objects = sum(len(image.boxes) for image in self.images)
+        lines = [f"{len(self.images):,} images, {objects:,} objects of {len(self.classes) - 1} classes"]
+        for reason, cases in sorted(self.skipped.items()):
+            named = ", ".join(f"{image} {detail}".strip() for image, detail in cases[:examples])
+            more = ", ..." if len(cases) > examples else ""
+            lines.append(f"  left out {len(cases):,} x {reason}: {named}{more}")
+        return "\n".join(lines)
+
+
+def clipped_box(box: Sequence[float], width: float, height: float) -> tuple[float, ...] | None:
+    """x1 y1 x2 y2 cut to 0..width, 0..height, or None where nothing is left."""
+    x1, y1, x2, y2 = box
+    cut = (max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height))
+    return cut if cut[2] > cut[0] and cut[3] > cut[1] else None
+
+
+def is_plain_name(name: Any) -> bool:
+    """Whether a file's name from an annotation stays in its folder."""
+    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")

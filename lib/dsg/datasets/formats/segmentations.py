@@ -1,0 +1,122 @@
+"""COCO's two ways to write a mask, polygons and run lengths, to masks of pixels and back.
+
+Annotations come from outside: what the library would read beyond its memory or leave half filled is refused
+here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Union
+
+import numpy as np
+
+from dsg.errors import UserError
+from dsg.runtime.cocotools import cocotools
+
+Segmentation = Union[list, Mapping[str, Any]]
+"""As in an annotation file: `[[x1, y1, x2, y2, ...], ...]`, or `{"size": [h, w], "counts": ...}`."""
+POINTS = 3  # that a polygon needs
+
+
+def check_segmentation(segmentation: Any, height: int, width: int, where: str) -> None:
+    """See that a segmentation can be one of an image of this size, without decoding it.
+
+    Raises:
+        UserError: it is neither polygons of three points or more nor run lengths of this size; the message
+            starts with `where`.
+    """
+    if isinstance(segmentation, list):
+        if not segmentation:
+            raise UserError(f"{where}: the segmentation is empty; delete it, or draw a polygon")
+        for polygon in segmentation:
+            _check_polygon(polygon, where)
+    elif isinstance(segmentation, Mapping):
+        _check_runs(segmentation, height, width, where)
+    else:
+        raise UserError(f"{where}: the segmentation is neither polygons nor run lengths")
+
+
+def _check_polygon(polygon: Any, where: str) -> None:
+    numbers = isinstance(polygon, list) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        for value in polygon
+    )
+    if not numbers or len(polygon) % 2:
+        raise UserError(f"{where}: a polygon is not a list of x1, y1, x2, y2, ...")
+    if len(polygon) < 2 * POINTS:
+        raise UserError(f"{where}: a polygon of {len(polygon) // 2} points; it needs {POINTS}")
+
+
+def _check_runs(segmentation: Mapping[str, Any], height: int, width: int, where: str) -> None:
+    size, counts = segmentation.get("size"), segmentation.get("counts")
+    if size != [height, width]:
+        raise UserError(f"{where}: run lengths of size {_short(size)}, the image is [{height}, {width}]")
+    if isinstance(counts, (str, bytes)):
+        counts = _unpacked(counts, where)
+    whole = isinstance(counts, list) and all(type(count) is int and count >= 0 for count in counts)
+    if not whole:
+        raise UserError(f"{where}: run lengths that are not whole numbers")
+    pixels = sum(counts or [])
+    if pixels != height * width:
+        raise UserError(f"{where}: run lengths of {pixels} pixels, the image has {height * width}")
+
+
+def _unpacked(text: str | bytes, where: str) -> list[int]:
+    """Run lengths out of COCO's text: five bits a character and one that says there are more; from the third
+    number on each is the difference to the last but one.
+    """
+    content = text.encode("ascii", "replace") if isinstance(text, str) else text
+    counts: list[int] = []
+    value = shift = 0
+    for byte in content:
+        bits = byte - 48
+        if not 0 <= bits < 64 or shift > 60:
+            raise UserError(f"{where}: run lengths in a text that is not COCO's")
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise UserError(f"{where}: run lengths in a text that is cut")
+    return counts
+
+
+def _short(value: Any) -> str:
+    return repr(value)[:40]
+
+
+def decode(segmentation: Any, height: int, width: int, where: str) -> np.ndarray:
+    """The pixels of a segmentation: bool [height, width].
+
+    Raises:
+        UserError: see `check_segmentation`.
+    """
+    return cocotools("mask").decode(run_lengths(segmentation, height, width, where)).astype(bool)
+
+
+def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[str, Any]:
+    """A segmentation as run lengths in COCO's text: `{"size": [height, width], "counts": bytes}`.
+
+    Raises:
+        UserError: see `check_segmentation`.
+    """
+    check_segmentation(segmentation, height, width, where)
+    mask = cocotools("mask")
+    if isinstance(segmentation, list):
+        return mask.merge(mask.frPyObjects(segmentation, height, width))
+    if isinstance(segmentation["counts"], list):
+        return mask.frPyObjects(dict(segmentation), height, width)
+    counts = segmentation["counts"]
+    return {"size": [height, width], "counts": counts.encode() if isinstance(counts, str) else counts}
+
+
+def encode(mask: np.ndarray) -> dict[str, Any]:
+    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON."""
+    runs = cocotools("mask").encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(runs["size"]), "counts": runs["counts"].decode()}

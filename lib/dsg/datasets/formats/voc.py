@@ -1,0 +1,146 @@
+"""PASCAL VOC's layout: a list of images in `ImageSets`, an XML file and a JPEG for each.
+
+    VOC2007/  Annotations/000005.xml  ImageSets/Main/trainval.txt  JPEGImages/000005.jpg
+
+Boxes count from 1 and include their last pixel; here, as in tf-faster-rcnn, every corner is one less, so that
+x2 and y2 are the last pixels inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from dsg.datasets.formats.instances import Instances, InstanceSet, is_plain_name
+from dsg.errors import UserError
+
+CLASSES = (
+    *(
+        "__background__",
+        "aeroplane",
+        "bicycle",
+        "bird",
+        "boat",
+        "bottle",
+        "bus",
+        "car",
+        "cat",
+        "chair",
+        "cow",
+    ),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train"),
+    "tvmonitor",
+)
+LARGEST_FILE = 10_000_000  # bytes; the kit's largest has 30 kB
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+class _Unreadable(Exception):
+    """An annotation that is left out, as (reason, detail)."""
+
+
+def read_voc(folder: str | Path, split: str, classes: Sequence[str] = CLASSES) -> InstanceSet:
+    """The images that `ImageSets/Main/<split>.txt` lists, with their objects, difficult ones included.
+
+    Images whose annotation is missing, not XML or without a size, and objects of an unknown class or without
+    a box in the image are left out and counted.
+
+    Args:
+        folder: `VOC2007`, or one with its layout.
+        split: `trainval`, `test`, ...
+        classes: names by number, the background first.
+
+    Raises:
+        UserError: there is no such list, or it is empty.
+    """
+    folder = Path(folder)
+    result = InstanceSet(tuple(classes), [])
+    for name in _image_names(folder / "ImageSets" / "Main" / f"{split}.txt"):
+        try:
+            result.images.append(_read_image(folder, name, result))
+        except _Unreadable as error:
+            result.skip(error.args[0], name, error.args[1])
+    if not result.images:
+        raise UserError(f"{folder}: no image of {split} can be read; {result.summary()}".replace("\n", ";"))
+    return result
+
+
+def _image_names(path: Path) -> list[str]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such list of images; is {path.parents[2]} a folder like VOC2007?")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot read it ({error})") from error
+    names = [line.split()[0] for line in lines if line.strip()]
+    for name in names:
+        if not is_plain_name(name):
+            raise UserError(f"{path}: {name[:60]!r} is not the name of an image in JPEGImages")
+    if not names:
+        raise UserError(f"{path}: lists no images")
+    return names
+
+
+def _read_image(folder: Path, name: str, result: InstanceSet) -> Instances:
+    root = _root(folder / "Annotations" / f"{name}.xml")
+    width, height = (_number(root, f"size/{side}") for side in ("width", "height"))
+    if width is None or height is None or min(width, height) < 1:
+        raise _Unreadable("annotation without size", "")
+    boxes, classes, difficult = [], [], []
+    for thing in root.iter("object"):
+        label = (thing.findtext("name") or "").strip()
+        corners = [_number(thing, f"bndbox/{corner}") for corner in CORNERS]
+        if label not in result.classes[1:]:
+            result.skip("object of an unknown class", name, label[:40])
+            continue
+        if any(corner is None for corner in corners):
+            result.skip("object without a box", name, label)
+            continue
+        x1, y1, x2, y2 = (corner - 1 for corner in corners if corner is not None)
+        box = (max(x1, 0.0), max(y1, 0.0), min(x2, width - 1), min(y2, height - 1))
+        if box[2] < box[0] or box[3] < box[1]:
+            result.skip("box outside its image", name, label)
+            continue
+        if box != (x1, y1, x2, y2):
+            result.skip("part of a box outside its image", name, label)
+        boxes.append(box)
+        classes.append(result.classes.index(label))
+        difficult.append((thing.findtext("difficult") or "0").strip() == "1")
+    return Instances(
+        *(name, folder / "JPEGImages" / f"{name}.jpg", int(width), int(height)),
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        classes=np.array(classes, np.int32),
+        difficult=np.array(difficult, bool),
+        crowd=np.zeros(len(boxes), bool),
+    )
+
+
+def _root(path: Path) -> ElementTree.Element:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise _Unreadable("annotation too large", f"{path.stat().st_size:,} bytes")
+        content = path.read_bytes()
+    except OSError as error:
+        raise _Unreadable("annotation missing", error.strerror or "") from error
+    # Entities can grow without end or name other files; a file in UTF-16 could hide them from this look.
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"\0" in content:
+        raise _Unreadable("annotation with a document type, which VOC's have not", "")
+    try:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise _Unreadable("annotation that is not XML", str(error)[:60]) from error
+    if root.tag != "annotation":
+        raise _Unreadable("annotation that is not VOC's", root.tag[:40])
+    return root
+
+
+def _number(node: ElementTree.Element, path: str) -> float | None:
+    try:
+        value = float(node.findtext(path) or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""The two-stage detector on its own: Faster R-CNN and Mask R-CNN."""

@@ -1,0 +1,120 @@
+"""The second stage: from crops to features, to classes and boxes, and to masks."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from dsg.nets.backbones.resnet import Block4
+from dsg.nets.layers import HE, Block, Conv, Dense, FrozenNormConv, normal
+
+POOLED, MASK_POOLED = 7, 14  # cells a side of the crops for boxes and for masks
+HIDDEN = 1024
+MASK_CHANNELS = 256
+
+
+class ResnetTail(Block4):
+    """Crops [M, 7, 7, 1024] -> features [M, 2048], the mean of ResNet's last block."""
+
+    dim = 2048
+
+    def call(self, crops: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.reduce_mean(self.maps(crops), [1, 2])
+
+    def maps(self, crops: tf.Tensor) -> tf.Tensor:
+        """The block's map [M, 7, 7, 2048]."""
+        return super().call(crops)
+
+
+class TwoLayerHead(Block):
+    """Crops [M, 7, 7, C] -> features [M, 1024] by two dense layers."""
+
+    dim = HIDDEN
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc6 = Dense(POOLED * POOLED * channels, HIDDEN, HE)
+        self.fc7 = Dense(HIDDEN, HIDDEN, HE)
+
+    def call(self, crops: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.nn.relu(self.fc7(self.first(crops)))
+
+    def first(self, crops: tf.Tensor) -> tf.Tensor:
+        """What the first layer says, [M, 1024]."""
+        return tf.nn.relu(self.fc6(tf.reshape(crops, [-1, self.fc6.kernel.shape[0]])))
+
+
+class ConvolvedHead(Block):
+    """Crops [M, 7, 7, C] -> features [M, 1024] by four normalised convolutions and a dense layer."""
+
+    dim = HIDDEN
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convs = [FrozenNormConv(channels, channels, 3) for _ in range(4)]
+        self.dense = Dense(POOLED * POOLED * channels, HIDDEN, HE)
+
+    def call(self, crops: tf.Tensor, training: bool = False) -> tf.Tensor:
+        maps = self.maps(crops)[-1]
+        return tf.nn.relu(self.dense(tf.reshape(maps, [-1, self.dense.kernel.shape[0]])))
+
+    def maps(self, crops: tf.Tensor) -> list[tf.Tensor]:
+        """The maps after each convolution."""
+        maps = [self.convs[0](crops)]
+        for conv in self.convs[1:]:
+            maps.append(conv(maps[-1]))
+        return maps
+
+
+class Predictor(Block):
+    """Features [M, D] -> class logits [M, C] and box deltas [M, 4 C], class after class, in float32."""
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        self.classes = Dense(dim, classes, normal(0.01))
+        self.boxes = Dense(dim, 4 * classes, normal(0.001))
+
+    def call(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.cast(self.classes(features), tf.float32), tf.cast(self.boxes(features), tf.float32)
+
+
+class DoubledConv(Block):
+    """A transposed 2x2 convolution of stride 2 and a ReLU: [M, h, w, Cin] -> [M, 2h, 2w, Cout]."""
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__()
+        self.kernel = self.weight("kernel", (2, 2, cout, cin), HE, decay="kernel")
+        self.bias = self.weight("bias", (cout,), "zeros", decay="bias")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        # Tiles do not overlap: a product of matrices, and then cells become two by two.
+        kernel = tf.cast(tf.convert_to_tensor(self.kernel), x.dtype)
+        cout = kernel.shape[2]
+        y = tf.einsum("mhwi,abci->mhwabc", x, kernel)
+        shape = tf.shape(x)
+        y = tf.reshape(tf.transpose(y, [0, 1, 3, 2, 4, 5]), [shape[0], 2 * shape[1], 2 * shape[2], cout])
+        return tf.nn.relu(tf.nn.bias_add(y, tf.cast(self.bias, x.dtype)))
+
+
+class MaskHead(Block):
+    """Crops [M, 14, 14, C] -> mask logits [M, 28, 28, classes] in float32."""
+
+    def __init__(self, channels: int, classes: int, normed: bool = False) -> None:
+        super().__init__()
+        self.convs: list[Block] = [
+            FrozenNormConv(width, MASK_CHANNELS, 3)
+            if normed
+            else Conv(width, MASK_CHANNELS, 3, relu=True, init=HE)
+            for width in (channels, *[MASK_CHANNELS] * 3)
+        ]
+        self.up = DoubledConv(MASK_CHANNELS, MASK_CHANNELS)
+        self.masks = Conv(MASK_CHANNELS, classes, init=HE)
+
+    def call(self, crops: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self.masks(self.up(self.maps(crops)[-1])), tf.float32)
+
+    def maps(self, crops: tf.Tensor) -> list[tf.Tensor]:
+        """The maps after each convolution."""
+        maps = [self.convs[0](crops)]
+        for conv in self.convs[1:]:
+            maps.append(conv(maps[-1]))
+        return maps

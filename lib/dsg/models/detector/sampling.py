@@ -1,0 +1,73 @@
+"""Which proposals tf-faster-rcnn trains on, by its own draws (the classic proposal_target_layer): NumPy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dsg.boxes.overlaps import overlaps
+from dsg.boxes.transform_np import BoxCoderNp
+
+
+class SampledRegions(NamedTuple):
+    """Regions of an image that the second stage is trained on, objects first."""
+
+    rows: np.ndarray  # int32 [S]: proposal of each
+    boxes: np.ndarray  # float32 [S, 4]
+    labels: np.ndarray  # int32 [S]: 0 background
+    deltas: np.ndarray  # float32 [S, 4]: to the object, in units of `stds`; 0 for background
+    overlaps: np.ndarray  # float64 [N]: best of each proposal
+
+
+def sample_regions(
+    boxes: np.ndarray,
+    gt_boxes: np.ndarray,
+    gt_classes: np.ndarray,
+    *,
+    count: int = 256,
+    fg_fraction: float = 0.25,
+    fg_threshold: float = 0.5,
+    bg_thresholds: tuple[float, float] = (0.0, 0.5),
+    stds: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2),
+    rng: Any,
+) -> SampledRegions:
+    """Always `count` regions, some repeatedly where there are too few.
+
+    Args:
+        boxes: float32 [N, 4], proposals; +1 widths. Append the ground truth where it is to take part.
+        gt_boxes: float32 [G, 4], without padding; G may be 0.
+        gt_classes: int [G], from 1.
+        count: regions.
+        fg_fraction: largest share of objects among them.
+        fg_threshold: overlap from which a proposal is an object.
+        bg_thresholds: from the first to below the second it is background.
+        stds: divisors of the deltas.
+        rng: has `choice(rows, size=, replace=)`; objects are drawn first. A `np.random.RandomState` repeats
+            the original's draws.
+
+    Raises:
+        ValueError: no proposal is either.
+    """
+    overlap = overlaps(boxes, gt_boxes, np.float64)
+    best = overlap.max(1) if overlap.size else np.zeros(len(boxes))
+    match = overlap.argmax(1) if overlap.size else np.zeros(len(boxes), np.int64)
+    objects = np.flatnonzero(best >= fg_threshold)
+    others = np.flatnonzero((best < bg_thresholds[1]) & (best >= bg_thresholds[0]))
+    if not len(objects) and not len(others):
+        raise ValueError("no proposal overlaps the ground truth much or little enough to be trained on")
+    number = min(int(round(fg_fraction * count)), len(objects)) if len(others) else count
+    number = number if len(objects) else 0
+    parts = [
+        rng.choice(rows, size=size, replace=len(rows) < size)
+        for rows, size in ((objects, number), (others, count - number))
+        if size
+    ]
+    rows = np.concatenate(parts).astype(np.int32)
+    labels, deltas = np.zeros(count, np.int32), np.zeros((count, 4), np.float32)
+    if number:
+        matched = match[rows[:number]]
+        labels[:number] = np.asarray(gt_classes)[matched]
+        coder = BoxCoderNp(stds=stds)
+        deltas[:number] = coder.encode(boxes[rows[:number]], np.asarray(gt_boxes, np.float32)[matched])
+    return SampledRegions(rows, boxes[rows], labels, deltas, best)

@@ -1,0 +1,98 @@
+"""The weights of the detectors' reference cases: each a function of its published name and shape, and a seed.
+
+Values are standard normal float64 numbers from PCG64 seeded with the crc32 of the name (and the seed of the
+case), every filter made to sum to zero, scaled by kind of variable, and rounded to float32.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+Gains = Sequence[tuple[str, float]]
+# (pattern of the name, gain); the first that matches counts
+SLIM_GAINS: Gains = (
+    (r"^(resnet_v1_\d+/conv1|MobilenetV1/Conv2d_0)/", 0.02),
+    (r"^vgg_16/conv1/conv1_1/", 0.01),
+    (r"^resnet_v1_\d+/(rpn_conv/3x3|rpn_cls_score)/", 0.5),
+    (r"^(resnet_v1_\d+|MobilenetV1)/rpn_bbox_pred/", 0.1),
+    (r"^resnet_v1_\d+/cls_score/", 2.5),
+    (r"^resnet_v1_\d+/bbox_pred/", 1.2),
+    (r"^(vgg_16|MobilenetV1)/rpn_conv/3x3/", 1.2),
+    (r"^(vgg_16/rpn_cls_score|MobilenetV1/bbox_pred)/", 1.0),
+    (r"^vgg_16/rpn_bbox_pred/", 0.3),
+    (r"^vgg_16/cls_score/", 2.0),
+    (r"^(vgg_16/bbox_pred|MobilenetV1/cls_score)/", 1.5),
+    (r"^MobilenetV1/rpn_cls_score/", 0.35),
+    (r"^vgg_16/", 1.2),
+    (r"", 1.4),
+)
+TORCH_GAINS: Gains = (
+    (r"(^|\.)fpn\.inner_blocks\.", 0.7),
+    (r"(^|\.)fpn\.layer_blocks\.0\.", 0.20),
+    (r"(^|\.)fpn\.layer_blocks\.1\.", 0.28),
+    (r"(^|\.)fpn\.layer_blocks\.2\.", 0.45),
+    (r"(^|\.)fpn\.layer_blocks\.3\.|^rpn\.head\.conv\.", 1.0),
+    (r"^rpn\.head\.cls_logits\.", 0.5),
+    (r"^rpn\.head\.bbox_pred\.", 0.20),
+    (r"^roi_heads\.(box_head\.fc6|mask_head\.0)\.", 1.8),
+    (r"^roi_heads\.box_head\.\d\.", 1.6),
+    (r"^roi_heads\.box_predictor\.cls_score\.", 1.5),
+    (r"^roi_heads\.", 1.0),
+    (r"", 0.17),
+)
+
+
+def slim_value(name: str, shape: Sequence[int]) -> np.ndarray:
+    """float32 value of tf-faster-rcnn's TensorFlow 1 variable `name`."""
+    noise, kind = _noise(name, shape, 0), name.rsplit("/", 1)[-1]
+    if kind == "depthwise_weights":
+        noise -= 0.7 * noise.mean((0, 1))
+        value = noise * (1.4 * np.sqrt(2.0 / np.prod(shape[:2])))
+    elif kind == "weights":
+        noise -= noise.mean(tuple(range(noise.ndim - 1)))
+        value = noise * (_gain(SLIM_GAINS, name) * np.sqrt(2.0 / np.prod(shape[:-1])))
+    elif kind == "gamma":
+        value = (1.0 + 0.1 * noise) * (0.25 if "/conv3/" in name else 1.0)
+    elif kind == "moving_variance":
+        value = 1.0 + 0.1 * np.abs(noise)
+    else:
+        value = {"beta": 0.03, "moving_mean": 0.03, "biases": 0.05}[kind] * noise
+    return value.astype(np.float32)
+
+
+def torch_value(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
+    """float32 value of the entry `name` of torchvision's state dict, in torch's layout."""
+    noise, kind = _noise(name, shape, seed), name.rsplit(".", 1)[-1]
+    if kind == "weight" and len(shape) > 1:
+        # a transposed convolution is [in, out, h, w]
+        axes = (0,) if name.endswith("conv5_mask.weight") else tuple(range(1, noise.ndim))
+        noise -= noise.mean(axes, keepdims=True)
+        fan = np.prod([shape[axis] for axis in axes])
+        value = noise * (_gain(TORCH_GAINS, name) * np.sqrt(2.0 / fan))
+    elif kind == "weight":
+        value = (1.0 + 0.1 * noise) * (0.35 if name.endswith(".bn3.weight") else 1.0)
+    elif kind == "running_var":
+        scale = 1.0 if re.search(r"fpn\.|roi_heads\.", name) else 0.02
+        value = scale * (1.0 + 0.3 * np.abs(noise))
+    else:
+        value = {"running_mean": 0.01, "bias": 0.05}[kind] * noise
+    return value.astype(np.float32)
+
+
+def permutation(count: int) -> np.ndarray:
+    """The order in which the samplers of torchvision's cases took `count` rows."""
+    return np.random.RandomState(count).permutation(count)
+
+
+def _noise(name: str, shape: Sequence[int], seed: int) -> np.ndarray:
+    crc = zlib.crc32(name.encode())
+    generator = np.random.Generator(np.random.PCG64([crc, seed] if seed else crc))
+    return generator.standard_normal(tuple(map(int, shape)))
+
+
+def _gain(gains: Gains, name: str) -> float:
+    return next(gain for pattern, gain in gains if re.search(pattern, name))

@@ -1,0 +1,67 @@
+"""Polygons and run lengths to masks and back; what the library must not see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dsg.datasets.formats.segmentations import check_segmentation, decode, encode
+from dsg.errors import UserError
+
+pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
+HEIGHT, WIDTH = 20, 30
+
+
+def test_a_rectangle_both_ways() -> None:
+    pixels = decode([[5, 4, 15, 4, 15, 10, 5, 10]], HEIGHT, WIDTH, "x")
+    wanted = np.zeros((HEIGHT, WIDTH), bool)
+    wanted[4:10, 5:15] = True
+    assert pixels.dtype == bool and np.array_equal(pixels, wanted)
+    assert np.array_equal(decode(encode(wanted), HEIGHT, WIDTH, "x"), wanted)
+    # column by column: 4 rows empty, 6 full, ... in the ten columns from the fifth on
+    counts = [5 * HEIGHT + 4, *[6, HEIGHT - 6] * 9, 6, HEIGHT - 10 + 15 * HEIGHT]
+    assert np.array_equal(decode({"size": [HEIGHT, WIDTH], "counts": counts}, HEIGHT, WIDTH, "x"), wanted)
+
+
+def test_parts_are_joined() -> None:
+    parts = [[0, 0, 5, 0, 5, 5, 0, 5], [10, 10, 15, 10, 15, 15, 10, 15]]
+    assert decode(parts, HEIGHT, WIDTH, "x").sum() == 50
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_mask_survives(seed: int) -> None:
+    mask = np.random.default_rng(seed).random((HEIGHT, WIDTH)) < 0.1 * (seed + 1)
+    assert np.array_equal(decode(encode(mask), HEIGHT, WIDTH, "x"), mask)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        ([], "empty"),
+        ([[1, 1, 5, 5]], "a polygon of 2 points; it needs 3"),
+        ([[]], "a polygon of 0 points"),
+        ([[1, 1, 5, 5, 3]], "not a list of x1, y1"),
+        ([[1, 1, 5, 5, 3, float("nan")]], "not a list of x1, y1"),
+        ([["a", 1, 5, 5, 3, 4]], "not a list of x1, y1"),
+        ([3, 4], "not a list of x1, y1"),
+        ("text", "neither polygons nor run lengths"),
+        (None, "neither polygons nor run lengths"),
+        ({"size": [30, 20], "counts": [600]}, r"size \[30, 20\], the image is \[20, 30\]"),
+        ({"counts": [600]}, "size None"),
+        ({"size": [20, 30]}, "not whole numbers"),
+        ({"size": [20, 30], "counts": [599]}, "599 pixels, the image has 600"),
+        ({"size": [20, 30], "counts": [10, 10**12]}, "1000000000010 pixels"),
+        ({"size": [20, 30], "counts": [601, -1]}, "not whole numbers"),
+        ({"size": [20, 30], "counts": [1.5]}, "not whole numbers"),
+        ({"size": [20, 30], "counts": "1"}, "1 pixels, the image has 600"),
+        ({"size": [20, 30], "counts": "zzzz"}, "not COCO's"),
+        ({"size": [20, 30], "counts": "P"}, "is cut"),
+        ({"size": [20, 30], "counts": "o" * 50}, "not COCO's"),
+        ({"size": [20, 30], "counts": "é"}, "not COCO's|pixels"),
+    ],
+)
+def test_refused_in_one_line(segmentation: object, reason: str) -> None:
+    with pytest.raises(UserError, match=f"^here: .*{reason}"):
+        check_segmentation(segmentation, HEIGHT, WIDTH, "here")
+    with pytest.raises(UserError):
+        decode(segmentation, HEIGHT, WIDTH, "here")
