@@ -294,9 +294,7 @@ class Dense(Block):
     without the bias, so that a term which many pairs share is computed once.
     """
 
-    def __init__(
-        self, din: int, dout: int, init: Initializer = GLOROT, decayed: bool = True
-    ) -> None:
+    def __init__(self, din: int, dout: int, init: Initializer = GLOROT, decayed: bool = True) -> None:
         super().__init__()
         self.kernel = self.weight("kernel", (din, dout), init, decay="kernel" * decayed)
         self.bias = self.weight("bias", (dout,), "zeros", decay="bias" * decayed)
