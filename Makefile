@@ -1,23 +1,23 @@
-# Set up, build and check dsg. Needed beforehand: Python 3.9 - 3.13, a C compiler, make.
+# Set up, build and check dsg. You need Python 3.9 - 3.13, a C compiler and make.
 #
-#   make              set up .venv with the requirements where they changed, build the box operations, check them
-#   make env          the virtual environment only
-#   make test         what is missing of the above, then the tests, two files at a time (WORKERS=1: one by one;
-#                     PYTEST_ARGS="tests/boxes -x": some of them, one by one)
+#   make              set up .venv if its requirements changed, build the box operations, check them
+#   make env          only the virtual environment
+#   make test         the above if needed, then the tests, two files at a time (WORKERS=1: one by one;
+#                     PYTEST_ARGS="tests/boxes -x": some of the tests, one by one)
 #   make test-latest  the same on the newest TensorFlow, in .venv-latest
-#   make demo         answer queries on the bundled images and draw the answers
-#   make bench        measure speed and memory                        (QUICK=1 for a short run)
-#   make extras       what the page, ONNX and their tests need, into the same environment; tests skip what is missing
-#   make docs         the site, into build/site (mkdocs, in an environment of its own, .venv-docs)
+#   make demo         answer queries about the bundled images and draw the answers
+#   make bench        measure speed and memory (QUICK=1 for a short run)
+#   make extras       install what the page, ONNX and their tests need (without it those tests are skipped)
+#   make docs         build the site in build/site (mkdocs, in an environment of its own, .venv-docs)
 #   make lint         ruff: rules and format;   make typecheck: mypy;   make format: apply the format
-#   make python       print the interpreter to run the programs with
+#   make python       print the interpreter that runs the programs
 #   make clean        remove what was built;    make distclean: the virtual environments as well
 #
 #   TF=latest         the newest TensorFlow on any interpreter, in .venv-latest beside .venv
 #   PYTHON=python3.12 the interpreter to make the virtual environment with
-#   PYTHON=python     (or a path) inside an environment that is activated and has everything: it is used as it is,
+#   PYTHON=python     (or a path) in an activated environment that has everything: it is used as it is,
 #                     nothing is installed
-#   GPU=1, GPU=0      install TensorFlow with or without CUDA, whatever nvidia-smi says (after: make distclean)
+#   GPU=1, GPU=0      install TensorFlow with or without CUDA, whatever nvidia-smi says (run make distclean first)
 
 PYTHON ?= python3
 TF ?= pinned

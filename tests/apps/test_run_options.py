@@ -81,7 +81,7 @@ def test_best_and_last(tmp_path):
         (["test", "--dataset", "shapes"], "--net is missing"),
         (["test", "--dataset", "shapes", "--snapshot", "a.npz"], "a.npz: no such snapshot"),
         (["test", "--dataset", "shapes", "--net", "mini", "--split", "tset"], "--split 'tset' ends with no"),
-        (["train", "--dataset", "shapes", "--net", "mini", "TRAIN.EPOCHS"], "no partner"),
+        (["train", "--dataset", "shapes", "--net", "mini", "TRAIN.EPOCHS"], "no value"),
         (["train", "--dataset", "shapes", "--net", "mini", "--epochs", "x"], "TRAIN.EPOCHS takes a whole"),
         (["train", "--dataset", "shapes", "--net", "mini", "--gpu", "first"], "the GPU is a number"),
     ],

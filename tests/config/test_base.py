@@ -85,11 +85,11 @@ def test_a_base_is_for_files() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("NET: mini\nTRAIN: {EPOCHS: 1}\nNET: res18\n", "a.yml: NET in line 3 is given already in line 1"),
-        ("TRAIN:\n  EPOCHS: 1\n  GAMMA: 0.5\n  EPOCHS: 1\n", "EPOCHS in line 4 is given already in line 2"),
+        ("NET: mini\nTRAIN: {EPOCHS: 1}\nNET: res18\n", "a.yml: NET in line 3 is already given in line 1"),
+        ("TRAIN:\n  EPOCHS: 1\n  GAMMA: 0.5\n  EPOCHS: 1\n", "EPOCHS in line 4 is already given in line 2"),
         ("TRAIN: {EPOCHS: 1}\nTEST: {PICTURES: 1}\nTRAIN: {GAMMA: 0.5}\n", "TRAIN in line 3 .* line 1"),
         ("TRAIN: {EPOCHS: 1}\nTRAIN.EPOCHS: 2\n", "a.yml: TRAIN.EPOCHS is given twice"),
-        ("BASE: b.yml\nBASE: c.yml\n", "BASE in line 2 is given already in line 1"),
+        ("BASE: b.yml\nBASE: c.yml\n", "BASE in line 2 is already given in line 1"),
     ],
 )
 def test_a_key_given_twice_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

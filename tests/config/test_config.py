@@ -70,7 +70,7 @@ def test_explicit_value_beats_the_variant():
         (["TRAIN.DOUBLE_BIAS", "1"], ["True or False"]),
         (["TRAIN.STEPSIZE", "[1, x]"], ["list", "whole number"]),
         (["NET", "res100"], ["one of", "res101"]),
-        (["TRAIN.EPOCHS"], ["no partner"]),
+        (["TRAIN.EPOCHS"], ["no value"]),
         (["TRAIN.EPOCHS", "0"], ["at least 1"]),
         (["NET", "res50", "FEATURE_STRIDE", "8"], ["res18"]),
         (["TRAIN.SCALES", "4"], ["each value of TRAIN.SCALES must be at least 16"]),

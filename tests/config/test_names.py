@@ -67,7 +67,7 @@ def test_one_source_may_name_them_twice_if_it_agrees_with_itself(tmp_path: Path)
     path.write_text("NET: mini\nBACKBONE: res18\n")
     with pytest.raises(UserError, match="net.yml: NET mini means BACKBONE mini, and BACKBONE 'res18' says"):
         load_config([path])
-    with pytest.raises(UserError, match="NET ss means MODEL ss, and MODEL 'co' says otherwise"):
+    with pytest.raises(UserError, match="NET ss means MODEL ss, which contradicts MODEL 'co'"):
         load_config(overrides=["NET", "ss", "MODEL", "co"])
     with pytest.raises(UserError, match="NET ss means BACKBONE res101"):
         from_values({"NET": "ss", "BACKBONE": "mini"})
@@ -81,7 +81,7 @@ def test_one_source_may_name_them_twice_if_it_agrees_with_itself(tmp_path: Path)
         (["NET", "dsg"], "NET is one of res18, .*, not 'dsg'"),
         (
             ["MODEL", "ssas", "BACKBONE", "mini"],
-            "BACKBONE mini is for dsg; ssas sees through BASELINE.FEATURES",
+            "BACKBONE mini is for dsg; set BASELINE.FEATURES for ssas",
         ),
         (["NTE", "mini"], "unknown option NTE; did you mean NET"),
     ],

@@ -406,7 +406,7 @@ def test_snapshots_that_do_not_fit(world, trained, tmp_path):
         ("cpu shapes mini --name", ["--name needs a value"]),
         ("cpu shapes mini x TRAIN.EPOCH 3", ["unknown option TRAIN.EPOCH", "TRAIN.EPOCHS"]),
         ("cpu shapes mini x TRAIN.EPOCHS many", ["TRAIN.EPOCHS takes a whole number"]),
-        ("cpu shapes mini TRAIN.EPOCHS", ["'TRAIN.EPOCHS' has no partner"]),
+        ("cpu shapes mini TRAIN.EPOCHS", ["'TRAIN.EPOCHS' has no value"]),
         ("cpu shapes mini train.epochs 3", ["unknown option train.epochs"]),
         ("cpu shapes mini v0.25 TRAIN.EPOCHS many", ["TRAIN.EPOCHS takes a whole number"]),
         ("cpu shapes mini a/b", ["'a/b' cannot be the name"]),

@@ -1,4 +1,4 @@
-"""The typed configuration: `schema` lists the options, `load` reads and writes them, `cfg_files` finds the
+"""The typed configuration: `schema` lists the options, `load` reads and writes them, `cfg_files` finds
 files.
 """
 

@@ -1,10 +1,10 @@
 """The folder of configuration files, `experiments/cfgs`: which nets it has, and which files a run reads.
 
 `<dataset>.yml` has what belongs to a data set, `<net>.yml` what belongs to a net, and `<net>_<dataset>.yml`
-what belongs to both. A net chooses MODEL or BACKBONE (or NET), itself or in the file that it changes; that
-tells it from a data set. Systems other than dsg lie in `models/`, so that the baseline vrd and the data set
-vrd do not meet. Files are only looked at here, with nothing but the standard library, so that help can list
-the nets; `yaml_file` reads and checks them.
+what belongs to both. A net's file, or the file that it changes, chooses MODEL or BACKBONE (or NET); this
+distinguishes it from a data set's. Systems other than dsg are in `models/`, so that the baseline vrd and the
+data set vrd do not collide. Files are only scanned here, using nothing but the standard library, so that help
+can list the nets; `yaml_file` reads and checks them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def net_names(cfgs: Path) -> list[str]:
 
 
 def config_files(cfgs: Path, dataset: str, net: str) -> list[Path]:
-    """The files that train.sh reads for a net on a data set, in its order; only the net's must be there.
+    """The files that training reads for a net on a data set, in order; only the net's must exist.
 
     Args:
         cfgs: the folder of configuration files.
-        dataset: the data set's name, or that of its folder; empty: none. A folder that is called like a net,
-            or like the end of its name, does not bring that net's options.
+        dataset: the data set's name, or that of its folder; empty: none. A folder with the name of a net, or
+            with the end of its name, does not select that net's options.
         net: a net's name; empty: none.
 
     Raises:
@@ -50,14 +50,14 @@ def _file_of(cfgs: Path, net: str) -> Path:
     nets = net_names(cfgs)
     if net not in nets:
         near = difflib.get_close_matches(net, nets, n=1)
-        hint = f"did you mean {near[0]}? All: " if near else "one of "
+        hint = f"did you mean {near[0]}? All nets: " if near else "one of "
         raise UserError(f"unknown net {net!r}: {hint}{' '.join(nets)}")
     own = cfgs / MODELS / f"{net}.yml"
     return own if own.is_file() else cfgs / f"{net}.yml"
 
 
 def _of_data(files: list[Path]) -> list[Path]:
-    """Those of the files that are there and are not nets of their own."""
+    """The files that exist and are not nets of their own."""
     return [path for path in files if path.is_file() and not _is_net(path)]
 
 
@@ -74,11 +74,11 @@ def _is_net(path: Path) -> bool:
 
 
 def _is_older_name(path: Path) -> bool:
-    """Whether a file only names another one: commands that name it still work, it is no net of its own."""
+    """Whether a file only names another: commands that use it still work, but it is not a net of its own."""
     return set(_lines(path)) == {"BASE"}
 
 
 def _lines(path: Path) -> dict[str, str]:
-    """The keys of a file that stand at the beginning of a line, with what follows them there."""
+    """The keys at the beginning of a file's lines, with what follows them."""
     text = path.read_text(encoding="utf-8", errors="replace")
     return {match[1]: match[2].strip() for match in LINE.finditer(text)}

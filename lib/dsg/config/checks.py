@@ -1,4 +1,4 @@
-"""Whether values suit their options: each by itself, and all of them together."""
+"""Whether values are valid for their options: each by itself, and all of them together."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def without_net(values: Mapping[str, Any]) -> dict[str, Any]:
         for name, meant in meaning(net).items():
             if plain.setdefault(name, meant) != meant:
                 raise UserError(
-                    f"NET {net} means {name} {meant}, and {name} {short(plain[name])} says otherwise: leave "
+                    f"NET {net} means {name} {meant}, which contradicts {name} {short(plain[name])}: leave "
                     "one of them out"
                 )
     elif plain.get("MODEL") in BASELINES:
@@ -79,20 +79,19 @@ def without_net(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_together(config: Config) -> None:
-    """Refuse values that are right one by one but not together.
+    """Refuse values that are valid one by one but not together.
 
     Raises:
         UserError: two options exclude each other.
     """
     if config.model in BASELINES and config.backbone != BACKBONE:
-        raise UserError(
-            f"BACKBONE {config.backbone} is for dsg; {config.model} sees through BASELINE.FEATURES: name it "
-            "there"
-        )
+        raise UserError(f"BACKBONE {config.backbone} is for dsg; set BASELINE.FEATURES for {config.model}")
     if config.feature_stride not in STRIDES[config.backbone]:
         stride = config.feature_stride
         others = ", ".join(map(str, STRIDES[config.backbone]))
-        raise UserError(f"FEATURE_STRIDE {stride} is for {with_stride(stride)}; {config.net} has {others}")
+        raise UserError(
+            f"FEATURE_STRIDE {stride} is only for {with_stride(stride)}; {config.net} has {others}"
+        )
     if not config.anchor_scales or not config.anchor_ratios:
         raise UserError("ANCHOR_SCALES and ANCHOR_RATIOS need at least one value each")
     for name, scales in (("TRAIN.SCALES", config.train.scales), ("TEST.SCALES", config.test.scales)):
@@ -104,8 +103,9 @@ def check_together(config: Config) -> None:
         asked = [f"LOSS.{name.upper()}" for name in graph if getattr(config.loss, name)]
         if asked:
             raise UserError(
-                f"{asked[0]} needs the graph, which RR_SOURCE {config.rr_source} and BOX_SOURCE "
-                f"{config.box_source} leave out: set VARIANT no_dsg, which sets all of this, or the loss to 0"
+                f"{asked[0]} needs the graph, which is not built with RR_SOURCE {config.rr_source} and "
+                f"BOX_SOURCE {config.box_source}: use VARIANT no_dsg, which sets all of this, or set the "
+                "loss to 0"
             )
     if len(config.pixel_means) != 3 or len(config.train.bbox_normalize_stds) != 4:
         raise UserError("PIXEL_MEANS takes three numbers, TRAIN.BBOX_NORMALIZE_STDS four")
@@ -117,7 +117,7 @@ def members(name: str, known: Mapping[str, Any]) -> list[str]:
 
 
 def number(text: str) -> Any:
-    """`1e-3` is a string to YAML 1.1; people write it nevertheless."""
+    """`1e-3` is a string in YAML 1.1, but people write it."""
     try:
         return float(text)
     except ValueError:
@@ -134,12 +134,12 @@ def short(value: Any) -> str:
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    """What is said of a name that no option has."""
+    """The message for a name that no option has."""
     options = members(name, known)
     if options:
-        return f"{name} is a group of options, such as {options[0]}: name the one that is meant"
+        return f"{name} is a group of options, such as {options[0]}: name one of them"
     if name == "BASE":
-        return "BASE is for configuration files, which name there the file that they change"
+        return "BASE works only in configuration files, where it names the file that they change"
     meant = _nearest(str(name).upper(), [*known, "NET"])
     hint = f"did you mean {meant}?" if meant else "docs/configuration.md lists all options"
     return f"unknown option {name}; {hint}"
@@ -165,7 +165,7 @@ def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
 
 
 def _convert(kind: Any, value: Any) -> Any:
-    """`value` as `kind`, or None where it is of another kind."""
+    """`value` as `kind`, or None if it is of another kind."""
     arguments = typing.get_args(kind)
     if arguments:
         if not isinstance(value, (list, tuple)):

@@ -10,44 +10,45 @@ from dsg.config.option import COUNT, NOT_NEGATIVE, option
 
 @dataclass(frozen=True)
 class DsgOptions:
-    """What answers, and what it sees."""
+    """What gives the answers, and what it sees."""
 
     variant: str = option(
         "dsg",
-        "Full model; detector and classifier without a graph; scene graph and symbolic matching; full model "
-        "without labels; full model whose boxes are refined without the graph.",
+        "Full model (dsg); detector and classifier without a graph (no_dsg); scene graph and symbolic "
+        "matching (two_step); full model without labels (dsg_sgl); full model with boxes refined without "
+        "the graph (dsg_br).",
         ("dsg", "no_dsg", "two_step", "dsg_sgl", "dsg_br"),
     )
     relation_pooling_size: int = option(
-        1, "Cells a side of a relation's crop; 1: the union box's centre (paper: 7).", within=COUNT
+        1, "Cells per side of a relation's crop; 1: the union box's centre (paper: 7).", within=COUNT
     )
     refiner_channels: int = option(
         0,
-        "Channels through which the box refiner also sees each cell of a box's crop (0: none, it sees node "
-        "features only, as in the release).",
+        "Channels through which the box refiner also sees the cells of a box's crop (0: node features only, "
+        "as in the release).",
         within=NOT_NEGATIVE,
     )
     refiner_fine: int = option(
         0,
-        "Channels through which the box refiner sees a box and what is around it on the finer map of the "
-        "first block (0: none, as in the release).",
+        "Channels through which the box refiner sees a box and its surroundings on the finer map of the "
+        "first block (0: not at all, as in the release).",
         within=NOT_NEGATIVE,
     )
     box_source: str = option(
         "dsg",
-        "Boxes come from the graph, from the features, or from the detector.",
+        "Source of the boxes: the graph, the features, or the detector.",
         ("dsg", "feature", "rpn"),
     )
     rr_source: str = option(
         "dsg",
-        "Roles come from the graph's classifier, from that on the features, or from matching the labelled "
-        "graph with the query.",
+        "Source of the roles: the classifier on the graph, the classifier on the features, or matching the "
+        "labelled graph with the query.",
         ("dsg", "feature", "symbolic"),
     )
     aux_first_stage: bool = option(
         True,
-        "Besides, learn roles from the unrefined features and labels of the ground-truth boxes (paper: "
-        "neither); False beats LOSS.RR_BASELINE, LOSS.GT_ENTITY and LOSS.GT_PREDICATE.",
+        "Also learn roles from the unrefined features, and labels of the ground-truth boxes (paper: "
+        "neither); False overrides LOSS.RR_BASELINE, LOSS.GT_ENTITY and LOSS.GT_PREDICATE.",
     )
 
     @property
@@ -61,10 +62,10 @@ class HeadConfig:
     """From crops of the feature map to entity and relation features."""
 
     dim: int = option(
-        512, "Width of entity and relation features, without their four coordinates.", within=COUNT
+        512, "Width of entity and relation features without their four coordinates.", within=COUNT
     )
     channels: int = option(256, "Channels inside the heads of the small nets (mini, res18).", within=COUNT)
-    relation_channels: int = option(128, "Channels inside their relation head.", within=COUNT)
+    relation_channels: int = option(128, "Channels inside the relation head of the small nets.", within=COUNT)
 
 
 @dataclass(frozen=True)
@@ -78,36 +79,37 @@ class GpiConfig:
     )
     attention: str = option(
         "softmax",
-        "What makes weights of the attention's logits; sparsemax gives most neighbours none (needs "
+        "How attention logits become weights; sparsemax gives most neighbours a weight of zero (needs "
         "tensorflow-addons).",
         ("softmax", "sparsemax"),
     )
     geometry: int = option(
         0,
-        "Width of an embedding of both boxes' relative place and size that every pair carries besides its "
-        "union box (0: none, as in the release).",
+        "Width of an embedding of the two boxes' relative position and size, which each pair has in "
+        "addition to its union box (0: none, as in the release).",
         within=NOT_NEGATIVE,
     )
     hidden: int = option(516, "Width of the hidden layers (paper: 512).", within=COUNT)
     hidden_layers: int = option(
         2,
-        "Hidden layers of each network (1 gives the paper's number of weights: two layers with the output).",
+        "Hidden layers of each network (1 gives the paper's number of weights: two layers including the "
+        "output).",
         within=COUNT,
     )
     attention_hidden: int = option(
         1024,
-        "Width of the hidden layer behind the one weight of neighbour_attention (0: none, it is linear).",
+        "Width of the hidden layer that computes the weight in neighbour_attention (0: none, linear).",
         within=NOT_NEGATIVE,
     )
     phi: int = option(1024, "Width of phi's output (paper: 512).", within=COUNT)
     alpha: int = option(1024, "Width of alpha's output (paper: 512).", within=COUNT)
     rho: int = option(1024, "Width of the refined node features.", within=COUNT)
-    self_edge: bool = option(True, "A node is among its own neighbours (paper: it is not).")
-    rho_neighbours: bool = option(True, "rho sees the sum over neighbours, too (paper: node and graph only).")
-    rho_relation: bool = option(False, "Refine relation features as well (paper: yes).")
+    self_edge: bool = option(True, "A node is one of its own neighbours (paper: no).")
+    rho_neighbours: bool = option(True, "rho also sees the sum over neighbours (paper: node and graph only).")
+    rho_relation: bool = option(False, "Also refine relation features (paper: yes).")
     unused_gate: bool = option(
         True,
-        "Keep the release's forget gate, which nothing reads: its checkpoint and weight decay hold it.",
+        "Keep the release's forget gate, which is not used but is in its checkpoint and its weight decay.",
     )
 
 
@@ -118,25 +120,25 @@ class RrConfig:
     hidden: tuple[int, ...] = option((500,), "Hidden layers (paper: two of 512).", within=COUNT)
     loss: str = option(
         "released",
-        "Reweighted and normalised cross-entropy (released), or its plain sum.",
+        "Reweighted and normalised cross-entropy (released), or a plain sum of cross-entropies.",
         ("released", "sum"),
     )
     query_attention: int = option(
         0,
-        "Width of an attention over a box's neighbours that the query steers; the classifier also reads what "
-        "it gathers (0: none, as in the release).",
+        "Width of an attention over a box's neighbours that the query steers; its output is another input of "
+        "the classifier (0: none, as in the release).",
         within=NOT_NEGATIVE,
     )
     matching: bool = option(
         False,
-        "Add a matching read-out to the role classifier: how well a box, its best partner and their "
-        "relation, as the graph labels them, fit the query.",
+        "Add a matching head to the role classifier, which scores how well a box, its best partner and their "
+        "relation, as labelled by the graph, match the query.",
     )
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the loss terms; VARIANT sets them, an explicit value wins."""
+    """Weights of the loss terms; VARIANT sets some of them, an explicit value wins."""
 
     rpn_class: float = option(1.0, "Region proposal network: object or not.", within=NOT_NEGATIVE)
     rpn_box: float = option(1.0, "Region proposal network: boxes.", within=NOT_NEGATIVE)
@@ -144,7 +146,7 @@ class LossConfig:
     rr: float = option(0.1, "Referring-relationship classifier on the graph.", within=NOT_NEGATIVE)
     rr_baseline: float = option(
         0.1,
-        "Referring-relationship classifier on the unrefined features (itself halved).",
+        "Referring-relationship classifier on the unrefined features (whose loss is itself halved).",
         within=NOT_NEGATIVE,
     )
     entity: float = option(0.01, "Entity labels of the proposals.", within=NOT_NEGATIVE)
@@ -154,7 +156,7 @@ class LossConfig:
     regularization: float = option(0.01, "Weight decay, on top of TRAIN.WEIGHT_DECAY.", within=NOT_NEGATIVE)
     box_kind: str = option(
         "smooth_l1",
-        "Loss of the box refiner: of its deltas, or the generalised IoU of its boxes (needs "
+        "Loss of the box refiner: smooth L1 of its deltas, or generalised IoU of its boxes (needs "
         "tensorflow-addons).",
         ("smooth_l1", "giou"),
     )

@@ -1,9 +1,9 @@
 """From YAML files and KEY VALUE pairs to a checked, frozen `Config`, and back to YAML.
 
-Values are merged in this order, a later one wins: the defaults of the schema, each YAML file behind the files
-that it changes, the net, the pairs. VARIANT sets its values where it is named last: they beat the files
-before, and what stands beside it or comes later beats them. An unknown name is answered with the nearest
-valid one, a wrong type with the right one, a number out of range with the range.
+Values are merged in this order, and later ones win: the defaults of the schema, each YAML file after the
+files it is based on, the net, the pairs. VARIANT sets its values where it is named last: they override the
+files before it, and are overridden by values beside it or after it. For an unknown name the message suggests
+the nearest valid one, for a wrong type it gives the right one, for a number out of range the range.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = (),
     `overrides`, a flat list KEY VALUE KEY VALUE ...
 
     Raises:
-        UserError: an unknown key, a value of the wrong type or outside its choices or its range, or
-            unreadable YAML.
+        UserError: a key is unknown, a value is of the wrong type or outside its choices or range, or YAML is
+            unreadable.
 
     Example:
         >>> load_config(overrides=["TRAIN.LEARNING_RATE", "0.002"]).train.learning_rate
@@ -38,18 +38,18 @@ def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = (),
     given: dict[str, Any] = {}
     for place, values in enumerate(sources):
         variant = values.get("VARIANT")
-        if place == named and isinstance(variant, str):  # one that is named before leaves nothing behind
+        if place == named and isinstance(variant, str):  # an earlier variant leaves nothing behind
             given.update(VARIANTS.get(variant, {}))
         given.update(values)
     return from_values(given)
 
 
 def from_values(given: Mapping[str, Any]) -> Config:
-    """A `Config` from values by upper-case name, all of them checked; what is not given is the variant's or
-    the default.
+    """A `Config` from values by upper-case name, all of them checked; missing values are the variant's or the
+    default.
 
     Raises:
-        UserError: an unknown name, or a value that its option does not take.
+        UserError: a name is unknown, or its option does not take the value.
     """
     known = options()
     checked = {name: check(name, value, known) for name, value in without_net(given).items()}
@@ -64,11 +64,11 @@ def from_values(given: Mapping[str, Any]) -> Config:
 
 
 def stored_values(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What a snapshot or a file of results, of this version or an earlier one, says of its options: by the
-    names of today; options that are no longer known are left out.
+    """The options in a snapshot or a file of results of this or an earlier version, by their current names;
+    options that no longer exist are left out.
 
     Raises:
-        UserError: it is of a net that this version does not know.
+        UserError: this version does not know its net.
 
     Example:
         >>> stored_values({"NET": "mini", "NO_LONGER": 1})

@@ -1,4 +1,4 @@
-"""What MODEL and BACKBONE can say, and NET, the older name of both."""
+"""The values of MODEL and BACKBONE, and of NET, the older name for both."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ STRIDES: dict[str, tuple[int, ...]] = {
     "res152": (16,),
     "mini": (16, 8),
 }
-"""Every backbone with the values of FEATURE_STRIDE that it has; `dsg.nets.backbones` builds them."""
+"""Every backbone with the values of FEATURE_STRIDE that it supports; `dsg.nets.backbones` builds them."""
 BACKBONES = tuple(STRIDES)
-BACKBONE = "res101"  # where none is named
+BACKBONE = "res101"  # the default
 NETS = (*BACKBONES, *BASELINES)
 
 
 def net_of(model: str, backbone: str) -> str:
-    """The one name of both, as in `output/<net>/`: a baseline's own, or that of dsg's backbone."""
+    """One name for both, as in `output/<net>/`: the baseline's, or that of dsg's backbone."""
     return backbone if model == DSG else model
 
 
 def meaning(net: str) -> dict[str, str]:
-    """MODEL and BACKBONE that NET stands for.
+    """The MODEL and BACKBONE that NET stands for.
 
     Example:
         >>> meaning("mini"), meaning("ss")

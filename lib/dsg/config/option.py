@@ -1,4 +1,4 @@
-"""How an option of the configuration is written down."""
+"""How an option of the configuration is declared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that an option takes; nan and infinity are never among them.
+    """The numbers that an option takes, which never include nan and infinity.
 
     Example:
         >>> 0.5 in Range(0, 1), 1 in Range(0, 1, below=True), str(Range(0, above=True))
@@ -47,7 +47,7 @@ SIDE = Range(16)  # pixels: one cell of the coarsest feature map
 def option(
     default: Any, text: str, choices: tuple[Any, ...] | None = None, within: Range | None = None
 ) -> Any:
-    """A dataclass field with a default, a sentence for the documentation and, optionally, the only values it
-    may take, or the range of a number, or of each number of a list.
+    """A dataclass field with a default, a sentence for the documentation and, optionally, the values it may
+    take, or the range of a number or of each number in a list.
     """
     return field(default=default, metadata={"text": text, "choices": choices, "within": within})

@@ -1,4 +1,4 @@
-"""KEY VALUE pairs, as they stand at the end of a command line."""
+"""KEY VALUE pairs, as at the end of a command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dsg.errors import UserError
 
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
-    """Values by name from KEY VALUE KEY VALUE ...; words are taken as they are (`res50`, a path with any
-    signs in it), all else is read as YAML (`0.1`, `True`, `[1, 2]`). NET is MODEL and BACKBONE.
+    """Values by name from KEY VALUE KEY VALUE ...; words are taken literally (`res50`, a path with any
+    characters in it), everything else is read as YAML (`0.1`, `True`, `[1, 2]`). NET is MODEL and BACKBONE.
 
     Raises:
-        UserError: there is no such option, or its value is no YAML.
+        UserError: an option is unknown, or its value is not YAML.
     """
     if len(pairs) % 2:
-        raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
+        raise UserError(f"options are KEY VALUE pairs, but {pairs[-1]!r} has no value")
     from dsg.config.yaml_text import GivenTwice, NotYaml, parse
 
     known = options()

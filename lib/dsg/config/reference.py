@@ -11,35 +11,35 @@ from dsg.config.schema import Config
 
 HEAD = """# Configuration
 
-<!-- Written by tools/list_options.py from lib/dsg/config; change the options there, not this file. -->
+<!-- Written by `dsg options --write` from lib/dsg/config; change the options there, not this file. -->
 
-Every option has a default, and the defaults are the values of the TensorFlow 1 release, but for
-`DATA.SPLIT_RULE`. Options are set, a later one winning, by
+Every option has a default. The defaults are the values of the TensorFlow 1 release, except for
+`DATA.SPLIT_RULE`. Options are set in this order; a later value wins:
 
-1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml` (of a baseline: `models/<net>.yml`), then
-   `<net>_<dataset>.yml`, those that exist;
-2. `KEY VALUE` pairs at the end of `train.sh` and `test.sh`, or after `--set` of the programs in `tools/`:
+1. `experiments/cfgs/<dataset>.yml`, then `<net>.yml` (for a baseline `models/<net>.yml`), then
+   `<net>_<dataset>.yml`, if they exist;
+2. `KEY VALUE` pairs at the end of `dsg train`, `dsg test`, `train.sh` and `test.sh`, or after `--set` of
+   other commands:
    `TRAIN.LEARNING_RATE 0.002`, `TRAIN.STEPSIZE "[2,4]"`, `TRAIN.USE_FLIPPED False`.
 
-`VARIANT` stands for a set of values ([below](#variants)), which apply where it is named: they beat the files
-before it; what stands beside it or comes later beats them.
+`VARIANT` stands for a set of values ([below](#variants)), which apply at the place where it is named: they
+override the files before it, and are overridden by values beside it or after it.
 
-`MODEL` is the system and `BACKBONE` the trunk. `NET` is the older name of both and still understood: `NET
-res101` is `MODEL dsg` with `BACKBONE res101`, `NET ss` is `MODEL ss`. A file, or the pairs of a command, may
-name both spellings if they agree.
+`MODEL` is the system and `BACKBONE` the trunk. `NET`, the older name for both, still works: `NET res101`
+means `MODEL dsg` with `BACKBONE res101`, and `NET ss` means `MODEL ss`. A file, or the pairs of a command,
+may use both spellings if they agree.
 
-A file may start from another one: with `BASE: mini.yml` it has that file's options and only states what it
-changes. `BASE` is seen from the file's own folder; it lies there or below, or in `experiments/cfgs`, and may
-have a `BASE` itself. A key that a file gives twice is an error.
+A file can be based on another: with `BASE: mini.yml` it has that file's options and states only what it
+changes. The path is relative to the file's own folder, and the base must be there, below it, or in
+`experiments/cfgs`. It may have a `BASE` itself. A key that is given twice in a file is an error.
 
-Values are YAML, in pairs all but words and paths, which are taken as they are; a list may also stand in
-round brackets, and one value may stand for a list of one. An unknown key is answered with the nearest
-known one, a value of the wrong type with the right type, a number out of range with the range, all with
-exit status 2. A run saves its whole configuration as `config.yml`. A snapshot carries it, too: testing a
-snapshot takes the options from it, but for the place of data and weights, and then the pairs that are
-given.
+Values are written in YAML. In pairs, words and paths are taken literally, a list may also be in parentheses,
+and a single value may stand for a list of one. For an unknown key, the message suggests the nearest known
+one; for a value of the wrong type or out of range, it gives the right type or the range; the exit status is
+2. A run saves its whole configuration as `config.yml` and in every snapshot. A test takes its options from the
+snapshot, except for the place of data and weights, and then applies the given pairs.
 
-In Python, `dsg.config.load_config(files, ["TRAIN.LEARNING_RATE", "0.002"])` returns a frozen `Config` whose
+In Python, `dsg.config.load_config(files, ["TRAIN.LEARNING_RATE", "0.002"])` returns a frozen `Config`, whose
 attribute for `TRAIN.LEARNING_RATE` is `config.train.learning_rate`.
 """
 KINDS = {"int": "whole number", "float": "number", "bool": "True or False", "str": "text"}
@@ -55,7 +55,7 @@ def reference() -> str:
 def _groups(node: type, prefix: str) -> Iterator[str]:
     """A heading, a sentence and a table for the options of `node`, then for each group below it."""
     plain = [item for item in dataclasses.fields(node) if not isinstance(item.default_factory, type)]
-    title = f"{prefix[:-1]}: {node.__doc__}" if prefix else "Of the whole system"
+    title = f"{prefix[:-1]}: {node.__doc__}" if prefix else "The whole system"
     yield f"## {title.rstrip('.')}\n\n| option | default | values | meaning |\n| --- | --- | --- | --- |"
     yield "\n".join(_row(prefix, item) for item in plain) + "\n"
     for item in dataclasses.fields(node):
@@ -81,7 +81,7 @@ def _shown(value: Any) -> str:
 
 def _variants() -> str:
     """What each variant sets."""
-    lines = ["## Variants", "", "What `VARIANT` sets; a value that is given explicitly wins.", ""]
+    lines = ["## Variants", "", "What `VARIANT` sets; an explicitly given value wins.", ""]
     for name, values in VARIANTS.items():
         pairs = ", ".join(f"`{key} {value}`" for key, value in values.items())
         lines.append(f"- `{name}`: {pairs or 'the defaults'}")

@@ -1,7 +1,7 @@
-"""Every option of the system, joined: its name, type, default and meaning.
+"""Every option of the system: its name, type, default and meaning.
 
-`Config` is a tree of frozen dataclasses, a file a subject. The option `TRAIN.LEARNING_RATE` of a YAML file or
-of the command line is the attribute `config.train.learning_rate`. Defaults reproduce the TensorFlow 1
+`Config` is a tree of frozen dataclasses, one file per subject. The option `TRAIN.LEARNING_RATE` of a YAML
+file or of the command line is the attribute `config.train.learning_rate`. Defaults reproduce the TensorFlow 1
 release; where the paper's text differs, the option's description says so and
 `experiments/cfgs/res101_paper.yml` holds the paper's values.
 """
@@ -30,15 +30,14 @@ class TrainConfig(TargetOptions, ScheduleOptions):  # fields come in the order o
 class SystemOptions:
     """What is built, and where its weights come from."""
 
-    model: str = option(DSG, "The system: dsg, or one of the baselines.", MODELS)
-    backbone: str = option(
-        BACKBONE, "The trunk of dsg; baselines see through BASELINE.FEATURES instead.", BACKBONES
-    )
+    model: str = option(DSG, "The system: dsg, or a baseline.", MODELS)
+    backbone: str = option(BACKBONE, "The trunk of dsg; baselines use BASELINE.FEATURES instead.", BACKBONES)
     weights: str = option(
         "",
-        "Trunk weights to start from; empty: where data/README.md says they lie; none: random weights.",
+        "File of trunk weights to start from (empty: the file named in data/README.md; none: random "
+        "weights).",
     )
-    rng_seed: int = option(3, "Seed of every random draw.", within=Range(0, 2**32 - 1))
+    rng_seed: int = option(3, "Seed of all random numbers.", within=Range(0, 2**32 - 1))
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Config(DsgOptions, DetectorOptions, SystemOptions):
 
     @property
     def keep_self(self) -> bool:
-        """Whether queries may relate a thing to itself: BASELINE.KEEP_SELF, of a baseline alone."""
+        """Whether a query may relate an entity to itself: BASELINE.KEEP_SELF, for baselines only."""
         return self.model in BASELINES and self.baseline.keep_self
 
 

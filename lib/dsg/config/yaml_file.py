@@ -1,4 +1,4 @@
-"""Reading configuration files: YAML in which no key comes twice, and the files that one changes (BASE)."""
+"""Reads configuration files: YAML without duplicate keys, and the files that a file is based on (BASE)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ CFGS = (Path(__file__).resolve().parents[3] / "experiments" / "cfgs").resolve() 
 
 
 def read_sources(path: Path) -> list[dict[str, Any]]:
-    """The values of a file by upper-case name, NET as MODEL and BACKBONE; before them those of the files that
-    it changes. A later one wins.
+    """The values of a file by upper-case name, NET as MODEL and BACKBONE, preceded by those of the files it
+    is based on. Later values win.
 
     Raises:
         UserError: as `chain`, and for an unknown option or a wrong value.
@@ -25,11 +25,11 @@ def read_sources(path: Path) -> list[dict[str, Any]]:
 
 
 def chain(path: Path) -> list[tuple[Path, dict[Any, Any]]]:
-    """A file with what stands in it, unchecked, then the file that it names with BASE, and so on.
+    """A file with its contents, unchecked, then the file that it names with BASE, and so on.
 
     Raises:
-        UserError: one of them cannot be read, is no YAML or gives a key twice; or BASE leads in a circle, or
-            elsewhere than to a file beside or below, or of experiments/cfgs.
+        UserError: a file cannot be read, is not YAML or gives a key twice; or BASE leads in a circle, or to a
+            file that is neither beside it nor below it nor in experiments/cfgs.
     """
     files: list[tuple[Path, dict[Any, Any]]] = []
     following: Path | None = path
@@ -44,10 +44,10 @@ def chain(path: Path) -> list[tuple[Path, dict[Any, Any]]]:
 
 
 def _read_tree(path: Path) -> dict[Any, Any]:
-    """What stands in a YAML file, unchecked.
+    """The contents of a YAML file, unchecked.
 
     Raises:
-        UserError: it cannot be read, is no YAML or no mapping, or gives a key twice.
+        UserError: it cannot be read, is not YAML or not a mapping, or gives a key twice.
     """
     from dsg.config.yaml_text import GivenTwice, NotYaml, parse
 
@@ -69,10 +69,10 @@ def _read_tree(path: Path) -> dict[Any, Any]:
 
 
 def _base_of(path: Path, tree: Mapping[Any, Any]) -> Path | None:
-    """The file that `path`, with `tree` in it, names with BASE, seen from its own folder; None without BASE.
+    """The file that `path` names with BASE in its contents `tree`, relative to its folder; None without BASE.
 
     Raises:
-        UserError: it is no file's name, is absent, or lies neither beside or below `path` nor in
+        UserError: it is not a file name, does not exist, or is neither beside nor below `path` nor in
             experiments/cfgs.
     """
     if "BASE" not in tree:
@@ -84,7 +84,7 @@ def _base_of(path: Path, tree: Mapping[Any, Any]) -> Path | None:
     folder = _real(path.parent)
     if not any(root in _real(base).parents for root in (folder, CFGS)):
         raise UserError(
-            f"{path}: BASE {named} leads out of {folder}; name a file in that folder or below, or one of "
+            f"{path}: BASE {named} leads out of {folder}; name a file in or below that folder, or one in "
             "experiments/cfgs"
         )
     if not os.path.isfile(base):  # unlike Path.is_file, also of a name that is too long
@@ -93,12 +93,12 @@ def _base_of(path: Path, tree: Mapping[Any, Any]) -> Path | None:
 
 
 def _real(path: Path) -> Path:
-    """A path without symbolic links, where these lead in no circle."""
+    """A path without symbolic links, unless these lead in a circle."""
     return Path(os.path.realpath(path))
 
 
 def _values(path: Path, tree: Mapping[Any, Any]) -> dict[str, Any]:
-    """The options that stand in a file itself, NET as MODEL and BACKBONE."""
+    """The options in the file itself, NET as MODEL and BACKBONE."""
     known = options()
     try:
         given = _flat({key: value for key, value in tree.items() if key != "BASE"}, known)
@@ -111,8 +111,8 @@ def _values(path: Path, tree: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _flat(tree: Mapping[Any, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of nested groups by full name. A group with nothing in it, such as one whose lines are all
-    commented out, has none.
+    """The values of nested groups by full name. An empty group, such as one whose lines are all commented
+    out, has none.
     """
     deepest = max(name.count(".") for name in known)
     values: dict[str, Any] = {}

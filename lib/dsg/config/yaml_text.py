@@ -1,5 +1,5 @@
-"""YAML text to plain values and back, by PyYAML, which is loaded with this module and not before: help and
-the list of options need none.
+"""YAML text to plain values and back. Only this module loads PyYAML: help and the list of options do not need
+it.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from typing import Any
 
 import yaml
 
-# PyYAML's own, and what comes out of it for '2024-13-45', '0x_', '!!bool x', '!!timestamp x', '[[[[...'.
+# PyYAML's own errors, and those it raises for '2024-13-45', '0x_', '!!bool x', '!!timestamp x', '[[[[...'.
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 class NotYaml(Exception):
-    """A text is no YAML; the message is one line."""
+    """A text is not YAML; the message is one line."""
 
 
 class GivenTwice(Exception):
-    """A key stands twice in one mapping, of which YAML would silently take the later value."""
+    """A key is given twice in one mapping; YAML would silently take the later value."""
 
 
 def parse(text: str) -> Any:
     """The values of a text.
 
     Raises:
-        NotYaml: it is none.
-        GivenTwice: a key stands twice in one mapping.
+        NotYaml: it is not YAML.
+        GivenTwice: a key is given twice in one mapping.
     """
     try:
         return _Loader(text).get_single_data()
@@ -34,7 +34,7 @@ def parse(text: str) -> Any:
 
 
 def write(tree: dict[str, Any]) -> str:
-    """The text of a mapping, its order kept, short lists and groups on one line."""
+    """The text of a mapping in its order, with short lists and groups on one line."""
     return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None)
 
 
@@ -48,7 +48,7 @@ class _Loader(yaml.SafeLoader):
                 line = key.start_mark.line + 1
                 if key.value in lines:
                     raise GivenTwice(
-                        f"{key.value} in line {line} is given already in line {lines[key.value]}"
+                        f"{key.value} in line {line} is already given in line {lines[key.value]}"
                     )
                 lines[key.value] = line
         return super().construct_mapping(node, deep)

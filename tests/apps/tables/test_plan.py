@@ -135,7 +135,7 @@ def test_options_are_for_everyone_a_kind_or_a_row():
     [
         ({"pairs": ("TRAIN.EPOCH", "1")}, "row SS: unknown option TRAIN.EPOCH; did you mean TRAIN.EPOCHS"),
         ({"pairs": ("LOSS.BOX", "0.5")}, "row NO-DSG: LOSS.BOX"),
-        ({"pairs": ("TRAIN.EPOCHS",)}, "no partner"),
+        ({"pairs": ("TRAIN.EPOCHS",)}, "no value"),
         ({"rows": ("dgs",)}, "no row 'dgs'"),
         ({"seeds": "0"}, "--seeds 0"),
         ({"seeds": "dsq=2"}, "--seeds"),

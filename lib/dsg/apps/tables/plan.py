@@ -108,7 +108,7 @@ def parse_seeds(text: str, rows: Sequence[Row]) -> dict[str, int]:
 def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str]]:
     """KEY VALUE pairs by whom they are for: `""` everyone, a kind, or a row (`ssas:TRAIN.EPOCHS 3`)."""
     if len(pairs) % 2:
-        raise UserError(f"options come as KEY VALUE pairs, but {pairs[-1]!r} has no partner")
+        raise UserError(f"options are KEY VALUE pairs, but {pairs[-1]!r} has no value")
     known = ["", BASELINE, GRAPH, *(row.key for row in rows)]
     found: dict[str, list[str]] = {name: [] for name in known}
     for key, value in zip(pairs[::2], pairs[1::2]):
