@@ -301,7 +301,7 @@ def test_the_command_ask(
     [
         (["--query", "red cube, left, blue rubber sphere"], "did you mean 'red metal cube'"),
         (["--gpu", "first"], "the GPU is a number"),
-        (["--unknown"], "--help tells the options"),
+        (["--unknown"], "--help lists the options"),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

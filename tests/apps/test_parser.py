@@ -39,4 +39,4 @@ def test_mistakes_are_one_line(parser, words, message, capsys):
         parser.parse(words)
     said = capsys.readouterr().err
     assert left.value.code == 2 and said.count("\n") == 1 and message in said
-    assert said.endswith("(test --help tells the options)\n")
+    assert said.endswith("(test --help lists the options)\n")

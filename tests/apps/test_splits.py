@@ -50,5 +50,5 @@ def test_the_split_to_validate_on(capsys):
     for text in ("vrd_tset", "tset", "vrd", ""):
         words = ["train", "--imdb", "vrd", "--net", "mini", "--check", "--imdbval", text]
         said = refusal(capsys, *words)
-        assert said.startswith(f"error: --validation-split {text!r} ends with no split")
+        assert said.startswith(f"error: --validation-split {text!r} does not end in a split")
         assert "validation" in said

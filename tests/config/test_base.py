@@ -78,7 +78,7 @@ def test_mistakes(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_a_base_is_for_files() -> None:
-    with pytest.raises(UserError, match="BASE is for configuration files"):
+    with pytest.raises(UserError, match="BASE works only in configuration files"):
         load_config(overrides=["BASE", "mini.yml"])
 
 

@@ -1,4 +1,4 @@
-"""What a clone brings along: a small trained model, and pictures with known answers."""
+"""What a clone includes: a small trained model, and images with known answers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def bundled_folder() -> Path | None:
 
 
 def snapshot_or_bundled(given: Path | None) -> Path:
-    """The snapshot that was given, else the bundled one.
+    """The given snapshot, or the bundled one.
 
     Raises:
-        UserError: none was given, and none is bundled.
+        UserError: neither exists.
     """
     if given is not None:
         return given
     folder = bundled_folder()
     if folder is None:
-        raise UserError("no trained model lies here, as it does in a clone: give --snapshot FILE")
+        raise UserError("only a clone of the repository has a bundled model: give --snapshot FILE")
     return folder / "mini.npz"

@@ -1,4 +1,4 @@
-"""Which configuration files belong to a data set and a net: `experiments/cfgs`, or the wheel's copy of it.
+"""The configuration files of a data set and a net: `experiments/cfgs`, or the wheel's copy of it.
 
 Only the standard library is loaded, so that help can list the nets.
 """
@@ -15,7 +15,7 @@ DATASETS = ("visualgenome", "vrd", "clevr", "shapes")  # as in dsg.datasets.cata
 
 
 def configuration_folder() -> Path:
-    """Where the configuration files lie."""
+    """The folder of the configuration files."""
     root = clone_root()
     return root / "experiments" / "cfgs" if root else Path(os.path.abspath(__file__)).parents[1] / "cfgs"
 
@@ -26,7 +26,7 @@ def known_nets() -> list[str]:
 
 
 def catalogued(dataset: str) -> str | None:
-    """The catalogue's name of a data set however it is written; None for anything else.
+    """The catalogue's name of a data set, in whatever spelling; None for anything else.
 
     Example:
         >>> catalogued("Visual_Genome"), catalogued("photos")
@@ -37,14 +37,14 @@ def catalogued(dataset: str) -> str | None:
 
 
 def files_of(dataset: str, net: str) -> list[Path]:
-    """The files that apply to a data set and a net, in the order in which they are read.
+    """The files that apply to a data set and a net, in reading order.
 
     Args:
         dataset: a name of the catalogue, a folder, or empty.
         net: one of `known_nets`, or empty.
 
     Raises:
-        UserError: there is no such net.
+        UserError: the net is unknown.
     """
     label = catalogued(dataset) or (Path(dataset).resolve().name if dataset else "")
     return config_files(configuration_folder(), label, net)

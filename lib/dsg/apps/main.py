@@ -1,4 +1,4 @@
-"""The program `dsg`: finds the command that is asked for, parses its options, runs it."""
+"""The program `dsg`: finds the command, parses its options, runs it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from dsg.errors import UserError
 from dsg.version import __version__
 
 USAGE = "usage: dsg COMMAND ...\n\nDifferentiable scene graphs and referring relationships.\n"
-END = "`dsg COMMAND --help` tells the options of a command, `dsg --version` the version."
+END = "`dsg COMMAND --help` explains a command, `dsg --version` prints the version."
 
 
 def main(arguments: Sequence[str] | None = None, *, called: str = "") -> int:
-    """Run a command; its exit status: 0, 2 for a user's mistake, 128 + N where signal N interrupted it.
+    """Run a command; its exit status: 0, 2 for a user's mistake, 128 + N if signal N interrupted it.
 
     Args:
-        arguments: the command and its options; default those of the process.
-        called: how the user calls this, for help and messages; default `dsg COMMAND`.
+        arguments: the command and its options; default: those of the process.
+        called: how the user calls this, for help and messages; default: `dsg COMMAND`.
 
     Example:
         >>> main(["--version"])
@@ -47,7 +47,7 @@ def door(command: str, *before: str) -> NoReturn:
 
     Args:
         command: its name.
-        before: words that stand before those of the command line.
+        before: words to put before those of the command line.
     """
     called = Path(sys.argv[0]).name
     run_process(lambda words: main([command, *before, *words], called=called))

@@ -1,4 +1,4 @@
-"""The argument parser of all programs: mistakes in one line, old spellings, bare words at the end."""
+"""The argument parser of all programs: one-line errors, old spellings, bare words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ USER_ERROR_STATUS = 2
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, with the nearest option where one is unknown.
+    """An argument parser whose errors are one line, which suggests the nearest option for an unknown one.
 
-    Options may have `old` spellings, which are understood but not shown. With `bare`, words that belong to no
-    option, wherever they stand, become the list `options.<bare>`; the word `--set` may stand before them.
+    Options may have `old` spellings, which work but are not shown. With `bare`, words that belong to no
+    option become the list `options.<bare>`, wherever they are; the word `--set` may precede them.
 
     Example:
         >>> parser = Parser("dsg", bare="set")
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **settings)
 
     def add_argument(self, *names: str, old: Sequence[str] = (), **settings: Any) -> argparse.Action:  # type: ignore[override]
-        """As ever, but for `old` spellings, which help leaves out."""
+        """As in argparse, with `old` spellings, which the help leaves out."""
         action = super().add_argument(*names, *old, **settings)
         shown = [name for name in action.option_strings if name not in old]
         self._spellings.update({name: shown[-1] for name in action.option_strings})
@@ -41,12 +41,12 @@ class Parser(argparse.ArgumentParser):
         return action
 
     def add_subparsers(self, **settings: Any) -> Any:
-        """As ever; unknown options are the nested parsers' to refuse."""
+        """As in argparse; the nested parsers refuse unknown options."""
         self._nested = True
         return super().add_subparsers(**settings)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The options; leaves with status 2 where they are wrong."""
+        """The options; exits with status 2 if they are wrong."""
         if self.bare:
             words = [word for word in words if word != "--set"]
         if not self._nested:
@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
         """One line on standard error, and status 2."""
         message = re.sub(r"^argument (\S+): expected .*argument$", r"\1 needs a value", message)
         message = re.sub(r"^the following arguments are required: (.*)$", r"\1 is missing", message)
-        print(f"error: {message} ({self.prog} --help tells the options)", file=sys.stderr)
+        print(f"error: {message} ({self.prog} --help lists the options)", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:

@@ -1,7 +1,7 @@
-"""How a program ends, and what surrounds it in a process of its own.
+"""How a program ends, and what its process needs around it.
 
 A user's mistake ends with one line on standard error and status 2, an interruption with 128 + the signal's
-number; a bug keeps its traceback. Nothing here loads more than the standard library.
+number; a bug keeps its traceback. Only the standard library is loaded here.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def status_of(program: Callable[[], int | None]) -> int:
-    """Run `program`; its exit status, None counting as 0. What a user can mend, and what interrupts it, is
-    said in one line.
+    """Run `program`; its exit status, with None as 0. Errors that a user can fix, and interruptions, are
+    reported in one line.
 
     Example:
         >>> status_of(lambda: None)
@@ -38,9 +38,9 @@ def status_of(program: Callable[[], int | None]) -> int:
         with missing_packages_named():
             status = program() or 0
         if sys.stdout is not None:
-            sys.stdout.flush()  # while a failure can still be told
+            sys.stdout.flush()  # while a failure can still be reported
         return status
-    except SystemExit as end:  # help, and mistakes that the parser found
+    except SystemExit as end:  # help, and errors that the parser found
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except UserError as error:
         return _refused(f"error: {error}")
@@ -48,7 +48,7 @@ def status_of(program: Callable[[], int | None]) -> int:
         if error.filename is None:
             raise
         return _refused(f"error: {error.filename}: {error.strerror}")
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # `| head` has read enough
         _forget_output()
         return BROKEN_PIPE_STATUS
     except OSError as error:
@@ -62,7 +62,7 @@ def status_of(program: Callable[[], int | None]) -> int:
             raise
         name = error.object if len(error.object) < 200 else f"{error.object[:200]}..."
         return _refused(
-            f"error: {ascii(name)}: no file can have this name in this terminal's encoding ({encoding}); set "
+            f"error: {ascii(name)}: this terminal's encoding ({encoding}) cannot express this file name; set "
             "LC_ALL=C.UTF-8"
         )
     except KeyboardInterrupt as error:
@@ -71,7 +71,7 @@ def status_of(program: Callable[[], int | None]) -> int:
 
 
 def run_process(program: Callable[[Sequence[str]], int]) -> NoReturn:
-    """Run `program` on the command line's words, and leave with the status that it returns.
+    """Run `program` with the arguments of the command line, and exit with the status that it returns.
 
     Example:
         >>> if __name__ == "__main__":
@@ -80,8 +80,8 @@ def run_process(program: Callable[[Sequence[str]], int]) -> NoReturn:
     _escape_what_cannot_be_printed()
     os.environ.pop(
         "MPLBACKEND", None
-    )  # notebooks name one that programs cannot load; files are drawn without
-    # Whoever sets TensorFlow's own level to these wants to see all that it says; else its errors are enough.
+    )  # notebooks set one that programs cannot load, and drawing to files needs none
+    # Users who set TensorFlow's own level to these want all its messages; otherwise its errors suffice.
     quiet = os.environ.setdefault(LEVEL, "2") not in ("0", "1") and _is_standard_error(sys.stderr)
     with without_noise() if quiet else contextlib.nullcontext(), _stoppable():
         status = program(sys.argv[1:])
@@ -91,8 +91,8 @@ def run_process(program: Callable[[Sequence[str]], int]) -> NoReturn:
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
     """Within it, SIGINT and SIGTERM raise `Interrupted`, once: what a program then does to leave nothing half
-    done is not interrupted. SIGHUP, of a terminal that is closed, is taken for SIGTERM. Signals that are
-    ignored, as `nohup` has it, remain so.
+    done is not interrupted. SIGHUP, from a terminal that closes, acts like SIGTERM. Signals that are ignored,
+    as with `nohup`, stay ignored.
     """
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -101,7 +101,7 @@ def _stoppable() -> Iterator[None]:
         raise Interrupted(number)
 
     def hang_up(number: int, _: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGTERM)  # whoever handles it by now
+        signal.raise_signal(signal.SIGTERM)  # goes to its current handler
 
     handlers: dict[int, Any] = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
     before: dict[int, Any] = {}
@@ -116,7 +116,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _is_standard_error(stream: Any) -> bool:
-    """Whether what is written there goes where C++ writes: not where somebody else reads it."""
+    """Whether the stream writes to the descriptor that C++ code writes to, and is not captured elsewhere."""
     try:
         return stream.fileno() == 2
     except (AttributeError, OSError, ValueError):
@@ -129,14 +129,14 @@ def _refused(line: str) -> int:
 
 
 def _forget_output() -> None:
-    """What is left to be printed goes nowhere, so that leaving does not fail on it again."""
+    """Discard the remaining output, so that exiting does not fail on it again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _escape_what_cannot_be_printed() -> None:
-    """A file's name that is not Unicode, or not of the terminal's encoding, must not end a program."""
+    """A file name that is not Unicode, or not in the terminal's encoding, must not end a program."""
     for stream in (sys.stdout, sys.stderr):
-        # Whoever calls this may have put something else in their place.
+        # The caller may have replaced them.
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The options that training, testing and what examines a trained network share, and what they mean."""
+"""The options shared by training, testing and the commands that examine a trained network."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Meaning(NamedTuple):
 
 
 def add_run_options(parser: Parser, *, needs_data: bool = True, bare: bool = True) -> None:
-    """Data set, network, configuration, places.
+    """Data set, network, configuration, folders.
 
     Args:
         parser: of the command.
         needs_data: whether --dataset must be given.
-        bare: whether the command is one whose bare words are KEY VALUE pairs.
+        bare: whether words that belong to no option are KEY VALUE pairs.
     """
     parser.add_argument(
         "--dataset",
@@ -56,16 +56,16 @@ def add_run_options(parser: Parser, *, needs_data: bool = True, bare: bool = Tru
 
 
 def add_config_options(parser: Parser, *, bare: bool = True) -> None:
-    """Configuration, processors, and the folder of all runs."""
+    """Configuration, GPUs, and the folder of all runs."""
     parser.add_argument(
         "--cfg",
         action="append",
         default=[],
         metavar="FILE",
-        help="configuration to read after those of data set and net; may be repeated, later ones win",
+        help="configuration file to read after those of data set and net; can be repeated, later ones win",
     )
-    parser.add_argument("--no-cfg", action="store_true", help="read no configuration but those of --cfg")
-    parser.add_argument("--gpu", default="cpu", help="0, or 0,1 for several, or cpu (default)")
+    parser.add_argument("--no-cfg", action="store_true", help="read only the configuration files of --cfg")
+    parser.add_argument("--gpu", default="cpu", help="a number, several (0,1), or cpu (default)")
     parser.add_argument(
         "--output", default="output", metavar="DIR", help="folder of all runs (default: output)"
     )
@@ -73,9 +73,9 @@ def add_config_options(parser: Parser, *, bare: bool = True) -> None:
 
 
 def add_pairs(parser: Parser, *, bare: bool = True) -> None:
-    """The option `--set`; with `bare` the parser takes KEY VALUE pairs without it, too."""
+    """The option `--set`; with `bare` the parser also takes KEY VALUE pairs without it."""
     text = "options, such as TRAIN.EPOCHS 10"
-    shown = "; --set may be left out" if bare else ""
+    shown = "; --set can be left out" if bare else ""
     parser.add_argument(
         "--set", nargs="*", action="extend", default=[], metavar=("KEY", "VALUE"), help=text + shown
     )
@@ -88,8 +88,8 @@ def meaning_of(
 
     Args:
         options: of `add_run_options`.
-        default_split: where neither --split nor the data set's name tells.
-        extra: KEY VALUE pairs that other options stand for; those of --set win.
+        default_split: if neither --split nor the data set's name has one.
+        extra: KEY VALUE pairs from other options; those of --set win.
 
     Raises:
         UserError: an option is wrong.
@@ -112,7 +112,7 @@ def meaning_of(
 
 
 def demand_net(options: argparse.Namespace) -> None:
-    """See that a network is named, by --net or in a configuration.
+    """Check that a network is named, by --net or in a configuration.
 
     Raises:
         UserError: it is not.
@@ -122,7 +122,7 @@ def demand_net(options: argparse.Namespace) -> None:
 
 
 def _data_dir(files: Sequence[str], pairs: Sequence[str]) -> Path:
-    """DATA.DIR, before it is known which configurations the data set has."""
+    """DATA.DIR, before the data set's configuration files are known."""
     from dsg.config import load_config
     from dsg.config.pairs import parse_pairs
     from dsg.config.yaml_file import read_sources

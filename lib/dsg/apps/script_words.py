@@ -1,6 +1,6 @@
-"""What the words of experiments/scripts/*.sh mean, `<gpu> <dataset> <net> ...`: commands of `dsg`.
+"""The commands of `dsg` that the words of experiments/scripts/*.sh, `<gpu> <dataset> <net> ...`, stand for.
 
-Only the standard library is loaded. Files are named from where the script was started; the commands run in
+Only the standard library is loaded. Paths are relative to where the script was started; the commands run in
 the clone's root.
 """
 
@@ -35,11 +35,11 @@ class Place:
     root: Path
 
     def absolute(self, path: str) -> str:
-        """A path as seen from where the script was started."""
+        """A path relative to where the script was started, made absolute."""
         return path if path.startswith("~") else os.path.join(self.start.absolute(), path)
 
     def pairs(self, words: Sequence[str]) -> list[str]:
-        """KEY VALUE pairs, the files in them that lie where the script was started named from the root."""
+        """KEY VALUE pairs, with absolute paths for files relative to where the script was started."""
         pairs = list(words)
         for index in range(0, len(pairs) - 1, 2):
             path = self.absolute(pairs[index + 1])
@@ -48,7 +48,7 @@ class Place:
         return pairs
 
     def snapshot(self, word: str) -> str:
-        """A snapshot's name, or its file as seen from where the script was started."""
+        """A snapshot's name, or the absolute path of its file."""
         path = self.absolute(word)
         return path if "/" in word or _is_there(path) else word
 
@@ -59,7 +59,7 @@ def commands_of(name: str, words: Sequence[str], place: Place) -> list[Command]:
     Args:
         name: of the script, without ending.
         words: its arguments.
-        place: to name files from.
+        place: the folders that paths are relative to.
 
     Raises:
         UserError: the words are wrong.
@@ -78,8 +78,8 @@ def usage(name: str) -> str:
     if name == "train":
         return (
             "usage: train.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] [--no-test] "
-            f"{PLACES} ({gpu}; {datasets}; {nets}; --no-test: only train; a name such as <name>_iter_0 or "
-            "dsg_pretrained: only test it)"
+            f"{PLACES} ({gpu}; {datasets}; {nets}; --no-test: only train; a snapshot such as <name>_iter_0 "
+            "or dsg_pretrained in place of the name is only tested)"
         )
     if name == "test":
         return (
@@ -98,22 +98,22 @@ def usage(name: str) -> str:
     if name == "fetch":
         return (
             f"usage: fetch.sh {'|'.join(PARTS)} [--from FOLDER_OR_URL] [--only PART] [--data DIR] [--keep] "
-            "[--verify] (--from: a folder that has the files, or an address below which they lie; --only: "
-            "annotations, images, res101 ...; --keep: keep the archives; --verify: compare what is there "
-            "with checksums)"
+            "[--verify] (--from: a folder or web address that has the files; --only: annotations, images, "
+            "res101 ...; --keep: keep the archives; --verify: compare existing files by checksum)"
         )
     return (
         "usage: serve.sh <gpu> [<snapshot>] [--host ADDRESS] [--port N] [--examples DIR] [--max-mb N] "
-        "[--max-megapixels N] (<gpu>: 0 or cpu; <snapshot>: a file, the bundled model where it is left out; "
-        "the page is for this machine only unless --host 0.0.0.0 says otherwise)"
+        "[--max-megapixels N] (<gpu>: 0 or cpu; <snapshot>: a file, by default the bundled model; only this "
+        "machine can open the page, unless --host 0.0.0.0 is given)"
     )
 
 
 def name_and_pairs(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """What follows <net>: a run's name if there is one, and pairs.
+    """What follows <net>: a run's name, if given, and pairs.
 
-    Pairs are even in number: of an odd number the first word is the name, unless it can only be an option,
-    such as TRAIN.EPOCHS; of an even number it is if it cannot be an option, not even one that is misspelt.
+    Pairs are even in number. If the number of words is odd, the first is the name, unless it can only be an
+    option, such as TRAIN.EPOCHS; if it is even, the first is the name only if it cannot be an option, not
+    even a misspelt one.
 
     Example:
         >>> name_and_pairs(["mine", "TRAIN.EPOCHS", "3"]), name_and_pairs(["TRAIN.EPOCHS", "3"])
@@ -169,7 +169,7 @@ def _cost(script: str, words: Sequence[str], place: Place) -> list[Command]:
         raise UserError(usage(script))
     gpu, net, *rest = options.words
     _check_gpu(gpu)
-    files_of("", net)  # refuses a net that there is not
+    files_of("", net)  # refuses an unknown net
     where = ["--gpu", gpu, "--output", _output(options, place)]
     return [["cost", "--net", net, *where, "--set", *place.pairs(rest)]]
 
@@ -230,12 +230,12 @@ def _parser(script: str, values: Sequence[str], flags: Sequence[str] = ()) -> Pa
 def _read(
     script: str, words: Sequence[str], values: Sequence[str] = (), flags: Sequence[str] = ()
 ) -> argparse.Namespace:
-    """The options of a script, --data and --output among them, which may stand anywhere."""
+    """The options of a script, including --data and --output, which may be anywhere."""
     return _parser(script, ["--data", "--output", *values], flags).parse(words)
 
 
 def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Command, list[str]]:
-    """The options that `<gpu> <dataset> <net>`, --data and --output stand for, and the words after them."""
+    """The options that `<gpu> <dataset> <net>`, --data and --output stand for, and the remaining words."""
     if len(options.words) < 3:
         raise UserError(usage(script))
     gpu, dataset, net, *rest = options.words
@@ -243,7 +243,7 @@ def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Com
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
     dataset = _dataset(dataset, Path(data).expanduser() if data else place.root / "data", place)
-    files_of("", net)  # refuses a net that there is not
+    files_of("", net)  # refuses an unknown net
     words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
     return words + (["--data", data] if data else []), rest
 
@@ -264,8 +264,8 @@ def _dataset(word: str, data: Path, place: Place) -> str:
     if os.path.isdir(data / word):
         return word
     raise UserError(
-        f"unknown data set {word!r}: one of {' '.join(DATASETS)}, or a folder, there or in the folder of "
-        "--data"
+        f"unknown data set {word!r}: give one of {' '.join(DATASETS)}, or a folder, also one in the folder "
+        "of --data"
     )
 
 
@@ -275,5 +275,5 @@ def _check_gpu(gpu: str) -> None:
 
 
 def _is_there(path: str) -> bool:
-    """Whether there is such a file, a snapshot without ending, or a TensorFlow 1 checkpoint."""
+    """Whether such a file exists, or a snapshot without its ending, or a TensorFlow 1 checkpoint."""
     return any(os.path.exists(file) for file in (path, f"{path}.npz", f"{path}.index"))

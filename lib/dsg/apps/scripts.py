@@ -1,7 +1,7 @@
-"""Runs what experiments/scripts/*.sh hand on: the script's name and its words.
+"""Runs the scripts experiments/scripts/*.sh, which pass their name and their words.
 
-The scripts find the environment. What is wrong with the words is said before one is set up, by any Python:
-only the standard library is loaded for it.
+The scripts find the environment. Any Python can report wrong words before an environment is set up, because
+that loads only the standard library.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dsg.apps.script_words import Command, Place, commands_of, usage
 from dsg.errors import UserError
 
 HELP_GIVEN = 3
-"""Status of `--check` where help was asked for, and given."""
+"""Status of `--check` if it printed help."""
 
 
 def main(words: Sequence[str]) -> int:
-    """Run a script: its name, then its words; `--check` before them only looks at them. The exit status."""
+    """Run a script: its name, then its words; `--check` before them only checks them. The exit status."""
     only_check = words[:1] == ["--check"]
     name, *rest = words[1:] if only_check else words
     if "-h" in rest or "--help" in rest:
@@ -45,13 +45,13 @@ def main(words: Sequence[str]) -> int:
 
 
 def _program() -> list[str]:
-    """How `dsg` can be started by hand."""
+    """How to start `dsg` by hand."""
     script = Path(sys.executable).with_name("dsg")
     return [str(script)] if script.is_file() else [sys.executable, "-m", "dsg"]
 
 
 def _install_page() -> None:
-    """What the page needs, where it is missing.
+    """Install what the page needs if it is missing.
 
     Raises:
         UserError: it cannot be installed.
@@ -61,7 +61,7 @@ def _install_page() -> None:
     command = [sys.executable, "tools/install.py", "requirements-serve.txt"]
     print("+ " + shlex.join(command), flush=True)
     if subprocess.run(command, check=False).returncode:
-        raise UserError("gradio cannot be installed; by hand: pip install -r requirements-serve.txt")
+        raise UserError("gradio could not be installed; try: pip install -r requirements-serve.txt")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Words for a data set and its splits, as the release writes them: `visualgenome_train`."""
+"""Names of data sets and their splits as the release writes them: `visualgenome_train`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SPLITS = ("train", "val", "validation", "test", "trainval")
 def dataset_and_split(text: str, default_split: str, data_dir: Path) -> tuple[str, str]:
     """A data set's name or folder, with or without a split at its end.
 
-    A folder that is called so, ending included, comes first.
+    A folder of the whole name, including the ending, takes precedence.
 
     Example:
         >>> dataset_and_split("visualgenome_train", "test", Path("data"))
@@ -28,7 +28,7 @@ def split_at_end(text: str, option: str) -> str:
     """A split, alone or at the end of a data set's name.
 
     Raises:
-        UserError: it ends otherwise; the message names `option`.
+        UserError: it has another ending; the message names `option`.
 
     Example:
         >>> split_at_end("visualgenome_val", "--validation-split")
@@ -36,7 +36,7 @@ def split_at_end(text: str, option: str) -> str:
     """
     ending = text.rpartition("_")[2]
     if ending not in SPLITS:
-        raise UserError(f"{option} {text!r} ends with no split: {', '.join(SPLITS)}")
+        raise UserError(f"{option} {text!r} does not end in a split: {', '.join(SPLITS)}")
     return _split(ending)
 
 
@@ -45,7 +45,9 @@ def _split(name: str) -> str:
 
 
 def _is_folder(text: str, data_dir: Path) -> bool:
-    """Whether it is a path, or names a data set in the data folder; there, images alone may be called so."""
+    """Whether it is a folder, or a data set's name in the data folder, where a folder of images alone does
+    not count.
+    """
     from dsg.datasets.catalogue import folder_of, holds_annotations
 
     folder = folder_of(text, data_dir)

@@ -1,4 +1,4 @@
-"""A trained network and a split to look at its answers on: what the programs share that examine snapshots."""
+"""A trained network and a split: shared by the programs that examine snapshots."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 BEST, LAST = "best", "last"
 SHIFTING = ("ssas", "ss")
 ANY, BOXES, SHIFTS = "any", "boxes", "shifts"
-"""What a network is wanted for: whatever it answers with, boxes, or shifts of attention."""
+"""What a network must answer with: anything, boxes, or shifts of attention."""
 
 
 class Trained(NamedTuple):
-    """What was asked for; `load_network` gives the network itself."""
+    """The snapshot and split asked for; `load_network` loads the network itself."""
 
     path: Path  # of the snapshot
     config: Config  # of its training, with today's place of the data and the pairs that were given
@@ -49,8 +49,8 @@ def add_trained_options(
         action="append" if several else "store",
         default=[] if several else None,
         metavar="SNAPSHOT",
-        help="best (default) or last of the run, <name>_iter_N, or a file; dsg_pretrained is the release's"
-        + ("; may be repeated" if several else ""),
+        help="best (default) or last of the run, <name>_iter_N, a file, or dsg_pretrained (the release's)"
+        + ("; can be repeated" if several else ""),
     )
 
 
@@ -60,7 +60,7 @@ def add_folder_option(parser: Parser, text: str = "folder of the files") -> None
 
 
 def folder_for(options: argparse.Namespace, trained: Trained, kind: str) -> Path:
-    """Where results of that kind go: `--to`, else the run's folder; made where it is absent.
+    """The folder for results of that kind: `--to`, or in the run's folder; created if needed.
 
     Raises:
         UserError: it cannot be written to.
@@ -69,7 +69,7 @@ def folder_for(options: argparse.Namespace, trained: Trained, kind: str) -> Path
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made where it is absent.
+    """The folder, created if needed.
 
     Raises:
         UserError: it cannot be written to.
@@ -85,11 +85,12 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
 
     Args:
         options: of `add_trained_options`.
-        snapshot: one of its `--snapshot`; None is the best.
+        snapshot: a value of `--snapshot`; None is the best.
         wanted: ANY, BOXES or SHIFTS.
 
     Raises:
-        UserError: one of them is not there, they do not belong together, or it is not what is wanted.
+        UserError: the snapshot or the split does not exist, they do not belong together, or the network does
+            not answer with `wanted`.
     """
     from dsg.apps.snapshot_choice import is_snapshot, result_folder, snapshot_name, stored_config
     from dsg.datasets.catalogue import find_dataset
@@ -132,7 +133,7 @@ def _check_use(meaning: Meaning, wanted: str) -> None:
 
     net = meaning.net
     if wanted == SHIFTS and net not in SHIFTING:
-        raise UserError(f"{net} shifts no attention; this needs a snapshot of {' or '.join(SHIFTING)}")
+        raise UserError(f"{net} does not shift attention; this needs a snapshot of {' or '.join(SHIFTING)}")
     if wanted == BOXES and net in BASELINES:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"

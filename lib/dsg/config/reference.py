@@ -36,8 +36,8 @@ changes. The path is relative to the file's own folder, and the base must be the
 Values are written in YAML. In pairs, words and paths are taken literally, a list may also be in parentheses,
 and a single value may stand for a list of one. For an unknown key, the message suggests the nearest known
 one; for a value of the wrong type or out of range, it gives the right type or the range; the exit status is
-2. A run saves its whole configuration as `config.yml` and in every snapshot. A test takes its options from the
-snapshot, except for the place of data and weights, and then applies the given pairs.
+2. A run saves its whole configuration as `config.yml` and in every snapshot. A test takes its options from
+   the snapshot, except for the place of data and weights, and then applies the given pairs.
 
 In Python, `dsg.config.load_config(files, ["TRAIN.LEARNING_RATE", "0.002"])` returns a frozen `Config`, whose
 attribute for `TRAIN.LEARNING_RATE` is `config.train.learning_rate`.

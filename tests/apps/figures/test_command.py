@@ -62,7 +62,7 @@ def test_figures_of_images(place, kind, untraced):
     [
         (["attention", "--model", "plain_iter_0.npz"], "attends to nothing"),
         (["variants", "--model", "mine_iter_0.npz"], "twice or more"),
-        (["variants", "--model", "mine_iter_0.npz", "--model", "mine_iter_0.npz"], "give --snapshot LABEL="),
+        (["variants", "--model", "mine_iter_0.npz", "--model", "mine_iter_0.npz"], "with --snapshot LABEL="),
         (["boxes", "--model", "mine_iter_0.npz", "--image", "none.png"], "no image 'none.png'"),
         (["boxes", "--model", "mine_iter_0.npz", "--model", "plain_iter_0.npz"], "give --snapshot once"),
         (["pies", "--model", "mine_iter_0.npz"], "pies"),

@@ -52,7 +52,7 @@ def test_a_split_gives_graphs_pictures_and_an_accuracy(place, untraced):
     [
         (["--model", "mine_iter_0.npz"], "give image files"),
         (["--model", "absent.npz", "photo.png"], "absent.npz: no such file"),
-        (["--model", "absent.npz", "photo.png", "--set", "TEST.SCALES", "64"], "--set are for --dataset"),
+        (["--model", "absent.npz", "photo.png", "--set", "TEST.SCALES", "64"], "--set need --dataset"),
         (["--model", "mine_iter_0.npz", "--imdb", "data/shapes", "a.png"], "not both"),
         (["--model", "mine_iter_0.npz", "--imdb", "data/shapes", "--nodes", "0"], "--nodes"),
         (["--model", "absent_iter_0", "--imdb", "data/shapes", "--net", "mini"], "no snapshot"),

@@ -383,8 +383,8 @@ def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--port", "70000"], "ports go from 0 to 65535"),
-        (["--max-mb", "0"], "limits of uploads are numbers above 0"),
+        (["--port", "70000"], "--port must be from 0 to 65535"),
+        (["--max-mb", "0"], "--max-mb and --max-megapixels must be above 0"),
         (["--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
         (["--gpu", "first"], "the GPU is a number"),
     ],

@@ -1,4 +1,4 @@
-"""Ask pictures with a trained model: where are the man and the horse of "man, riding, horse"?
+"""Answer queries about images: where are the man and the horse of "man, riding, horse"?
 
 Without --snapshot the bundled model answers, which knows only generated scenes of solids. Examples:
 
@@ -6,7 +6,7 @@ Without --snapshot the bundled model answers, which knows only generated scenes 
     dsg ask photos "man, riding, horse" "man, wearing, hat" --snapshot FILE --json
     dsg ask data/demo/images/demo_0.png "green metal cube, behind, yellow metal cylinder" --out answer.png
 
-Boxes are x1 y1 x2 y2 in pixels of the picture, turned as its EXIF orientation says.
+Boxes are x1 y1 x2 y2 in pixels of the image, turned upright by its EXIF orientation.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "words",
         nargs="*",
-        metavar="PICTURE_OR_QUERY",
-        help="pictures, or folders of them, and queries: subject, predicate, object",
+        metavar="IMAGE_OR_QUERY",
+        help="images or folders of images, and queries: subject, predicate, object",
     )
-    parser.add_argument("--image", action="append", default=[], metavar="FILE", help="one more picture")
+    parser.add_argument("--image", action="append", default=[], metavar="FILE", help="another image")
     parser.add_argument(
-        "--query", action="append", default=[], metavar="TEXT", help="one more query, whatever its form"
+        "--query",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="another query, even if it looks like a file",
     )
     parser.add_argument(
         "--snapshot",
@@ -47,7 +51,7 @@ def add_arguments(parser: Parser) -> None:
         "--out",
         type=Path,
         metavar="PATH",
-        help="draw the answers: a .png file for one picture, or a folder, with scene graphs and answers.json",
+        help="draw the answers: a .png file for one image, or a folder, with scene graphs and answers.json",
     )
 
 
@@ -57,9 +61,9 @@ def run(options: argparse.Namespace) -> None:
     pictures += map(Path, options.image)
     queries += options.query
     if not pictures:
-        raise UserError("no picture to ask: give a file or a folder")
+        raise UserError("no image to ask about: give a file or a folder")
     if not queries:
-        raise UserError('nothing is asked: give a query such as "man, riding, horse"')
+        raise UserError('no query: give one such as "man, riding, horse"')
     snapshot = snapshot_or_bundled(options.snapshot)
 
     from dsg.apps.ask.command import ask
@@ -68,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def told_apart(words: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """The words that name files, and the queries among them, which have commas and name no file.
+    """The words that name files, and those that are queries: they contain a comma and name no file.
 
     Example:
         >>> told_apart(["a.jpg", "man, riding, horse"])

@@ -1,7 +1,7 @@
-"""Tell whether a data set can be used: all its problems at once, its statistics, and plots.
+"""Check whether a data set can be used: all its problems at once, its statistics, and plots.
 
-Exit status: 0 usable, 1 not usable, 2 wrong options or no such data set. Written are report.txt,
-statistics.json, statistics.png, and problems.jsonl with a line for each case. Examples:
+Exit status: 0 usable, 1 not usable, 2 wrong options or no such data set. The results are report.txt,
+statistics.json, statistics.png, and problems.jsonl with a line for each problem. Examples:
 
     dsg check vrd --no-images
     dsg check ~/photos-rr
@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
         "dataset", metavar="DATASET", help="its name (visualgenome, vrd, clevr, shapes), or its folder"
     )
     parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
-    parser.add_argument("--no-images", action="store_true", help="look at the annotations only")
+    parser.add_argument("--no-images", action="store_true", help="check the annotations only")
     parser.add_argument(
         "--sample", type=int, default=0, metavar="N", help="read only N images of each split, spread evenly"
     )
@@ -39,7 +39,7 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check and report."""
     if options.sample < 0:
-        raise UserError("--sample needs a positive number")
+        raise UserError("--sample takes a positive number")
 
     from dsg.apps.checks.command import check_dataset
     from dsg.runtime.paths import expanded
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     check = check_dataset(dataset, data_dir, images=not options.no_images, sample=options.sample)
     try:
         written = check.write(Path(options.output) / "check" / check.name)
-    finally:  # what took long to find is told even where it cannot be written
+    finally:  # what took long to find is printed even if it cannot be written
         print("\n".join(check.lines()))
     for path in written:
         print(path)

@@ -3,7 +3,7 @@
 Examples:
 
     dsg completion bash > ~/.local/share/bash-completion/completions/dsg
-    dsg completion zsh > ~/.zsh/completions/_dsg      # a folder of $fpath
+    dsg completion zsh > ~/.zsh/completions/_dsg      # a folder in $fpath
 """
 
 from __future__ import annotations
@@ -52,5 +52,5 @@ def _tell_files(parser: Any) -> None:
                 _tell_files(nested)
         elif action.metavar == "DIR":
             action.complete = shtab.DIRECTORY
-        elif action.type is Path or action.metavar in ("FILE", "FILE.npz", "SNAPSHOT", "PICTURE_OR_QUERY"):
+        elif action.type is Path or action.metavar in ("FILE", "FILE.npz", "SNAPSHOT", "IMAGE_OR_QUERY"):
             action.complete = shtab.FILE

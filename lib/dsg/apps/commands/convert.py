@@ -1,10 +1,10 @@
-"""Make a data set of the layout that training reads from annotations of another format.
+"""Convert annotations of another format to a data set in the layout that training reads.
 
     dsg convert coco boxes.json relations.csv ~/photos-rr --images ~/photos
     dsg convert visualgenome relationships.json image_data.json vg-rr --categories 100
 
-`dsg convert coco --help` and `dsg convert visualgenome --help` tell the options. docs/your-own-data.md has an
-example from the beginning to the trained model.
+`dsg convert coco --help` and `dsg convert visualgenome --help` list the options. docs/your-own-data.md leads
+through an example up to the trained model.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 
 from dsg.apps.parser import Parser
 
-FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subject, predicate, object (ids of
-annotations, and a name between them), or a JSON list of such objects, or of triples [12, "on", 15]; `-`: the
-entry `relationships` of the file of boxes; `spatial`: computed from the boxes (docs/your-own-data.md)."""
+FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subject, predicate, object (the ids
+of two annotations and a name between them), or a JSON list of such objects or of triples [12, "on", 15]; `-`
+reads the entry `relationships` of the file of boxes, and `spatial` computes relations from the boxes
+(docs/your-own-data.md)."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -24,11 +25,13 @@ def add_arguments(parser: Parser) -> None:
     formats = parser.add_subparsers(dest="format", required=True, metavar="coco|visualgenome")
     coco = formats.add_parser("coco", description=FORMATS, help="COCO-style boxes, and relations")
     coco.add_argument("boxes", type=Path, metavar="BOXES", help="JSON with images, annotations, categories")
-    where = "CSV or JSON, or -, or spatial (see above)"
+    where = "CSV or JSON file, -, or spatial (see above)"
     coco.add_argument("relations", nargs="?", default="", metavar="RELATIONS", help=where)
-    coco.add_argument("--relations", dest="named", default="", metavar="RELATIONS", help="the same by name")
+    coco.add_argument(
+        "--relations", dest="named", default="", metavar="RELATIONS", help="the relations, as an option"
+    )
     coco.add_argument("--test-boxes", type=Path, metavar="FILE", help="a second file of boxes, for testing")
-    coco.add_argument("--test-relations", type=Path, metavar="FILE", help="the relations of those")
+    coco.add_argument("--test-relations", type=Path, metavar="FILE", help="the relations of the second file")
     _add_common(coco)
     text = "Visual Genome's own files, .json or .zip"
     genome = formats.add_parser("visualgenome", description=text, help=text)
@@ -37,48 +40,60 @@ def add_arguments(parser: Parser) -> None:
         "image_data", type=Path, metavar="IMAGE_DATA", help="image_data.json, for the images' sizes"
     )
     genome.add_argument(
-        "--objects", type=Path, metavar="FILE", help="objects.json: its names and boxes count"
+        "--objects", type=Path, metavar="FILE", help="objects.json, whose names and boxes are preferred"
     )
     genome.add_argument(
-        "--names", choices=("name", "synset"), default="name", help="categories are names or WordNet synsets"
+        "--names",
+        choices=("name", "synset"),
+        default="name",
+        help="use names or WordNet synsets as categories",
     )
     genome.add_argument(
-        "--predicate-names", choices=("name", "synset"), default="name", help="the same for predicates"
+        "--predicate-names",
+        choices=("name", "synset"),
+        default="name",
+        help="use names or WordNet synsets as predicates",
     )
     genome.add_argument(
-        "--strict", action="store_true", help="with --names synset: leave out what has no synset"
+        "--strict", action="store_true", help="with --names synset: leave out objects without a synset"
     )
     _add_common(genome)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the data set's new folder")
-    chosen = "keep the N most frequent, or those of a file (a JSON list, or a name a line); default all"
+    chosen = "keep the N most frequent, or those in a file (a JSON list, or one name per line); default: all"
     parser.add_argument("--categories", default="all", metavar="N_OR_FILE", help=chosen)
     parser.add_argument("--predicates", default="all", metavar="N_OR_FILE", help=chosen)
-    aliases = "on each line names with commas between; the first stands for all of them"
+    aliases = "lines of names separated by commas; the first name of a line replaces the others"
     parser.add_argument("--category-aliases", type=Path, metavar="FILE", help=aliases)
     parser.add_argument("--predicate-aliases", type=Path, metavar="FILE", help=aliases)
     parser.add_argument(
-        "--test-share", type=float, default=0.1, metavar="X", help="share for testing, default 0.1"
+        "--test-share",
+        type=float,
+        default=0.1,
+        metavar="X",
+        help="share of the images for testing (default: 0.1)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="another seed, other images for testing"
+        "--seed", type=int, default=0, metavar="N", help="selects the images for testing (default: 0)"
     )
-    ids = "ids or file names of the images for {}, one a line"
+    ids = "ids or file names of the images for {}, one per line"
     parser.add_argument("--test-ids", type=Path, metavar="FILE", help=ids.format("testing"))
     parser.add_argument("--validation-ids", type=Path, metavar="FILE", help=ids.format("validation"))
-    only = "; images of no list are left out"
+    only = "; images in no list are left out"
     parser.add_argument("--train-ids", type=Path, metavar="FILE", help=ids.format("training") + only)
-    parser.add_argument("--images", type=Path, metavar="DIR", help="where the images lie: a link is made")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="folder of the images, which is linked")
     parser.add_argument(
-        "--allow-unknown", action="store_true", help="lists may name what does not occur (it is counted)"
+        "--allow-unknown",
+        action="store_true",
+        help="lists may contain entries that do not occur; they are counted",
     )
     parser.add_argument("--force", action="store_true", help="replace an earlier conversion")
 
 
 def run(given: argparse.Namespace) -> None:
-    """Convert, and tell what came out."""
+    """Convert, and print what came out."""
     from dsg.apps.convert.coco import SPATIAL
     from dsg.apps.convert.command import Options, convert_coco, convert_visual_genome
     from dsg.apps.convert.splits import make_rule

@@ -1,6 +1,7 @@
-"""What the graph costs (the paper's Table 3): parameters, operations and seconds with the graph and without.
+"""Measure what the graph costs (the paper's Table 3): parameters, operations and seconds with and without it.
 
-Table, JSON and picture go to <output>/<net>/cost/, with --name to <output>/<net>/cost/<name>/. Example:
+The table, as Markdown, JSON and picture, goes to <output>/<net>/cost/, with --name to
+<output>/<net>/cost/<name>/. Example:
 
     dsg cost --net res101_paper --no-times RELATION_POOLING_SIZE 1
 """
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 BARE = "set"
 LEAST = {"width": 16, "height": 16, "objects": 2}  # 1 of everything else
 TEXTS = {
-    "width": "pixels of the image before it is scaled",
-    "height": "pixels of the image before it is scaled",
-    "queries": "queries of the image",
-    "objects": "ground-truth boxes of the image",
-    "entities": "categories of the vocabulary",
-    "predicates": "predicates of the vocabulary",
-    "repeats": "runs of each, in turns",
+    "width": "width of the image in pixels before resizing",
+    "height": "height of the image in pixels before resizing",
+    "queries": "queries about the image",
+    "objects": "ground-truth boxes in the image",
+    "entities": "categories in the vocabulary",
+    "predicates": "predicates in the vocabulary",
+    "repeats": "runs with and without the graph, in turns",
 }
 
 
@@ -38,7 +39,7 @@ def add_arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument("--net", default="", help="network: " + ", ".join(known_nets()))
     add_config_options(parser)
-    parser.add_argument("--name", old=("--tag",), default="", help="of a folder for the files")
+    parser.add_argument("--name", old=("--tag",), default="", help="name of a folder for the files")
     parser.add_argument("--no-times", action="store_true", help="only count parameters and operations")
     for name, text in TEXTS.items():
         value = getattr(CostSettings(), name)
@@ -49,7 +50,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Count, measure, print, and write."""
-    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    # TensorFlow takes seconds to load and comes last, so that wrong options are reported at once.
     import json
 
     from dsg.apps.trained import make_folder
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     from dsg.runtime.files import write_text
 
     if len(parse_gpus(options.gpu)) > 1:
-        raise UserError(f"the cost of one image is measured on one GPU, not on {options.gpu}")
+        raise UserError(f"--gpu {options.gpu}: the cost is measured on a single GPU")
     settings = _settings(options)
     if options.name != Path(options.name).name:
         raise UserError(f"--name {options.name}: give a plain name without '/'")
@@ -92,6 +93,6 @@ def _settings(options: argparse.Namespace) -> CostSettings:
 def _check_graph(config: Config) -> None:
     if not config.has_graph:
         raise UserError(
-            "this configuration has no graph whose cost could be told: leave out VARIANT no_dsg, RR_SOURCE "
-            "and BOX_SOURCE; with and without are measured in one go"
+            "this configuration has no graph: leave out VARIANT no_dsg, RR_SOURCE and BOX_SOURCE (the cost "
+            "with and without the graph is measured in one run)"
         )

@@ -1,6 +1,7 @@
-"""Answer queries about the bundled pictures with the bundled model; draw the answers and the scene graphs.
+"""Answer queries about the bundled images with the bundled model; draw the answers and the scene graphs.
 
-The answers are known, so that the IoU stands beside each query. `dsg ask` asks pictures of your own.
+The true answers are known, so each query is printed with its IoU. `dsg ask` answers queries about your own
+images.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="subject, predicate, object in words of the snapshot's vocabulary; may be repeated",
+        help="subject, predicate, object, in words of the model's vocabulary; can be repeated",
     )
     parser.add_argument(
         "--image",
@@ -28,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="ask about this picture, or those in this folder, instead, as `dsg ask` does; may be repeated",
+        help="ask about this image or folder instead, as `dsg ask` does; can be repeated",
     )
     parser.add_argument(
         "--snapshot",
@@ -53,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
         return
     if folder is None:
         raise UserError(
-            "the demonstration's pictures lie in a clone, and this is none; `dsg ask` asks others"
+            "the bundled images come with a clone of the repository, and this is not one; use `dsg ask` for "
+            "your own"
         )
 
     from dsg.apps.demo.command import demo

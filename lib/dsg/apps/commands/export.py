@@ -1,7 +1,7 @@
-"""Make of a snapshot what can be taken away: a file of weights, a TensorFlow SavedModel, an ONNX file.
+"""Export a snapshot as a file of weights, a TensorFlow SavedModel or an ONNX file.
 
     --weights FILE      network, options, vocabulary and weights in one file; dsg.load("FILE") opens it
-    --saved-model DIR   runs with TensorFlow alone: uint8 image and query numbers in, boxes and scores out
+    --saved-model DIR   needs only TensorFlow: uint8 image and query indices in, boxes and scores out
     --onnx FILE         the same for other runtimes; needs requirements-export.txt
 
 Examples:
@@ -33,13 +33,13 @@ def add_arguments(parser: Parser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="float32",
-        help="of the weights: every bit (default), rounded to 1 in 8,192, or stored in half the bytes",
+        help="how the weights are stored: every bit (default), rounded to 1 in 8,192, or in half the bytes",
     )
     parser.add_argument("--saved-model", type=Path, metavar="DIR", help="write a TensorFlow SavedModel")
     parser.add_argument(
         "--for-gpu",
         action="store_true",
-        help="SavedModel with plain convolutions, which GPUs have kernels for; slower without one",
+        help="SavedModel with plain convolutions: faster on a GPU, slower on a CPU",
     )
     parser.add_argument("--onnx", type=Path, metavar="FILE", help="write an ONNX file")
 
@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
     if not (options.weights or options.saved_model or options.onnx):
         raise UserError("nothing to do: give --weights FILE, --saved-model DIR or --onnx FILE")
 
-    # What is exported must not depend on the machine: with a GPU in sight networks leave out what only
-    # processors gain by. TensorFlow asks when it is loaded, which weights alone do not need.
+    # The export must not depend on the machine: if a GPU is visible, networks leave out what helps only on
+    # CPUs. TensorFlow reads the variable when it is loaded, which weights alone do not need.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
     from dsg.apps.export.command import export

@@ -1,7 +1,7 @@
-"""Why answers fail: each failed subject or object of a split in a class, as table, JSON and bars.
+"""Sort the failed subjects and objects of a split by cause: as table, JSON and bar chart.
 
-The classes stand in for the paper's manual analysis: detector, misclassified, relation, multiplicity, other.
-Files go to the run's folder. Example:
+The causes stand in for the paper's manual analysis: detector, misclassified, relation, multiplicity, other.
+The files go to the run's folder. Example:
 
     dsg failures --dataset visualgenome --net res101 --name mine --gpu 0
 """
@@ -21,17 +21,23 @@ def add_arguments(parser: Parser) -> None:
     """The options."""
     add_trained_options(parser, bare=True)
     add_folder_option(parser)
-    parser.add_argument("--below", type=float, default=0.5, metavar="IOU", help="what fails (default: 0.5)")
+    parser.add_argument(
+        "--below",
+        type=float,
+        default=0.5,
+        metavar="IOU",
+        help="an answer below this IoU has failed (default: 0.5)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Report."""
-    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    # TensorFlow takes seconds to load and comes last, so that wrong options are reported at once.
     from dsg.apps.trained import load_network
     from dsg.runtime.devices import select_devices
 
     if not 0 < options.below <= 1:
-        raise UserError(f"--below is above 0 and at most 1, not {options.below:g}")
+        raise UserError(f"--below must be above 0 and at most 1, not {options.below:g}")
     trained = find_trained(options, options.snapshot)
     folder = folder_for(options, trained, "failures")
     select_devices(options.gpu)

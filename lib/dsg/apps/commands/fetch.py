@@ -1,11 +1,11 @@
 """Fetch data sets and weights to where training and testing look for them.
 
-What is there already is verified and left alone; the same command resumes an interrupted download. Examples:
+Files that already exist are verified and kept; the same command resumes an interrupted download. Examples:
 
     dsg fetch visualgenome                      # annotations, images.zip, images2.zip
     dsg fetch visualgenome --only annotations
     dsg fetch imagenet_weights --only res101 --data /disk/datasets
-    dsg fetch clevr --from ~/Downloads          # the archives are here already
+    dsg fetch clevr --from ~/Downloads          # you already have the archives
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import argparse
 
 from dsg.apps.parser import Parser
 
-PARTS = {  # of mirrors.yml, which only PyYAML can read
+PARTS = {  # as in mirrors.yml, which only PyYAML can read
     "visualgenome": ("annotations", "images", "images2"),
     "vrd": ("annotations", "images"),
     "clevr": ("annotations", "images"),
@@ -34,15 +34,15 @@ def add_arguments(parser: Parser) -> None:
         dest="source",
         default="",
         metavar="FOLDER_OR_URL",
-        help="a folder that has the files, or an address below which they lie, in place of the known mirrors",
+        help="a folder or web address that has the files, instead of the known mirrors",
     )
     parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="PART", help="only this part; may be repeated"
+        "--only", action="append", default=[], metavar="PART", help="only this part; can be repeated"
     )
     parser.add_argument("--keep", action="store_true", help="keep downloaded archives after unpacking")
     parser.add_argument(
-        "--verify", action="store_true", help="compare what is there with checksums, not only sizes"
+        "--verify", action="store_true", help="compare existing files by checksum, not only by size"
     )
 
 

@@ -1,17 +1,17 @@
-"""The paper's figures for a trained network and a data set. KIND is one of
+"""Draw the paper's figures for a trained network and a data set. KIND is one of
 
     answers    six successes and six failures, with queries, truth and answers (figure 4)
     boxes      proposals, entities before and after refinement, background boxes, answer (figure 3)
-    attention  the most attended boxes, and the scene graph decoded from them (figure 6)
+    attention  the boxes with most attention, and the scene graph decoded from them (figure 6)
     variants   queries that the first of several networks answers and another does not (figure 7)
 
-and of the baselines that shift attention, ssas and ss:
+and for the baselines that shift attention, ssas and ss:
 
     shifts      what each predicate makes of a spot in the middle, from subject to object and back
     iterations  attention to subject and object before and after each shift
     saccades    attention that follows two relations: plate, on table, right of person
 
-Example:
+Examples:
 
     dsg figure answers --dataset visualgenome --net res101 --name mine --gpu 0
     dsg figure variants --dataset vrd --net res101 \\
@@ -37,27 +37,31 @@ def add_arguments(parser: Parser) -> None:
     add_trained_options(parser, several=True)
     add_folder_option(parser, "folder of the pictures")
     parser.add_argument(
-        "--count", type=int, default=0, metavar="N", help="answers of each sort (6), images (3)"
+        "--count",
+        type=int,
+        default=0,
+        metavar="N",
+        help="successes and failures (default: 6), or images (default: 3)",
     )
     parser.add_argument(
         "--image",
         action="append",
         default=[],
         metavar="NAME",
-        help="of boxes, attention, iterations, saccades: this one",
+        help="draw this image; for boxes, attention, iterations and saccades",
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Draw."""
-    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    # TensorFlow takes seconds to load and comes last, so that wrong options are reported at once.
     from dsg.apps.trained import load_network
     from dsg.runtime.devices import select_devices
 
     if options.count < 0:
-        raise UserError(f"--count is {options.count}; it takes at least 1")
+        raise UserError(f"--count must be at least 1, not {options.count}")
     if len(options.snapshot) > 1 and options.kind != "variants":
-        raise UserError(f"{options.kind} are drawn for one network: give --snapshot once")
+        raise UserError(f"the figure {options.kind} shows one network: give --snapshot once")
     shifting = options.kind in SHIFT_KINDS
     named = [_labelled(text) for text in options.snapshot] or [("", None)]
     several = [find_trained(options, text, wanted=SHIFTS if shifting else BOXES) for _, text in named]
@@ -72,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     twice = [label for place, label in enumerate(labels) if label in labels[:place]]
     if twice:
         raise UserError(
-            f"two networks are called {twice[0]!r}: give --snapshot LABEL=SNAPSHOT for one of them"
+            f"two networks are called {twice[0]!r}: name one of them with --snapshot LABEL=SNAPSHOT"
         )
     networks = [Network(label, load_network(one), one.config) for label, one in zip(labels, several)]
     if options.kind == "answers":

@@ -1,10 +1,10 @@
 """Decode labelled scene graphs: as JSON, as Graphviz DOT, and drawn.
 
-Of pictures (files in --to, default output/scene_graphs):
+For images (files go to --to, default: output/scene_graphs):
 
     dsg graph photo.jpg another.jpg --snapshot mine_iter_0.npz
 
-Of a data set's split, with the accuracy of the labels beside the paper's (files in the run's folder):
+For a data set's split, with the accuracy of the labels beside the paper's (files go to the run's folder):
 
     dsg graph --dataset visualgenome --split validation --net res101 --name mine --gpu 0
 """
@@ -22,22 +22,24 @@ from dsg.errors import UserError
 
 def add_arguments(parser: Parser) -> None:
     """The options."""
-    parser.add_argument("images", nargs="*", type=Path, metavar="IMAGE", help="pictures instead of --dataset")
+    parser.add_argument(
+        "images", nargs="*", type=Path, metavar="IMAGE", help="image files, instead of --dataset"
+    )
     add_trained_options(parser, needs_data=False)
     add_folder_option(parser)
-    parser.add_argument("--nodes", type=int, default=6, metavar="N", help="entities of a graph (default: 6)")
-    parser.add_argument("--edges", type=int, default=8, metavar="N", help="relations of a graph (default: 8)")
+    parser.add_argument("--nodes", type=int, default=6, metavar="N", help="entities in a graph (default: 6)")
+    parser.add_argument("--edges", type=int, default=8, metavar="N", help="relations in a graph (default: 8)")
     parser.add_argument(
-        "--pictures", type=int, default=12, metavar="N", help="images of a split that are drawn (default: 12)"
+        "--pictures", type=int, default=12, metavar="N", help="images of a split to draw (default: 12)"
     )
     parser.add_argument(
-        "--iou", type=float, default=0.8, help="IoU from which a proposal's labels count (default: 0.8)"
+        "--iou", type=float, default=0.8, help="lowest IoU at which a proposal's labels count (default: 0.8)"
     )
 
 
 def run(options: argparse.Namespace) -> None:
     """Decode."""
-    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    # TensorFlow takes seconds to load and comes last, so that wrong options are reported at once.
     from dsg.runtime.devices import parse_gpus
 
     parse_gpus(options.gpu)
@@ -81,9 +83,7 @@ def _of_images(options: argparse.Namespace) -> None:
     if options.dataset:
         raise UserError("give either image files or --dataset, not both")
     if options.net or options.cfg or options.set:
-        raise UserError(
-            "--net, --cfg and --set are for --dataset: image files are asked as the snapshot says"
-        )
+        raise UserError("--net, --cfg and --set need --dataset: for image files the snapshot decides")
     snapshot = snapshot_or_bundled(Path(options.snapshot) if options.snapshot else None)
     for path in (snapshot, *options.images):
         if not path.is_file():
@@ -98,6 +98,6 @@ def _of_images(options: argparse.Namespace) -> None:
 
 def _check(nodes: int, edges: int, pictures: int, iou: float) -> None:
     if nodes < 1 or edges < 0 or pictures < 0:
-        raise UserError("--nodes takes at least 1, --edges and --pictures at least 0")
+        raise UserError("--nodes must be at least 1, --edges and --pictures at least 0")
     if not 0 <= iou <= 1:
-        raise UserError(f"--iou is between 0 and 1, not {iou:g}")
+        raise UserError(f"--iou must be from 0 to 1, not {iou:g}")

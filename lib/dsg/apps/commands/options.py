@@ -23,7 +23,9 @@ def run(options: argparse.Namespace) -> None:
         return
     root = clone_root()
     if root is None:
-        raise UserError("--write: docs/configuration.md lies in a clone, and this is none")
+        raise UserError(
+            "--write: docs/configuration.md exists only in a clone of the repository, and this is not one"
+        )
     target = root / "docs" / "configuration.md"
     target.write_text(reference(), encoding="utf-8")
     print(target)

@@ -1,9 +1,9 @@
 """Run golden files of the reference format through the library, as a user would, and compare every stage.
 
-Weights are written as a TensorFlow 1 checkpoint and loaded from it, the image is prepared by the input
-pipeline, the model called, the answers scored. Printed is every stage with its largest absolute error, its
-error relative to the reference's largest value, and the tolerance. What a file holds decides what is run:
-forward, gradients, gpi_methods, layers, iou_metric or roidb.
+The weights are written as a TensorFlow 1 checkpoint and loaded from it, the image goes through the input
+pipeline, the model is called, and the answers are scored. Every stage is printed with its largest absolute
+error, its error relative to the reference's largest value, and the tolerance. The contents of a file decide
+what is run: forward, gradients, gpi_methods, layers, iou_metric or roidb.
 """
 
 from __future__ import annotations
@@ -14,31 +14,27 @@ from dsg.apps.configurations import configuration_folder
 from dsg.apps.parser import Parser
 from dsg.errors import UserError
 
-EPILOG = "Exit status: 0 all stages hold, 1 some do not, 2 a file cannot be used."
+EPILOG = "Exit status: 0 all stages agree, 1 some do not, 2 a file cannot be used."
 
 
 def add_arguments(parser: Parser) -> None:
     """The options."""
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE.npz", help="golden files, told apart by what is in them"
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE.npz", help="golden files of any kind")
     parser.add_argument(
         "--forward", metavar="FILE.npz", help="inputs of a gradients file (default: beside it)"
     )
     parser.add_argument(
-        "--json", metavar="FILE", help="write every comparison to this file, too (- for the terminal)"
+        "--json", metavar="FILE", help="also write every comparison to this file (- for the terminal)"
     )
-    parser.add_argument("--every-row", action="store_true", help="a line for every array, none joined")
-    parser.add_argument(
-        "--traceback", action="store_true", help="show where a computation refused a file, too"
-    )
-    parser.add_argument("--quiet", action="store_true", help="only the verdict of each file")
+    parser.add_argument("--every-row", action="store_true", help="print a line for every array")
+    parser.add_argument("--traceback", action="store_true", help="show where a computation refused a file")
+    parser.add_argument("--quiet", action="store_true", help="print only the verdict of each file")
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare; the exit status."""
     if options.forward is not None and len(options.files) > 1:
-        raise UserError("--forward goes with a single gradients file")
+        raise UserError("--forward needs a single gradients file")
 
     from dsg.parity.command import compare
 

@@ -1,4 +1,4 @@
-"""Write report.txt and report.html of runs again, from the files in their folders.
+"""Write report.txt and report.html of runs again from the files in their folders.
 
 Example:
 

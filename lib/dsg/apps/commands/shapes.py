@@ -17,17 +17,21 @@ def add_arguments(parser: Parser) -> None:
         type=Path,
         default=Path("data/shapes"),
         metavar="DIR",
-        help="where the data set goes (default: data/shapes)",
+        help="folder of the data set (default: data/shapes)",
     )
-    parser.add_argument("--train", type=int, default=3000, metavar="N", help="train images (default: 3000)")
-    parser.add_argument("--test", type=int, default=400, metavar="N", help="test images (default: 400)")
+    parser.add_argument(
+        "--train", type=int, default=3000, metavar="N", help="number of train images (default: 3000)"
+    )
+    parser.add_argument(
+        "--test", type=int, default=400, metavar="N", help="number of test images (default: 400)"
+    )
     parser.add_argument(
         "--size",
         type=int,
         nargs=2,
         default=(192, 128),
         metavar=("WIDTH", "HEIGHT"),
-        help="pixels (default: 192 128)",
+        help="size of the images in pixels (default: 192 128)",
     )
     parser.add_argument(
         "--objects",
@@ -35,15 +39,20 @@ def add_arguments(parser: Parser) -> None:
         nargs=2,
         default=(3, 7),
         metavar=("FEWEST", "MOST"),
-        help="in an image (default: 3 7)",
+        help="number of solids in an image (default: 3 7)",
     )
     parser.add_argument(
-        "--palette", choices=("clevr", "other"), default="clevr", help="colours: CLEVR's, or eight others"
+        "--palette",
+        choices=("clevr", "other"),
+        default="clevr",
+        help="colours of the solids: CLEVR's (default) or eight others",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other images")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a processor)")
     parser.add_argument(
-        "--force", action="store_true", help="replace a data set generated with other settings"
+        "--seed", type=int, default=0, metavar="N", help="another seed gives other images (default: 0)"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one per processor)")
+    parser.add_argument(
+        "--force", action="store_true", help="replace a data set that was generated with other settings"
     )
 
 

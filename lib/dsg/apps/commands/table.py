@@ -1,9 +1,8 @@
-"""Make a table of results: train and test its rows, print them beside the published ones.
+"""Make a table of results: train and test its rows, and print them beside the published ones.
 
-Rows that are finished are not run again; a run that was interrupted resumes. The table goes to
-<output>/<net>/<dataset>_tables/<name>/ as Markdown, JSON and picture, after each run. Options after --set are
-for every row; with a row or a kind before them for some: ssas:TRAIN.EPOCHS 5, baselines:TRAIN.EPOCHS 5,
-graph:TRAIN.EPOCHS 5. Example:
+Finished rows are not run again; an interrupted run resumes. After each run the table is written to
+<output>/<net>/<dataset>_tables/<name>/ as Markdown, JSON and picture. Options after --set apply to all rows,
+or with a prefix to some: ssas:TRAIN.EPOCHS 5, baselines:TRAIN.EPOCHS 5, graph:TRAIN.EPOCHS 5. Example:
 
     dsg table --table 2 --dataset vrd --net res101 --gpu 0 --seeds 1,dsg=3,no_dsg=3
 """
@@ -24,24 +23,36 @@ BARE = "set"
 def add_arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument(
-        "--table", type=int, required=True, choices=(1, 2, 4), help="1, 2: the paper's; 4: beyond it"
+        "--table",
+        type=int,
+        required=True,
+        choices=(1, 2, 4),
+        help="1 or 2: of the paper; 4: options beyond it",
     )
     parser.add_argument(
-        "--dataset", old=("--imdb",), required=True, metavar="NAME", help="a name or a folder"
+        "--dataset",
+        old=("--imdb",),
+        required=True,
+        metavar="NAME",
+        help="visualgenome, vrd, clevr, shapes, or a folder",
     )
-    parser.add_argument("--net", required=True, help="network of the rows with a scene graph")
+    parser.add_argument("--net", required=True, help="network for the rows with a scene graph")
     parser.add_argument("--gpu", default="cpu", help="0, or 0,1 for several, or cpu (default)")
-    parser.add_argument("--data", default="", metavar="DIR", help="folder of the data sets")
+    parser.add_argument("--data", default="", metavar="DIR", help="folder of the data sets (default: data)")
     parser.add_argument(
         "--output", default="output", metavar="DIR", help="folder of all runs (default: output)"
     )
     parser.add_argument(
-        "--name", old=("--tag",), default="table", help="beginning of the runs' names (default: table)"
+        "--name", old=("--tag",), default="table", help="prefix of the runs' names (default: table)"
     )
-    parser.add_argument("--rows", default="", help="only these, such as dsg,no_dsg")
-    parser.add_argument("--seeds", default="1", help="3, or 1,dsg=3 (default: 1)")
-    parser.add_argument("--split", default="test", choices=("test", "validation"), help="default: test")
-    parser.add_argument("--report", action="store_true", help="run nothing, only write what is finished")
+    parser.add_argument("--rows", default="", help="run only these rows, such as dsg,no_dsg")
+    parser.add_argument("--seeds", default="1", help="trainings of each row: 3, or 1,dsg=3 (default: 1)")
+    parser.add_argument(
+        "--split", default="test", choices=("test", "validation"), help="split to test on (default: test)"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="run nothing, write the table of what is finished"
+    )
     add_pairs(parser)
 
 

@@ -1,4 +1,4 @@
-"""Test a snapshot: a table, results.json, a row for every query and pictures go into its run's folder.
+"""Test a snapshot: a table, results.json, a line for every query and pictures go to its run's folder.
 
 Examples:
 
@@ -20,14 +20,12 @@ BARE = "set"
 def add_arguments(parser: Parser) -> None:
     """The options."""
     add_trained_options(parser, bare=True)
-    parser.add_argument(
-        "--reuse", action="store_true", help="only show the table where this was tested before"
-    )
+    parser.add_argument("--reuse", action="store_true", help="only print the table if this was tested before")
 
 
 def run(options: argparse.Namespace) -> None:
     """Test."""
-    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    # TensorFlow takes seconds to load and comes last, so that wrong options are reported at once.
     trained = find_trained(options, options.snapshot, wanted=ANY)
     path, config, data, folder = trained
     if options.reuse:

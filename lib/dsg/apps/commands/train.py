@@ -1,7 +1,7 @@
 """Train a network: snapshots, history and pictures go to <output>/<net>/<dataset>_train/<name>/.
 
-Given again, the same command resumes an interrupted run, or says that it is done. The data set `shapes` is
-generated where it is absent. Examples:
+The same command resumes an interrupted run, or says that the run is finished. The data set `shapes` is
+generated if it does not exist. Examples:
 
     dsg train --dataset shapes --net mini --name quickstart
     dsg train --dataset visualgenome --net res101 --name mine --gpu 0 TRAIN.LEARNING_RATE 0.002
@@ -47,7 +47,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train."""
-    # TensorFlow, which takes seconds to load, comes last: what is wrong with the options is said at once.
+    # TensorFlow takes seconds to load and comes last, so that wrong options are reported at once.
     check_run_name(options.name)
     demand_net(options)
     validation_split = split_at_end(options.validation_split, "--validation-split")
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def absent_shapes(dataset: str, data_dir: Path) -> Path | None:
-    """Where the data set `shapes` is to be generated, if it is asked for and not there."""
+    """Where to generate the data set `shapes`, if it is asked for and does not exist."""
     from dsg.apps.configurations import catalogued
 
     there = (data_dir / "annotations_train.json").is_file() or (data_dir / "shapes").is_dir()
@@ -102,5 +102,5 @@ def _generate_if_absent(dataset: str, data_dir: Path) -> None:
         return
     from dsg.datasets.shapes.generator import generate_shapes
 
-    print(f"{folder}: generated first", flush=True)
+    print(f"{folder}: generating the data set", flush=True)
     generate_shapes(folder)
