@@ -175,7 +175,7 @@ def test_signals_end_a_program_in_one_line(number, status, name):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # What runs these tests may ignore the signal (a shell's background job, nohup), and so would the program.
+        # The parent may ignore the signal (a shell background job, nohup), and so would the program.
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     ) as running:
         assert running.stdout is not None and running.stderr is not None
