@@ -202,7 +202,9 @@ def test_shown_queries_are_of_every_kind() -> None:
 
 def test_another_vocabulary(folder: Path, tmp_path: Path) -> None:
     other = write_snapshot(tmp_path / "other.npz", objects=("cat", "dog"), predicates=("on",))
-    with pytest.raises(UserError, match=r"other categories or predicates .*; `dsg ask` asks other pictures"):
+    with pytest.raises(
+        UserError, match=r"categories or predicates differ .*; use `dsg ask` for other images"
+    ):
         demo(folder, other, tmp_path / "out")
 
 
@@ -291,7 +293,7 @@ def test_the_command_ask(
     assert main(["ask", "a.png", "--query", QUERY, "--out", "drawn.png", *given]) == 0
     assert read_image(tmp_path / "drawn.png").shape[0] > 50
     assert main(["ask", "a.png", "b, c.png", QUERY, "--out", "two.png", *given]) == 2
-    assert "name a folder" in capsys.readouterr().err
+    assert "give a folder" in capsys.readouterr().err
     assert main(["ask", "absent.png", QUERY, *given]) == 2
     assert "absent.png: no such image" in capsys.readouterr().err
 

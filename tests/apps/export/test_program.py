@@ -39,7 +39,7 @@ def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
     [
         ([], "nothing to do: give --weights FILE, --saved-model DIR or --onnx FILE"),
         (["--weights", "{snapshot}"], "is the snapshot itself; give another file"),
-        (["--weights", "{snapshot}/a.npz"], "cannot make it"),
+        (["--weights", "{snapshot}/a.npz"], "cannot be created"),
         (["--weights", "a.npz", "--precision", "int8"], "invalid choice: 'int8'"),
         (["--weights", "a.npz", "--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
         (["--onnx", "{snapshot}"], "is the snapshot itself; give another file"),

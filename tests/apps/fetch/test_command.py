@@ -254,7 +254,7 @@ def test_from_a_folder_without_it(get, tmp_path, archives):
     with pytest.raises(UserError, match="ftp://host/x: a folder, or an address"):
         get("vrd", source="ftp://host/x")
     write_dataset(tmp_path / "VRD")
-    with pytest.raises(UserError, match="what it unpacks to: .*--data DIR"):
+    with pytest.raises(UserError, match="its unpacked contents: .*--data DIR"):
         get("vrd", source=str(tmp_path))
 
 
@@ -362,7 +362,7 @@ def test_two_at_once(get, tmp_path):
     get("vrd")
     with open(get.data / ".fetch/vrd/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another fetch of the same is running"):
+        with pytest.raises(UserError, match="another fetch of the same data is running"):
             get("vrd")
 
 
