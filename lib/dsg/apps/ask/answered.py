@@ -134,8 +134,8 @@ def table(results: Sequence[Answered]) -> list[str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     if any(one.note == AMBIGUOUS for one in scored):
         lines.append(
-            "* ambiguous: the image has another entity of the subject's or object's category, so the relation "
-            "decides"
+            "* ambiguous: the image has another entity of the subject's or object's category, so the "
+            "relation decides"
         )
     return lines
 
