@@ -214,7 +214,7 @@ def test_files_that_are_not_what_they_should_be(folder: Path, tmp_path: Path) ->
     snapshot = folder / "small.npz"
     with pytest.raises(UserError, match="notes.txt: cannot make it .*; give --output DIR"):
         demo(folder, snapshot, text)
-    with pytest.raises(UserError, match="notes.txt: damaged, cut short or no snapshot"):
+    with pytest.raises(UserError, match="notes.txt: damaged, truncated or not a snapshot"):
         demo(folder, text, tmp_path / "out")
     with pytest.raises(UserError, match="notes.txt: not an image"):
         ask(snapshot, [text], out=tmp_path / "out")
@@ -302,7 +302,7 @@ def test_the_command_ask(
     ("arguments", "message"),
     [
         (["--query", "red cube, left, blue rubber sphere"], "did you mean 'red metal cube'"),
-        (["--gpu", "first"], "the GPU is a number"),
+        (["--gpu", "first"], "give a GPU number"),
         (["--unknown"], "--help lists the options"),
     ],
 )

@@ -137,8 +137,8 @@ def test_elements_whatever_the_chunk(folder: Path, content: Any, indent: int | N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no JSON list"),
-        ('{"a": 1}', "holds no JSON list"),
+        ("", "contains no JSON list"),
+        ('{"a": 1}', "contains no JSON list"),
         ('[{"a": 1}, {"b"', "after element 1: line 1, column 16: not valid JSON .*cut off"),
         ('[{"a": 1}', "after element 0: .*cut off"),
         ("[1, 2", "after element 1: .*cut off"),

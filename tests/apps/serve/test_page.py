@@ -386,7 +386,7 @@ def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--port", "70000"], "--port must be from 0 to 65535"),
         (["--max-mb", "0"], "--max-mb and --max-megapixels must be above 0"),
         (["--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
-        (["--gpu", "first"], "the GPU is a number"),
+        (["--gpu", "first"], "give a GPU number"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
