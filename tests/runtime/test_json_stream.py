@@ -168,7 +168,7 @@ def test_lists_in_zip(tmp_path: Path) -> None:
     assert list(list_elements(path)) == [1, 2]
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("b.json", "[]")
-    with pytest.raises(UserError, match="holds 2 JSON files"):
+    with pytest.raises(UserError, match="contains 2 JSON files"):
         list(list_elements(path))
     content, directory = 30 + len("relationships.json"), packed.rindex(b"PK\x01\x02")
     # What is packed; which version of zip can read it; whether it is encrypted.

@@ -59,7 +59,7 @@ def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
             "new/b/c.onnx: is inside new, which will be replaced",
         ),
         (["--saved-model", "{folder}"], "is inside"),
-        (["--weights", "a.npz", "--saved-model", "/etc"], "/etc: holds something else than a SavedModel"),
+        (["--weights", "a.npz", "--saved-model", "/etc"], "/etc: contains something other than a SavedModel"),
         (["--weights", "a.npz", "--saved-model", "{snapshot}"], "is inside"),
     ],
 )

@@ -186,7 +186,7 @@ def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
 def test_folders(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"mine")
-    with pytest.raises(UserError, match="photos: holds something else than a SavedModel"):
+    with pytest.raises(UserError, match="photos: contains something other than a SavedModel"):
         export_saved_model(trained, tmp_path / "photos")
     with pytest.raises(UserError, match="is a file; give a folder"):
         export_saved_model(trained, tmp_path / "photos" / "a.png")
