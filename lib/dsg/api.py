@@ -95,7 +95,7 @@ class Grounding:
 
     def _first(self, boxes: tuple[ScoredBox, ...]) -> ScoredBox:
         if not boxes:
-            raise UserError(f"{', '.join(self.query)}: no answer, the model sees less than two boxes")
+            raise UserError(f"{', '.join(self.query)}: no answer: the model sees fewer than two boxes")
         return boxes[0]
 
     def to_json(self) -> dict[str, Any]:

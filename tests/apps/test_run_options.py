@@ -83,7 +83,7 @@ def test_best_and_last(tmp_path):
         (["test", "--dataset", "shapes", "--net", "mini", "--split", "tset"], "--split 'tset' ends with no"),
         (["train", "--dataset", "shapes", "--net", "mini", "TRAIN.EPOCHS"], "no value"),
         (["train", "--dataset", "shapes", "--net", "mini", "--epochs", "x"], "TRAIN.EPOCHS takes a whole"),
-        (["train", "--dataset", "shapes", "--net", "mini", "--gpu", "first"], "the GPU is a number"),
+        (["train", "--dataset", "shapes", "--net", "mini", "--gpu", "first"], "give a GPU number"),
     ],
 )
 def test_mistakes_are_one_line(words, message, capsys):

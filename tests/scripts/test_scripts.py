@@ -174,7 +174,7 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
 
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "going on from twin_last.npz: epoch 2, step 12" in done.stdout
+    assert "resuming from twin_last.npz: epoch 2, step 12" in done.stdout
     whole = load_snapshot(world.folder("whole") / "whole_iter_2.npz")
     resumed = load_snapshot(folder / "twin_iter_2.npz")
     for kind in ("variables", "slots"):
@@ -355,8 +355,8 @@ def test_a_half_written_snapshot_and_then_a_full_disk(world, trained):
     before = {path.name: path.read_bytes() for path in folder.glob("*.npz")}
     room = min(map(len, before.values())) // 2048  # KiB: half of what the smallest takes
     done = world.script("train.sh", "cpu", "shapes", "mini", "full", *PAIRS, limit=room)
-    assert "full_iter_2.npz: damaged, cut short" in done.stdout
-    assert "going on from full_iter_1.npz instead" in done.stdout
+    assert "full_iter_2.npz: damaged, truncated" in done.stdout
+    assert "resuming from full_iter_1.npz instead" in done.stdout
     one_line(done, "cannot save the snapshot", "earlier snapshots are intact", "make room")
     assert {path.name: path.read_bytes() for path in folder.glob("*.npz")} == before
     assert not list(folder.glob(".*.tmp"))
@@ -379,7 +379,7 @@ def test_snapshots_that_do_not_fit(world, trained, tmp_path):
     one_line(other_size, "another network", "[", "in the network")
     half = tmp_path / "half_iter_1.npz"
     half.write_bytes(snapshot.read_bytes()[: snapshot.stat().st_size // 2])
-    one_line(world.script("test.sh", "cpu", "shapes", "mini", half), str(half), "damaged, cut short")
+    one_line(world.script("test.sh", "cpu", "shapes", "mini", half), str(half), "damaged, truncated")
     absent = world.script("test.sh", "cpu", "shapes", "mini", "whole_iter_7")
     one_line(absent, "no snapshot 'whole_iter_7'", "whole_iter_0, whole_iter_1, whole_iter_2")
     one_line(
@@ -399,7 +399,7 @@ def test_snapshots_that_do_not_fit(world, trained, tmp_path):
     ("words", "parts"),
     [
         ("gpu shapes mini", ["unknown GPU 'gpu'", "cpu"]),
-        ("97 shapes mini", ["GPU 97 is not there"]),
+        ("97 shapes mini", ["GPU 97 not found"]),
         ("cpu shapez mini", ["unknown data set 'shapez'", "visualgenome vrd clevr shapes"]),
         ("cpu shapes minj", ["unknown net 'minj'", "mini", "res101"]),
         ("cpu shapes", ["usage: train.sh"]),

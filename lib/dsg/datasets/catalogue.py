@@ -183,7 +183,7 @@ def _known_folder(name: str, data_dir: Path) -> Path:
     if folder is None:
         files = ", ".join(FILES)
         raise UserError(
-            f"data set {name!r} is not there: {exact} should hold {files}; {advice(name, data_dir)}"
+            f"data set {name!r} is missing: {exact} should contain {files}; {advice(name, data_dir)}"
             " (data/README.md)"
         )
     return folder

@@ -121,7 +121,7 @@ def state_of(saved: Snapshot, run: Run) -> TrainState:
     best = state if best_meta is None else TrainState.from_meta(best_meta)
     if best.best_epoch != state.best_epoch:
         LOG.warning(
-            "%s is of epoch %d instead of %d: what is better than that replaces it",
+            "%s is from epoch %d instead of %d: a better epoch replaces it",
             run.snapshot(0).name,
             best.best_epoch,
             state.best_epoch,

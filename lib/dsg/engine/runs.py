@@ -100,8 +100,8 @@ class Run:
         best, file = self.best(), self.snapshot(0).name
         if best is not None and best.epoch >= snapshot_iters:
             raise UserError(
-                f"{self.folder}: only the best snapshot is left, of epoch {best.epoch}, from which training "
-                f"cannot go on, and which it would replace: give another name, or move {file} away"
+                f"{self.folder}: only the best snapshot, of epoch {best.epoch}, is left; training cannot "
+                f"resume from it and would replace it: give another name, or move {file} away"
             )
 
     def best(self) -> Meta | None:
@@ -139,12 +139,12 @@ class Run:
                 damaged += 1
                 continue
             if damaged:
-                LOG.warning("going on from %s instead", path.name)
+                LOG.warning("resuming from %s instead", path.name)
             return snapshot
         if paths:
             raise UserError(
-                f"{self.folder}: none of its {len(paths)} snapshots can be read; give another name, or "
-                "move them away to begin again"
+                f"{self.folder}: none of its {len(paths)} snapshots can be read; give another name, or move "
+                "them away to start again"
             )
         return None
 
@@ -187,11 +187,11 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
             return place
     if text == PRETRAINED:
         raise UserError(
-            f"the released checkpoint is not there: {places[0]}.index and .data-00000-of-00001; "
+            f"the released checkpoint is missing: {places[0]}.index and .data-00000-of-00001; "
             f"`{fetch_command(PRETRAINED, data_dir)}` fetches them (data/README.md)"
         )
     known = available(folder)
-    there = f"there are {', '.join(known)}" if known else "there is none yet: train first"
+    there = f"available: {', '.join(known)}" if known else "none exists yet: train first"
     raise UserError(f"no snapshot {text!r} of {net} on {dataset} in {folder}: {there}")
 
 

@@ -86,7 +86,7 @@ def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, 
         remedy = "make room" if error.errno in FULL else "mend that"
         raise UserError(
             f"{path}: cannot save the snapshot ({error.strerror or error}); earlier snapshots are intact: "
-            f"{remedy}, then give the same command again to go on from the last one"
+            f"{remedy}, then run the same command again to resume from the last one"
         ) from error
 
 
@@ -141,8 +141,8 @@ def snapshot_file(path: Path) -> Path:
     found = find_weights(path)
     if found.kind == CHECKPOINT:
         raise UserError(
-            f"{path}: a TensorFlow 1 checkpoint, no snapshot (.npz); WEIGHTS FILE starts training from it, "
-            f"and {PRETRAINED} is tested by its name"
+            f"{path}: a TensorFlow 1 checkpoint, not a snapshot (.npz); WEIGHTS FILE starts training from "
+            f"it, and the released one is tested as {PRETRAINED}"
         )
     return found.path
 
@@ -219,8 +219,8 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
         raise UserError(f"{path}: no such snapshot") from None
     except DAMAGE as error:
         raise UserError(
-            f"{path}: damaged, cut short or no snapshot ({reason_of(error)}); take another one of the run, "
-            "or copy it again from where it came"
+            f"{path}: damaged, truncated or not a snapshot ({reason_of(error)}); use another one of the run, "
+            "or copy it again"
         ) from error
 
 

@@ -208,7 +208,7 @@ class Evaluator:
         ):
             # Comparisons with nan would quietly give plausible, wrong numbers.
             raise UserError(
-                f"{name}: answers are not finite: the model has diverged; take an earlier snapshot"
+                f"{name}: answers are not finite: the model has diverged; use an earlier snapshot"
             )
         if selections is not None:
             return np.asarray(selections[0], bool), np.asarray(selections[1], bool)

@@ -145,9 +145,9 @@ class Checks:
         """
         for key in sorted(set(self.golden) - self._seen):
             if key.startswith("input/"):
-                self.notes[key] = "an input that the library does not know, ignored"
+                self.notes[key] = "an unknown input, ignored"
             else:
-                self.fail(key, "not compared: no stage of the library is known by this name")
+                self.fail(key, "not compared: the library has no stage of this name")
         return self
 
     def _statistic(self, key: str, name: str, full: np.ndarray, tolerance: Tolerance) -> None:

@@ -124,7 +124,7 @@ class Golden(Mapping[str, np.ndarray]):
                 f"{self.path}: {key} is {value.dtype} {list(value.shape)}, expected numbers [{wanted}]"
             )
         if value.size == 0 and not empty:
-            raise UserError(f"{self.path}: {key} is empty, {list(value.shape)}; there should be something")
+            raise UserError(f"{self.path}: {key} is empty, {list(value.shape)}; it must not be empty")
         if finite:
             self._check_range(key, value, low, high, whole)
         return value

@@ -72,7 +72,7 @@ class BadRecords:
         if len(self._met) <= self._shown:
             log.warning("skipped: %s", message)
         if len(self._met) == self._shown + 1:
-            log.warning("skipped images are only counted from here on")
+            log.warning("from here on, skipped images are only counted")
 
 
 def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> Generator[Any, None, None]:

@@ -73,7 +73,7 @@ def other_format(data: bytes) -> str:
         name = "SVG"
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         return "not an image but a web page; fetch it again"
-    return f"is {name}, which is not read; {SAVE_AS}" if name else ""
+    return f"is {name}, which is not supported; {SAVE_AS}" if name else ""
 
 
 def pictures_in(folder: Path, endings: Collection[str]) -> tuple[list[Path], str]:

@@ -84,7 +84,7 @@ def list_elements(path: Path, *, again: bool = False, chunk: int = CHUNK) -> Ite
         for _, value in _entries(path, "[", PARSE if again else PARSE_STRICTLY, MISSING, chunk):
             yield value
     except WrongKindError:
-        raise UserError(f"{path}: holds no JSON list") from None
+        raise UserError(f"{path}: contains no JSON list") from None
 
 
 def _entries(path: Path, opening: str, parse: Parse, missing: str, chunk: int) -> Iterator[tuple[str, Any]]:
@@ -111,7 +111,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         ]
         if len(found) != 1:
             names = f" ({', '.join(member.name for member in found[:3])})" if found else ""
-            raise UserError(f"{path}: holds {len(found)} JSON files{names} where one is expected")
+            raise UserError(f"{path}: contains {len(found)} JSON files{names}, but one is expected")
         with read(archive, found[0]) as content:
             yield content
 

@@ -65,7 +65,7 @@ def find_weights(path: Path) -> WeightFile:
         return WeightFile(CHECKPOINT, _newest(path))
     foreign = foreign_format(path)
     if foreign:
-        raise UserError(f"{path}: is {foreign}; read is {READ}")
+        raise UserError(f"{path}: is {foreign}; expected is {READ}")
     head = _head(path)
     return WeightFile(ARCHIVE if head.startswith(b"PK") or path.suffix == ".npz" else CHECKPOINT, path)
 
@@ -142,7 +142,7 @@ def _newest(state: Path) -> Path:
         state.with_name(Path(named[1]).name) if named else None
     )  # where it was written counts for nothing
     if prefix is None or not is_checkpoint(prefix):
-        raise UserError(f"{state}: names no checkpoint that lies beside it; name its .index file")
+        raise UserError(f"{state}: names no checkpoint beside it; name its .index file")
     return prefix
 
 
@@ -177,4 +177,4 @@ def _absent(path: Path) -> str:
     except OSError:
         return f"{path}: no such file"
     close = difflib.get_close_matches(path.name, names, n=2)
-    return f"{path}: no such file" + (f"; near it lies {' and '.join(close)}" if close else "")
+    return f"{path}: no such file" + (f"; nearby: {' and '.join(close)}" if close else "")

@@ -67,7 +67,9 @@ def make_folder(folder: Path, option: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot make it ({error.strerror or error}); give {option} DIR") from error
+        raise UserError(
+            f"{folder}: cannot be created ({error.strerror or error}); give {option} DIR"
+        ) from error
 
 
 def compare(scene: Scene, found: Prediction, vocabulary: Vocabulary, role_conflict: str) -> list[Answer]:
@@ -131,7 +133,10 @@ def table(results: Sequence[Answered]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     if any(one.note == AMBIGUOUS for one in scored):
-        lines.append("* ambiguous: there is another such subject or object, and the relation decides")
+        lines.append(
+            "* ambiguous: the image has another entity of the subject's or object's category, so the "
+            "relation decides"
+        )
     return lines
 
 

@@ -134,12 +134,12 @@ class CocoSource:
             if size is None:
                 size = picture_size(folder / file) if folder is not None and not leads_out(file) else None
                 if size is None:
-                    todo = "no such picture there" if folder else "--images DIR reads them from the pictures"
+                    todo = "no such image there" if folder else "--images DIR reads them from the images"
                     raise UserError(f"{place}: no width and height; {todo}")
                 measured += 1
             result[key] = file, *size
         if measured:
-            self._account.notes.append(f"{measured:,} sizes of images read from the pictures")
+            self._account.notes.append(f"{measured:,} image sizes read from the files")
         return result
 
     def _read_entities(self, annotations: list[Any]) -> tuple[dict[str, Entity], dict[str, str]]:
@@ -153,7 +153,7 @@ class CocoSource:
             if category not in self._names:
                 raise UserError(f"{place}: category {category} is not among the categories")
             if key in entities:
-                raise UserError(f"{place}: this id is there twice; relations need ids of their own")
+                raise UserError(f"{place}: this id appears twice; relations need unique ids")
             given = entry.get("bbox")
             box = _corners(given)
             if box is None and not given:

@@ -55,7 +55,7 @@ def answering(trained: Trained, *, direct: bool = False, checked: bool = True) -
     """
     model, config = trained.model, trained.config
     if config.rr_source not in ("dsg", "feature"):
-        raise UserError(f"RR_SOURCE {config.rr_source} is not exported: only classifiers of roles are")
+        raise UserError(f"RR_SOURCE {config.rr_source} cannot be exported: only role classifiers can")
     known = trained.vocabulary
     limits = (len(known.objects), len(known.predicates), len(known.objects))
     always = config.test.always_include_best
@@ -113,7 +113,7 @@ def exportable(trained: Trained) -> Trained:
     """The same model, whose suppression runs inside the graph."""
     if trained.config.use_e2e_tf:
         return trained
-    LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ a little")
+    LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ slightly")
     config = dataclasses.replace(trained.config, use_e2e_tf=True)
     return dataclasses.replace(trained, config=config, model=DSG(config, trained.model.parts))
 
@@ -121,7 +121,7 @@ def exportable(trained: Trained) -> Trained:
 def _checked(queries: tf.Tensor, limits: tuple[int, ...]) -> tf.Tensor:
     """The queries, or an error where they are no numbers of the vocabulary."""
     problems = [
-        tf.debugging.assert_non_negative(queries, "queries are numbers of the vocabulary, from 0 on"),
+        tf.debugging.assert_non_negative(queries, "queries are indices into the vocabulary, from 0"),
         tf.debugging.assert_less(queries, tf.constant([limits]), f"queries are below {list(limits)}"),
     ]
     with tf.control_dependencies([problem for problem in problems if problem is not None]):

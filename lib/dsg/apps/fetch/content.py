@@ -32,12 +32,12 @@ def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
         return f"it is {reason}"
     size = path.stat().st_size
     if part.bytes and size != part.bytes:
-        return f"it has {size:,} bytes where {part.bytes:,} are expected"
+        return f"it has {size:,} bytes, but {part.bytes:,} are expected"
     if part.digest:
         algorithm, expected = part.digest
         found = digest(path, algorithm)
         if found != expected:
-            return f"its {algorithm} is {found} where {expected} is expected"
+            return f"its {algorithm} is {found}, but {expected} is expected"
     return _structure_problem(path, part, limits or Limits())
 
 
@@ -80,5 +80,5 @@ def _structure_problem(path: Path, part: Part, limits: Limits) -> str:
                     return "it is an empty archive"
     except (*DAMAGED, NotImplementedError, OSError) as error:
         reason = str(error) or type(error).__name__
-        return f"it is no complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
+        return f"it is not a complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
     return ""

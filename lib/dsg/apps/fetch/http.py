@@ -72,7 +72,7 @@ def receive(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: OnByt
             start = 0  # the server sends all of it
         total = _total(response, part_file, start)
         if part.bytes and total and total != part.bytes:
-            raise Refused(f"it offers {total:,} bytes where {part.bytes:,} are expected")
+            raise Refused(f"it offers {total:,} bytes, but {part.bytes:,} are expected")
         _refuse_page(response)
         need_space(tools, part_file.parent, max(total - start, 0), part.file)
         if not start:
@@ -139,7 +139,7 @@ def _total(response: Any, part_file: Path, start: int) -> int:
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
     if match is None or int(match[1]) != start:
         forget(part_file)
-        raise Transient("it sent another range than was asked for")
+        raise Transient("it sent another range than requested")
     return int(match[2]) if match[2] != "*" else 0
 
 
@@ -148,7 +148,7 @@ def _judge_end(part_file: Path, start: int, content_range: str) -> None:
     match = re.fullmatch(r"bytes \*/(\d+)", content_range.strip())
     if match is None or int(match[1]) != start:
         forget(part_file)
-        raise Transient("the file is another one than before")
+        raise Transient("the file has changed")
 
 
 def _judge_status(error: urllib.error.HTTPError) -> Exception:
@@ -211,4 +211,4 @@ def local_path(source: str) -> Path | None:
         return Path(urllib.request.url2pathname(source[len("file://") :]))
     if scheme[1].lower() in ("http", "https"):
         return None
-    raise UserError(f"--from {source}: a folder, or an address that begins with http:// or https://")
+    raise UserError(f"--from {source}: give a folder, or an address that begins with http:// or https://")

@@ -89,7 +89,7 @@ def _wanted(
     """(name below the target, member) of what is to be written."""
     root = _root([member.name for member in found], anchor)
     if root is None:
-        raise UserError(f"{path}: has no {anchor}; this is not the archive it should be")
+        raise UserError(f"{path}: has no {anchor}; this is not the expected archive")
     below = [(member.name[len(root) :], member) for member in found if member.name.startswith(root)]
     return [(name, member) for name, member in below if not only or name.startswith(tuple(only))]
 

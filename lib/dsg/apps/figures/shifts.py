@@ -77,7 +77,7 @@ def shift_page(head: Any, vocabulary: Vocabulary) -> tuple[np.ndarray, dict[str,
         largest[name] = {"forward": float(both[0].max()), "inverse": float(both[1].max())}
     kind = "statistical" if isinstance(head.forward, StatisticalShift) else "learned"
     page = grid(tiles, min(ROW, len(tiles)), GAP)
-    return _titled(f"{kind} shifts: to the object, and below back", page), largest
+    return _titled(f"{kind} shifts: to the object, and back (below)", page), largest
 
 
 def iteration_page(model: Any, image: np.ndarray, record: ImageRecord, vocabulary: Vocabulary) -> np.ndarray:

@@ -24,7 +24,7 @@ def make_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     if not run.history and not run.tests:
-        raise UserError(f"{folder}: no run that has finished an epoch or was tested, so there is no report")
+        raise UserError(f"{folder}: no report: not a run that has finished an epoch or was tested")
     write_text(folder / TEXT, as_text(run))
     write_text(folder / PAGE, as_html(run))
     return folder / PAGE

@@ -22,7 +22,7 @@ NEEDED = "the page needs gradio: pip install -r requirements-serve.txt"
 LONGEST_QUEUE = 100  # clients that wait; further ones are told to come back
 HOUR = 3600  # seconds between two looks through the uploads, and what they may have lain there
 INTRODUCTION = """## Where is it?
-Choose a picture, then a subject, its relation, and an object: the model answers with the boxes of both.
+Choose a picture, then a subject, a relation and an object: the model answers with the boxes of both.
 """
 
 

@@ -52,7 +52,7 @@ def read_upload(path: str | Path | None, limits: Limits) -> np.ndarray:
     try:
         return decode_image(data, path)
     except UserError as error:
-        raise UserError(f"{path.name} is damaged or of an unknown kind: send a JPEG or PNG.") from error
+        raise UserError(f"{path.name} is damaged or of an unknown format: send a JPEG or PNG.") from error
 
 
 def _read_bytes(path: Path, limits: Limits) -> bytes:

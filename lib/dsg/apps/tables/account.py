@@ -86,7 +86,7 @@ def check_epochs(runs: Sequence[PlannedRun]) -> None:
         done, asked = epochs_done(run), run.config.train.epochs
         if done > asked:
             raise UserError(
-                f"{run.folder}: trained for {done} epochs, and {asked} are asked for "
+                f"{run.folder}: trained for {done} epochs, but {asked} are requested "
                 f"({run.row.key}:TRAIN.EPOCHS): give another --tag for shorter runs, or move this one away"
             )
 

@@ -51,7 +51,7 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
     if failed:
         names = ", ".join(f"{run.row.title} ({run.net} {run.name})" for run in failed)
         raise UserError(
-            f"{len(failed)} of {len(runs)} runs failed: {names}; give the command again to repeat them"
+            f"{len(failed)} of {len(runs)} runs failed: {names}; run the command again to repeat them"
         )
     return text
 

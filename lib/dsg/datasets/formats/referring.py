@@ -21,7 +21,7 @@ from dsg.runtime.json_stream import WrongKindError, object_members
 from dsg.runtime.text import json_kind, read_json
 
 Size = tuple[int, int]  # width and height
-MISSING = "no such file; data/README.md says which files a data set needs"
+MISSING = "no such file; data/README.md lists the files of a data set"
 FORMAT = (
     '{"image.jpg": [{"predicate": 0, "subject": {"category": 0, "bbox": [ymin, ymax, xmin, xmax]}, '
     '"object": {...}}]}'
@@ -120,7 +120,7 @@ def read_metadata(folder: Path, split: str) -> dict[str, Any]:
 def size_text(entry: Any) -> str:
     """What an image's entry in the metadata says that is no valid size, for messages."""
     if is_unstated(entry):
-        return "none in the metadata, and no picture to read it from"
+        return "not in the metadata, and no image to read it from"
     if not isinstance(entry, dict):
         return f"a JSON {json_kind(entry)}"
     return f"width {described(entry.get('width'))}, height {described(entry.get('height'))}"

@@ -97,7 +97,7 @@ class Summaries:
             self._writer = None
             message = error.message if isinstance(error, tf.errors.OpError) else str(error)
             reason = message.split("}} ")[-1].split("\n")[0]
-            LOG.warning("no more TensorBoard entries, they cannot be written: %s", reason)
+            LOG.warning("TensorBoard entries cannot be written and are switched off: %s", reason)
 
 
 def write_scalar(tag: str, value: float) -> None:

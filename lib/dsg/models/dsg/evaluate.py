@@ -88,7 +88,7 @@ def score(evaluator: Evaluator, image: Examined) -> tuple[np.ndarray, np.ndarray
         if values is not None and not np.isfinite(values).all():
             # Comparisons with nan would quietly give plausible, wrong numbers.
             raise UserError(
-                f"{record.name}: answers are not finite: the model has diverged; take an earlier snapshot"
+                f"{record.name}: answers are not finite: the model has diverged; use an earlier snapshot"
             )
     return evaluator.add_image(
         f"{record.name} (mirrored)" if record.flipped else record.name,

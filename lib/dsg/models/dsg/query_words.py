@@ -44,7 +44,7 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
         )
     if len(found) > 1:
         ways = " or ".join(" ".join(map(repr, way)) for way in found)
-        raise UserError(f"query {text!r}: may be {ways}; leave out the commas within names")
+        raise UserError(f"query {text!r}: can mean {ways}; leave out the commas within names")
     return query_ids(found[0], objects, predicates, text)
 
 
@@ -132,7 +132,7 @@ def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
         if isinstance(name, bool) or not isinstance(name, numbers.Integral):
             raise UserError(f"query {query!r}: {name!r} is neither the name nor the number of a {kind}")
         if not 0 <= name < len(names):
-            raise UserError(f"query {query!r}: there is no {kind} {name}; they go from 0 to {len(names) - 1}")
+            raise UserError(f"query {query!r}: no {kind} {name}; the numbers go from 0 to {len(names) - 1}")
         return int(name)
     if name in names:  # another may differ from it in what makes no difference else
         return names.index(name)
@@ -143,5 +143,5 @@ def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
     hint = f"did you mean {' or '.join(repr(spoken(other)) for other in near)}?"
     if not near:
         shown = ", ".join(map(spoken, names[:10])) + (", ..." if len(names) > 10 else "")
-        hint = f"the {len(names)} known ones: {shown}"
+        hint = f"the {len(names)} known names: {shown}"
     raise UserError(f"query {query!r}: unknown {kind} {name.strip()!r}; {hint}")
