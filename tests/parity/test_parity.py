@@ -233,7 +233,7 @@ def bad_file(tmp_path: Path, kind: str) -> Path:
         ("classes", "input/query is float32"),
         ("image", "input/image_bgr_u8 is uint8"),
         ("gradients", "its inputs, a forward file, are not at"),
-        ("detection", "a golden file of the plain detector, which this command does not run yet"),
+        ("detection", "lacks input/net"),
         ("roidb", "roidb_input.json: the annotations of bad.npz should be there"),
         ("nothing", "no such file"),
     ],

@@ -38,6 +38,7 @@ READABLE = NUMBERS + "cSU"  # NumPy's kinds, complex numbers and texts too: a re
 Rule = Callable[[Mapping[str, np.ndarray]], bool]
 # The first rule that a file's keys satisfy names its kind.
 KINDS: tuple[tuple[str, Rule], ...] = (
+    ("torchvision", lambda keys: "input/recipe_seed" in keys),
     (
         "detection",
         lambda keys: any(key in keys for key in ("input/num_classes", "input/gt_classes", "thresholds_07")),
