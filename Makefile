@@ -119,7 +119,7 @@ $(DEV): requirements-dev.txt $(READY)
 	@touch $@
 
 $(EXTRAS): $(READY)
-	@$(VPY) -c "import gradio, onnxruntime, playwright, tf2onnx" 2>/dev/null || \
+	@$(VPY) -c "import gradio, onnxruntime, playwright, pycocotools, tf2onnx" 2>/dev/null || \
 		{ echo "dsg: $(VPY) lacks a package of $(EXTRA_REQUIREMENTS): install them there" >&2; exit 1; }
 	@touch $@
 else
