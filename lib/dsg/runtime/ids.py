@@ -61,7 +61,7 @@ def read_number(entry: Any, key: str, place: str) -> int:
 def twice(place: str, key: str, first: str, second: str) -> UserError:
     """The error for two things with one id; `first` and `second` name them."""
     return UserError(
-        f"{place}: the id {key} is there twice, for {first} and for {second}; each needs its own"
+        f"{place}: the id {key} appears twice, for {first} and for {second}; ids must be unique"
     )
 
 
