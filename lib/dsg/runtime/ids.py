@@ -60,9 +60,7 @@ def read_number(entry: Any, key: str, place: str) -> int:
 
 def twice(place: str, key: str, first: str, second: str) -> UserError:
     """The error for two things with one id; `first` and `second` name them."""
-    return UserError(
-        f"{place}: the id {key} appears twice, for {first} and for {second}; ids must be unique"
-    )
+    return UserError(f"{place}: the id {key} appears twice, for {first} and for {second}; ids must be unique")
 
 
 def described(value: Any) -> str:
