@@ -115,7 +115,7 @@ def read_released(prefix: str | Path, backbone: str, names: Sequence[str]) -> di
 
 
 def open_checkpoint(prefix: str | Path) -> Any:
-    """A reader of the checkpoint, or a `UserError` that says why there is none."""
+    """A reader of the checkpoint, or a `UserError` that says why it cannot be opened."""
     prefix = Path(prefix)
     parts = (
         [prefix]

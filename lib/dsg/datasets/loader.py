@@ -49,7 +49,7 @@ def load_dataset(
             "swap_lr" also exchanges predicates such as left and right. Only train (under "dsg" also
             validation) is mirrored, the argument may always be given.
         multi_predicate: which of several predicates of a pair `ImageRecord.predicates` holds. Either way it
-            is drawn here, once; with "sample_each_epoch" the pipeline draws anew from `triples` with
+            is drawn here, once; with "sample_each_epoch" the pipeline draws again from `triples` with
             `draw_predicates`.
         split_rule: "rr" or "dsg", see `splits`.
         seed: of the draws, and of the shuffle of "dsg".

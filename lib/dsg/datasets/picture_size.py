@@ -33,7 +33,7 @@ class PictureSizes:
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of a picture as it is seen, which EXIF may have turned; None where there is none."""
+    """Width and height of an image when upright, with its EXIF orientation; None if they are not found."""
     if not os.path.isfile(path):  # a pipe would be waited for
         return None
     from PIL import Image

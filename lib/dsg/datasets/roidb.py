@@ -34,7 +34,7 @@ def build_record(
 ) -> ImageRecord:
     """The record of one image; it has no queries where no relationship remains.
 
-    Boxes become [x1, y1, x2, y2] float32; where int(x2) == int(x1), x2 grows by 1, likewise y. Boxes that
+    Boxes become [x1, y1, x2, y2] float32; where int(x2) == int(x1), x2 grows by 1; the same for y. Boxes that
     leave the image in part are kept as they are.
 
     Args:

@@ -1,7 +1,7 @@
 """A run's folder, `output/<net>/<dataset>_train/<name>/`: its files, and which snapshot a name means.
 
 <name>_iter_0.npz    the best on validation so far
-<name>_iter_N.npz    after epoch N (epochs are called iters, as ever)
+<name>_iter_N.npz    after epoch N (file names call epochs iters)
 <name>_last.npz      inside an epoch, where the run was interrupted; gone once the epoch has ended
 config.yml  history.jsonl  curves.png  sessions.jsonl  report.txt  report.html  logs/  tensorboard/
 test/<snapshot>/
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def last(self) -> Path:
-        """Where an interrupted run goes on."""
+        """The snapshot from which an interrupted run resumes."""
         return self.folder / f"{self.name}_last.npz"
 
     def epochs(self) -> list[int]:
@@ -88,7 +88,7 @@ class Run:
             yield
 
     def check_new(self, snapshot_iters: int) -> None:
-        """See, where there is nothing to go on from, that training anew replaces no best snapshot.
+        """Check, if there is nothing to resume from, that new training does not replace a best snapshot.
 
         Args:
             snapshot_iters: epochs between two snapshots; a best one from before the first of them is worth
@@ -105,7 +105,7 @@ class Run:
             )
 
     def best(self) -> Meta | None:
-        """What the best snapshot says of itself; None where there is none that can be read."""
+        """The description in the best snapshot; None if there is no readable one."""
         if not self.snapshot(0).exists():
             return None
         try:
@@ -120,7 +120,7 @@ class Run:
             self.snapshot(epoch).unlink(missing_ok=True)
 
     def resume(self) -> Snapshot | None:
-        """The state to go on from: the furthest that is whole; a damaged one is passed over with a notice."""
+        """The state to resume from: the latest undamaged snapshot; damaged ones are skipped with a notice."""
         paths = [self.snapshot(epoch) for epoch in self.epochs()] + [self.last] * self.last.exists()
         damaged = 0
         reached: list[tuple[int, int, Path]] = []
@@ -161,7 +161,7 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
     A TensorFlow 1 checkpoint is named by any of its files, or by their prefix, which is what comes back.
 
     Raises:
-        UserError: where there is none, with those that there are.
+        UserError: it does not exist; the message lists those that do.
     """
     folder = train_folder(output, net, dataset)
     places = [Path(text), Path(f"{text}.npz")]

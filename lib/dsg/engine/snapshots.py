@@ -255,7 +255,7 @@ def _check_state(state: Mapping[str, Any]) -> None:
 
 def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        # The description comes first: it is read alone when a run looks for where to go on.
+        # The description comes first: it is read alone when a run looks for a snapshot to resume from.
         for name, value in {META: np.array(json.dumps(meta)), **arrays}.items():
             array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
             with archive.open(name + ".npy", "w", force_zip64=True) as member:

@@ -1,4 +1,4 @@
-"""How far training got: what a snapshot keeps besides arrays, so that a resumed run goes on unchanged."""
+"""How far training got: what a snapshot keeps besides arrays, so that a resumed run continues unchanged."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def best_overlaps(boxes: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
 
     Args:
         boxes: [N, 4] x1 y1 x2 y2 in pixels; widths are x2 - x1 + 1.
-        gt_boxes: [G, 4] likewise.
+        gt_boxes: [G, 4] in the same units.
 
     Returns:
         [G] float64; zeros where there are no boxes.

@@ -177,7 +177,7 @@ def _from_rgb(kernel: np.ndarray, stds: tuple[float, float, float]) -> np.ndarra
 
 
 def _read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, or a `UserError` that says why there are none."""
+    """The arrays of an .npz file, or a `UserError` that says why they cannot be read."""
     try:
         return read_arrays(path)
     except FileNotFoundError:

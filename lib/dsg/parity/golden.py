@@ -73,7 +73,7 @@ class Golden(Mapping[str, np.ndarray]):
         return self._arrays[key]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The array under `key`, or `default` where there is none."""
+        """The array under `key`, or `default` if there is none."""
         return self._arrays.get(key, default)
 
     def __contains__(self, key: object) -> bool:

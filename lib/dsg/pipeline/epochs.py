@@ -148,7 +148,7 @@ def ordered_batches(
 
     def call(step: int) -> list[np.ndarray]:
         held = work[:]
-        # Without: a worker was still at it when the batches went, and nobody reads this.
+        # Missing: a worker was still busy when the batches were dropped, and the result is not read.
         return held[0](step) if held else list(_empty(spec, stop=True).values())
 
     def as_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:

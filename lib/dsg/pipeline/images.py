@@ -172,7 +172,7 @@ def _eight_bits(data: bytes, path: str | Path) -> np.ndarray | None:
 
 
 def _has_last_chunk(png: bytes) -> bool:
-    """Whether a PNG file goes on to its last chunk; what other programs append behind it does not count."""
+    """Whether a PNG file is complete up to its last chunk; data appended by other programs do not count."""
     at = len(PNG)
     while at + 8 <= len(png):
         length, kind = struct.unpack_from(">I4s", png, at)

@@ -59,7 +59,7 @@ def other_format(data: bytes) -> str:
 
     Example:
         >>> other_format(b"<svg width='3'></svg>")
-        'is SVG, which is not read; save it as JPEG or PNG'
+        'is SVG, which is not supported; save it as JPEG or PNG'
     """
     head = data[:4096]
     if head.startswith(b"version https://git-lfs"):

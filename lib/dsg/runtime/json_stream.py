@@ -249,7 +249,7 @@ class _Reader:
         self.bytes += len(data)
 
     def skip_blanks(self, position: int) -> int:
-        """The first position from there that is no blank; more is read where there is none."""
+        """The first position from there that is no blank; more is read if there is none."""
         position = _blank(self.text, position)
         while position == len(self.text) and not self.ended:
             self.drop(position)

@@ -20,7 +20,8 @@ LOG = logging.getLogger("dsg")
 class ConsoleHandler(logging.Handler):
     """Writes to standard output (or "stderr"), above a progress bar if there is one.
 
-    A console that went away, or cannot write a name, must not end hours of work: the run's log has it all.
+    A console that went away, or cannot write a name, must not end hours of work: the run's log has
+    everything.
     """
 
     def __init__(self, stream: str = "stdout") -> None:

@@ -50,7 +50,7 @@ def find_weights(path: Path) -> WeightFile:
     whose folder it is.
 
     Raises:
-        UserError: there is none, or it is of a format that is not read, which the message names.
+        UserError: the file does not exist, or its format, which the message names, is not supported.
     """
     if path.is_dir():
         return _in_folder(path)
@@ -109,7 +109,7 @@ def foreign_format(path: Path) -> str:
 
 
 def best_snapshot(folder: Path) -> Path | None:
-    """The best snapshot of a run in its folder, else that of the last epoch; None where there is none."""
+    """The best snapshot of a run in its folder, or the one of the last epoch; None if there is none."""
     found: list[tuple[bool, int, Path]] = []
     for path in folder.glob("*.npz"):
         name = RUN_SNAPSHOT.fullmatch(path.name)
@@ -152,7 +152,7 @@ def _zip_format(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
-        return ENDINGS.get(path.suffix.lower(), "")  # cut short: whoever reads it says so
+        return ENDINGS.get(path.suffix.lower(), "")  # truncated: the reader reports it
     if any(name.rpartition("/")[2] == "data.pkl" for name in names):
         return ENDINGS[".pth"]
     if "metadata.json" in names and "config.json" in names:

@@ -23,7 +23,7 @@ class Node:
     index: int  # which of the N boxes
     label: str
     score: float  # probability of the label
-    weight: float  # attention (or the score, where there is none)
+    weight: float  # attention (or the score, if there is none)
     box: tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
 
 

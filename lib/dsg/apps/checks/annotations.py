@@ -1,4 +1,4 @@
-"""The files of a split, looked through to the end: where the loader stops at the first fault, this goes on.
+"""The files of a split, checked to the end: the loader stops at the first fault, this continues.
 
 What is a fault, and which records are left out, `datasets.formats.relationships` decides, as for the loader.
 """

@@ -46,7 +46,7 @@ def _mask_box(mask: dict[str, Any]) -> Box | None:
     if not runs:
         return None
     left, right = runs[0][0] // height, (runs[-1][1] - 1) // height + 1
-    # A run that goes on in the next column reaches from the top to the bottom.
+    # A run that continues in the next column spans the full height.
     within = [(start % height, start % height + end - start) for start, end in runs]
     if any(end > height for _, end in within):
         return left, 0, right, height

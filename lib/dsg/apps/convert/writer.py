@@ -40,7 +40,7 @@ def write_dataset(
     Args:
         account: is filled.
         force: replace the files of an earlier conversion.
-        allow_unknown: lists of images may name some that there are not.
+        allow_unknown: lists may name images that do not exist.
 
     Raises:
         UserError: boxes cannot be meant as they stand, a list names images that there are not, the folder

@@ -1,6 +1,6 @@
 """Where exports go, looked at before any work begins: what is no earlier export must not be lost.
 
-No TensorFlow here: a mistake is told at once.
+TensorFlow is not loaded here, so mistakes are reported at once.
 """
 
 from __future__ import annotations

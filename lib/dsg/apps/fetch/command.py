@@ -46,7 +46,7 @@ def fetch(
         source: a folder that has the files, or an address below which they lie, in place of the mirrors.
         only: parts, such as annotations; all where empty.
         keep: keep archives that were downloaded.
-        thorough: compare what is there with checksums, not only sizes.
+        thorough: compare existing files by checksum, not only by size.
         tools, listed, limits: replaced in tests.
 
     Raises:

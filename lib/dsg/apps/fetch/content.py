@@ -50,7 +50,7 @@ def digest(path: Path, algorithm: str) -> str:
 
 
 def size_of(path: Path, absent: int = 0) -> int:
-    """Bytes of a file; `absent` where there is none."""
+    """Bytes of a file; `absent` if it does not exist."""
     return path.stat().st_size if path.is_file() else absent
 
 

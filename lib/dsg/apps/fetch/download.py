@@ -87,7 +87,7 @@ def _from_mirror(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: 
 
 @contextlib.contextmanager
 def _progress(part: Part) -> Iterator[OnBytes]:
-    """Shows megabytes, if there are several, with the time left, or the rate where nobody knows the size."""
+    """Shows megabytes, if there are several, with the time left, or the rate if the size is unknown."""
     with contextlib.ExitStack() as stack:
         shown: list[Progress] = []
         told = [0]

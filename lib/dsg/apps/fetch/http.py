@@ -1,7 +1,7 @@
-"""One try to get one file from one address, going on where an earlier try stopped.
+"""One try to get one file from one address, resuming where an earlier try stopped.
 
 What has arrived lies in `<file>.part`, beside it `<file>.part.json` with the address it came from and the
-server's name for that version of the file (ETag or date). A try goes on only with the same version, or
+server's name for that version of the file (ETag or date). A try resumes only with the same version, or
 where a checksum will tell.
 """
 
@@ -107,7 +107,7 @@ def _request(url: str, start: int, validator: str) -> urllib.request.Request:
 
 
 def _resumable(url: str, part_file: Path, part: Part) -> tuple[int, str]:
-    """From which byte to go on, and the version that must still be the server's."""
+    """The byte to resume from, and the version that the server must still have."""
     if not part_file.is_file():
         return 0, ""
     note: dict[str, Any] = {}

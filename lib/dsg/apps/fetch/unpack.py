@@ -44,7 +44,7 @@ def unpack(
 ) -> list[Unpacked]:
     """Unpacks a zip or tar.gz archive.
 
-    A file that is there already with the right content is left alone, so that an interrupted run goes on.
+    A file that already exists with the right content is left alone, so that an interrupted run resumes.
 
     Args:
         target: the folder that receives the files.

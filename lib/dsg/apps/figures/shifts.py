@@ -162,7 +162,7 @@ def _picture(image: np.ndarray) -> np.ndarray:
 
 
 def _squashed(map_: Any) -> np.ndarray:
-    """A map as answers have it, [14, 14] -> [196] in [0, 1)."""
+    """A map in the form of answers, [14, 14] -> [196] in [0, 1)."""
     return np.tanh(np.asarray(map_)).reshape(-1)
 
 

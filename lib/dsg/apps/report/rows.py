@@ -106,7 +106,7 @@ def total_time(run: RunFiles) -> str:
 
 
 def _at(tree: Any, *keys: str) -> Any:
-    """A value inside nested dictionaries; None where there is none."""
+    """A value inside nested dictionaries; None if there is none."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, Mapping) else None
     return tree

@@ -16,7 +16,7 @@ TEXT, PAGE = "report.txt", "report.html"
 
 
 def make_report(folder: Path) -> Path:
-    """Write both files anew; the page's path.
+    """Write both files again; returns the page's path.
 
     Raises:
         UserError: there is neither a history nor a test, or the history cannot be read, or the report not

@@ -70,7 +70,7 @@ def graph_accuracy(
         entities: [N, E] probabilities.
         predicates: [N, N, R], [i, j] for subject i and object j.
         proposals: [N, 4] boxes, pixels, +1 widths.
-        gt_boxes: [G, 4], likewise.
+        gt_boxes: [G, 4], in the same units.
         gt_entities: int [G].
         triples: int [T, 3], every annotated relation: subject, predicate, object; relations of a box to
             itself are left aside.

@@ -101,7 +101,7 @@ def examples_folder(folder: Path) -> Path:
     """The folder, where it can be one of examples.
 
     Raises:
-        UserError: there is none, or it has neither pictures nor annotations.
+        UserError: it does not exist, or has neither images nor annotations.
     """
     if not folder.is_dir():
         what = "a file; give a folder of images" if folder.exists() else "no such folder of examples"

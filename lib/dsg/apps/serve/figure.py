@@ -51,7 +51,7 @@ def answer_figure(
     Args:
         image: uint8 [H, W, 3], B, G, R.
         subjects: boxes that answer as the subject.
-        objects: likewise as the object.
+        objects: the boxes that answer as the object.
         boxes: [N, 4], x1 y1 x2 y2 in pixels of `image`.
         captions: of each of the N boxes.
     """

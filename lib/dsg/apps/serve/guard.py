@@ -16,7 +16,7 @@ LARGEST_CALL = 1_000_000  # bytes of a question, which names files and does not 
 
 
 class Refusal(Exception):
-    """Why a request is not passed on: a status of HTTP, and a sentence for whoever programs."""
+    """Why a request is refused: an HTTP status, and a sentence for programmers."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)

@@ -75,7 +75,7 @@ class Service:
             "network": answered - begun,
             "drawing": ended - answered,
         }
-        # Not waiting: the page's queue lets one in at a time, and nobody knows here how long it took.
+        # Without waiting: the page's queue admits one request at a time, and its time is not known here.
         timings["together"] = sum(timings.values())
         data = {
             **grounding.to_json(),

@@ -104,7 +104,7 @@ def time_left(
     Args:
         runs: all of the table.
         finished: seconds of finished runs by position; 0 where unknown.
-        current: position, seconds so far, epochs since then, and epochs before, of the run that goes on.
+        current: position, seconds so far, epochs since then, and epochs before, of the run in progress.
     """
     per_epoch: dict[int, float] = {
         place: seconds / max(runs[place].config.train.epochs, 1)

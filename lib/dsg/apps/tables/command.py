@@ -32,7 +32,7 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
     Raises:
         UserError: an option is wrong, a run has been trained for longer than asked for, or runs failed; those
             that did not are in the table.
-        Interrupted: when asked to stop; the same command goes on.
+        Interrupted: when asked to stop; the same command resumes.
     """
     runs = plan_runs(request)
     check_epochs(runs)

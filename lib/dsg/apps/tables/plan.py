@@ -132,7 +132,7 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
     pairs = ["VARIANT", row.variant, *row.pairs]
     if row.kind == BASELINE:
         net, name = row.key, f"{request.tag}_{request.net}"
-        features = options()["BASELINE.FEATURES"]  # the table's backbone where the baselines can have it
+        features = options()["BASELINE.FEATURES"]  # the table's backbone if baselines can use it
         seen = own.backbone in features.metadata["choices"]
         pairs = ["BASELINE.FEATURES", own.backbone if seen else features.default]
         chosen, default = flatten(own), flatten(Config())

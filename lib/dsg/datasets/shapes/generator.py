@@ -33,7 +33,7 @@ CLEVR = "clevr"  # the palette of CLEVR's colours
 VERSION = 1  # of the pictures: raised when the same settings give other ones
 SETTINGS_FILE = "shapes.json"
 IMAGE_FOLDERS = {"train": "CLEVR_v1.0/images/train", "test": "CLEVR_v1.0/images/val"}
-LEAST_SHOWN = 0.4  # of each solid; a scene in which one is hidden more is drawn anew
+LEAST_SHOWN = 0.4  # of each solid; a scene in which one is hidden more is drawn again
 LEAST_SIDE = 0.03  # of the picture's height: the smallest side of a visible box
 ATTEMPTS = 200
 
@@ -213,7 +213,7 @@ def _write_dataset(folder: Path, settings: dict[str, Any], workers: int, progres
 
 
 def _exchange(partial: Path, folder: Path) -> None:
-    """Gives the finished folder its name; what has had it until now goes only after that."""
+    """Gives the finished folder its name; an earlier folder of that name is removed only after that."""
     old = partial.with_name(f"{partial.name}-old")
     if folder.exists():
         folder.rename(old)

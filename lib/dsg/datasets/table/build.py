@@ -68,7 +68,7 @@ def read_table(
 
     Raises:
         UserError: a file is missing, not JSON, or not an object of the right form. A relationship that is not
-            of the format is noted in `faults`: nobody may ask for its image.
+            of the format is noted in `faults`: its image must not be requested.
     """
     path = annotation_file(folder, split)
     annotated = iterate_annotations(folder, split)

@@ -1,7 +1,7 @@
 """Queries in words, such as `red metal cube, left, blue rubber sphere`, as the integers that a model takes.
 
-Blanks, underscores, hyphens, capitals, a name's own commas and signs of full width make no difference; an
-unknown name is answered with names like it.
+Spaces, underscores, hyphens, capitals, a name's own commas and full-width characters make no difference; for
+an unknown name, the message suggests similar names.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
         predicates: names of the predicates.
 
     Raises:
-        UserError: there are not three names; one of them is unknown, and the message has names like it; or
-            there are more commas, and several ways to read them.
+        UserError: there are not three names; a name is unknown, and the message suggests similar ones; or
+            there are more commas and several ways to read them.
 
     Example:
         >>> parse_query("Cat, left of, grey dog", ["cat", "grey_dog"], ["left_of", "on"])
@@ -78,8 +78,8 @@ def query_ids(
 
 
 def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> list[str]:
-    """Up to `count` of `names` that someone may have meant by `name`: those that have all of its words, or if
-    there are none those that are spelled like it.
+    """Up to `count` of `names` that someone may have meant by `name`: those that contain all of its words or,
+    if there are none, those with a similar spelling.
 
     Example:
         >>> similar_names("cube red", ["red_metal_cube", "red_ball", "red_rubber_cube"])
@@ -93,7 +93,7 @@ def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> 
 
 
 def spoken(name: str) -> str:
-    """A name of the vocabulary for people: blanks for underscores."""
+    """A name of the vocabulary for display: spaces instead of underscores."""
     return name.replace("_", " ")
 
 

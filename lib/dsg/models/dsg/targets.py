@@ -74,7 +74,7 @@ def proposal_targets(
     Args:
         boxes: float32 [B, N, 4], pixels of the network's input, +1 widths.
         valid: bool [B, N], which of them are proposals.
-        gt_boxes: float32 [B, G, 4], likewise; G may be 0.
+        gt_boxes: float32 [B, G, 4], in the same units; G may be 0.
         gt_valid: bool [B, G].
         gt_roles: int32 [B, Q, G], role of each box in each query.
         query_valid: bool [B, Q].
