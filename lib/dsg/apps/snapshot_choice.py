@@ -115,6 +115,6 @@ def earlier_table(folder: Path, snapshot: Path, config: Config, data: Dataset) -
 
 
 def _same_fingerprint(stored: str, asked: str) -> bool:
-    """Whether a test that wrote `stored`, perhaps with an earlier version, is the one that is asked for."""
+    """Whether a test that wrote `stored`, perhaps with an earlier version, is the one that is requested."""
     before, now = json.loads(stored), json.loads(asked)
     return {**before, "config": stored_values(before["config"])} == now

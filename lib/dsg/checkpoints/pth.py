@@ -76,7 +76,7 @@ def read_pth(path: str | Path) -> dict[str, np.ndarray]:
         read-only.
 
     Raises:
-        UserError: there is no such file, it is cut or damaged, or holds something else than tensors in plain
+        UserError: there is no such file, it is cut or damaged, or holds something other than tensors in plain
             containers.
     """
     tensors = read_tensors(path)

@@ -61,7 +61,7 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
     """Fills `model` with the release's checkpoint `prefix` (without `.index`); every variable of the model
     must be in it.
 
-    Raises `UserError` where a file is missing, is no checkpoint, or belongs to another network or vocabulary.
+    Raises `UserError` if a file is missing, is no checkpoint, or belongs to another network or vocabulary.
     """
     reader = open_checkpoint(prefix)
     net = model.config.backbone

@@ -17,7 +17,7 @@ class PictureSizes:
     """The sizes of pictures by their names, and the account of those that were asked for.
 
     Args:
-        path: from a name to its file, or None where no picture is to be looked into.
+        path: from a name to its file, or None if no picture is to be looked into.
     """
 
     def __init__(self, path: Callable[[str], Path] | None = None) -> None:

@@ -102,7 +102,7 @@ def assemble(
 
 
 def draw_predicates(triples: np.ndarray, entities: int, rng: np.random.RandomState) -> np.ndarray:
-    """One predicate for each related pair of entities, drawn uniformly where there are several.
+    """One predicate for each related pair of entities, drawn uniformly if there are several.
 
     Equal, draw by draw, to `rng.choice(number of predicates, 1, p=...)` called pair by pair in row order for
     the pairs with several predicates; pairs with one predicate draw nothing.

@@ -39,7 +39,7 @@ class Run:
         """The run of that name of a net on a data set.
 
         Raises:
-            UserError: where the name would lead elsewhere, or is that of a snapshot.
+            UserError: if the name would lead elsewhere, or is that of a snapshot.
         """
         check_run_name(name)
         return Run(train_folder(output, net, dataset) / name, name)
@@ -63,7 +63,7 @@ class Run:
         """Create the folder and see that it can be written to.
 
         Raises:
-            UserError: where it cannot.
+            UserError: if it cannot.
         """
         probe = self.folder / f".writable.{os.getpid()}"
         try:
@@ -81,7 +81,7 @@ class Run:
         """Keeps a second process from training the same run; the lock ends with the process.
 
         Raises:
-            UserError: where another process holds it.
+            UserError: if another process holds it.
         """
         held = f"{self.folder}: another process is training this run; wait for it, or give another name"
         with locked(self.folder / ".lock", held, "train it only once at a time"):

@@ -75,7 +75,7 @@ def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, 
     """Write a snapshot; `variables` and `slots` hold arrays or anything with `.numpy()`.
 
     Raises:
-        UserError: where the disk is full or the folder cannot be written; what was there before is untouched.
+        UserError: if the disk is full or the folder cannot be written; what was there before is untouched.
     """
     arrays = {VARIABLES + name: value for name, value in variables.items()}
     arrays.update({SLOTS + name: value for name, value in slots.items()})
@@ -94,7 +94,7 @@ def load_snapshot(path: Path) -> Snapshot:
     """Read a snapshot and check it is whole. The path may be that of a run's folder, for its best one.
 
     Raises:
-        UserError: where the file is absent, cut short, damaged or something else than a snapshot.
+        UserError: if the file is absent, truncated, damaged or something other than a snapshot.
     """
     variables: dict[str, np.ndarray] = {}
     slots: dict[str, np.ndarray] = {}
@@ -123,7 +123,7 @@ def load_meta(path: Path) -> Meta:
     """Only the description of a snapshot, quickly: whether the arrays are whole is not checked.
 
     Raises:
-        UserError: where the file is absent, or its description damaged or of other types than `Meta`.
+        UserError: if the file is absent, or its description damaged or of other types than `Meta`.
     """
     path = snapshot_file(path)
     with _reading(path) as archive:
@@ -174,7 +174,7 @@ def restore(saved: Snapshot, model: Any, slots: Mapping[str, Any] | None = None)
     """Give a model (any with `named_variables()`) its saved variables, and `slots`, by name, theirs.
 
     Raises:
-        UserError: where names or shapes differ.
+        UserError: if names or shapes differ.
     """
     assign(saved.path, "variables", saved.variables, model.named_variables())
     if slots is not None:

@@ -17,7 +17,7 @@ def best_overlaps(boxes: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
         gt_boxes: [G, 4] in the same units.
 
     Returns:
-        [G] float64; zeros where there are no boxes.
+        [G] float64; zeros if there are no boxes.
     """
     boxes, truth = np.asarray(boxes, np.float64), np.asarray(gt_boxes, np.float64)
     if len(boxes) == 0 or len(truth) == 0:

@@ -197,7 +197,7 @@ class Checks:
 
 
 def _unlike(ours: np.ndarray, reference: np.ndarray) -> str:
-    """Why two arrays cannot be compared entry by entry; empty where they can."""
+    """Why two arrays cannot be compared entry by entry; empty if they can."""
     if ours.shape != reference.shape:
         return f"shape {list(ours.shape)}, reference {list(reference.shape)}"
     kinds = [one.dtype.kind for one in (ours, reference)]

@@ -43,7 +43,7 @@ class Examples:
 
     count: int
     make: Callable[[int, int], Arrays]
-    """The example of an epoch (from 0) and an index (0 to count - 1); raises `UserError` where it cannot be
+    """The example of an epoch (from 0) and an index (0 to count - 1); raises `UserError` if it cannot be
     used. It has the keys of `spec`, without the leading B."""
     name: Callable[[int], str]
     """The image of an index, for the account of what cannot be used."""

@@ -136,7 +136,7 @@ def mirror(image: np.ndarray) -> np.ndarray:
 
 
 def stated_size(data: bytes) -> tuple[int, int]:
-    """Height and width that the header of an image file states; (0, 0) where it cannot be told.
+    """Height and width that the header of an image file states; (0, 0) if it cannot be told.
 
     Knows PNG, JPEG, WebP, BMP and GIF, as their decoders read them; for the rest OpenCV's own limit has to
     do.

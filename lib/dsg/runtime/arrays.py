@@ -69,7 +69,7 @@ def read_array(archive: zipfile.ZipFile, entry: str, kinds: str = NUMBERS) -> np
         kinds: NumPy's letters of the types that it may be of.
 
     Raises:
-        DAMAGE: one of these, where it is absent, damaged, of another type or larger than the entry.
+        DAMAGE: one of these, if it is absent, damaged, of another type or larger than the entry.
     """
     with archive.open(entry) as stream:
         content = stream.read(archive.getinfo(entry).file_size)

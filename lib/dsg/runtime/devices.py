@@ -37,7 +37,7 @@ def select_devices(text: str) -> Any:
         The `tf.distribute` strategy that models and optimisers are to be made under.
 
     Raises:
-        UserError: where one of the GPUs is not there, with those that are.
+        UserError: if one of the GPUs is not there, with those that are.
     """
     numbers = parse_gpus(text)
     if not numbers:

@@ -14,7 +14,7 @@ WHOLE = re.compile(r"[+-]?\d{1,20}(\.0*)?")
 
 
 def whole_number(value: Any) -> int | None:
-    """The whole number that a JSON value or the cell of a table is; None where it is none.
+    """The whole number that a JSON value or the cell of a table is; None if it is none.
 
     Example:
         >>> [whole_number(value) for value in (12, 12.0, "12", "12.0", 12.5, "a", True, None)]

@@ -52,13 +52,13 @@ def object_members(
     Args:
         path: a .json file, or a .zip with one such file.
         keys: how many keys a value has at least if it is of the expected form; whether one stands there twice
-            is looked for, which takes time, only where there are more. None: everywhere.
-        missing: what is said where there is no such file.
+            is looked for, which takes time, only if there are more. None: everywhere.
+        missing: what is said if there is no such file.
         chunk: bytes that are read at a time.
 
     Raises:
         UserError: the file is missing, unreadable, truncated or not JSON, or has a key twice in one object.
-        WrongKindError: it holds something else than an object.
+        WrongKindError: it holds something other than an object.
     """
     names: set[str] = set()
     for name, value in _entries(path, "{", PARSE_STRICTLY if keys is None else _parser(keys), missing, chunk):
@@ -263,7 +263,7 @@ def _parser(keys: Callable[[Any], int]) -> Parse:
 
     def parse(text: str, begin: int) -> tuple[Any, int]:
         value, end = PARSE(text, begin)
-        # Every key has its colon: where there are no more colons than keys, none stands there twice.
+        # Every key has its colon: if there are no more colons than keys, none stands there twice.
         return (value, end) if text.count(":", begin, end) == keys(value) else PARSE_STRICTLY(text, begin)
 
     return parse

@@ -67,7 +67,7 @@ def log_file(folder: Path, kind: str) -> Iterator[Path]:
     """Within it, messages go to `<folder>/<kind>_<time>.log` as well, and so does what ends it.
 
     Raises:
-        UserError: where the file cannot be made.
+        UserError: if the file cannot be made.
     """
     path = folder / f"{kind}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.log"
     try:

@@ -22,7 +22,7 @@ def read_text(path: Path, missing: str = MISSING) -> str:
     """The text of a file, its lines ended by a newline.
 
     Args:
-        missing: what is said where there is no such file.
+        missing: what is said if there is no such file.
 
     Raises:
         UserError: it is missing, unreadable, or not UTF-8.

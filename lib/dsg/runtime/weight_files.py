@@ -76,7 +76,7 @@ def is_checkpoint(prefix: Path) -> bool:
 
 
 def foreign_format(path: Path) -> str:
-    """What a file is instead of weights that are read, in words; empty where nothing speaks against it."""
+    """What a file is instead of weights that are read, in words; empty if nothing speaks against it."""
     head = _head(path)
     if CHECKPOINT_PART.fullmatch(path.name) or is_checkpoint(path):
         return "a part of a TensorFlow 1 checkpoint"

@@ -32,7 +32,7 @@ class Answered(NamedTuple):
     """One image's answers."""
 
     name: str
-    answers: list[Answer]  # one a query
+    answers: list[Answer]  # one per query
     json: dict[str, Any]
 
 
@@ -179,7 +179,7 @@ def _answered(trained: Trained, scenes: Iterable[Scene], traced: bool) -> Iterat
 
 
 def _as_json(scene: Scene, found: Prediction, answers: Sequence[Answer]) -> dict[str, Any]:
-    """Plain data: boxes are x1 y1 x2 y2 in pixels of the image as it is seen, likeliest first."""
+    """Plain data: boxes are x1 y1 x2 y2 in pixels of the image as it is seen, most probable first."""
     height, width = scene.image.shape[:2]
     entries = [
         {

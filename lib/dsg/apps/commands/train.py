@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def absent_shapes(dataset: str, data_dir: Path) -> Path | None:
-    """Where to generate the data set `shapes`, if it is asked for and does not exist."""
+    """Where to generate the data set `shapes`, if it is requested and does not exist."""
     from dsg.apps.configurations import catalogued
 
     there = (data_dir / "annotations_train.json").is_file() or (data_dir / "shapes").is_dir()

@@ -37,7 +37,7 @@ class CocoSource:
 
     Args:
         boxes: the COCO file.
-        relations: a file; None where the file of boxes has them; SPATIAL where they are computed.
+        relations: a file; None if the file of boxes has them; SPATIAL where they are computed.
         category_aliases, predicate_aliases: other spellings and what they stand for.
         pictures: the folder of the images, for sizes that the file lacks.
 
@@ -223,7 +223,7 @@ def _text(entry: dict[str, Any], name: str, place: str) -> str:
 
 
 def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
-    """Width and height of an image; None where neither is stated.
+    """Width and height of an image; None if neither is stated.
 
     Raises:
         UserError: they are no positive whole numbers.
@@ -238,7 +238,7 @@ def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
 
 
 def _corners(box: Any) -> Box | None:
-    """x1 y1 x2 y2 of a bbox [x, y, width, height]; None where it is none."""
+    """x1 y1 x2 y2 of a bbox [x, y, width, height]; None if it is none."""
     if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
         return None
     x, y, width, height = box

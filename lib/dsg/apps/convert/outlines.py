@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]  # x1 y1 x2 y2
 
 
 def outline_box(segmentation: Any) -> Box | None:
-    """The box around a `segmentation`; None where it has none, or is of another form."""
+    """The box around a `segmentation`; None if it has none, or is of another form."""
     if isinstance(segmentation, dict):
         return _mask_box(segmentation)
     if not isinstance(segmentation, list) or not segmentation:

@@ -64,7 +64,7 @@ class Account:
         return result + self.notes
 
     def check_boxes(self) -> None:
-        """Raise `UserError` where boxes cannot be meant as they stand, see `dsg.datasets.plausibility`."""
+        """Raise `UserError` if boxes cannot be meant as they stand, see `dsg.datasets.plausibility`."""
         fault = self.boxes.fault(self.order)
         if fault:
             raise UserError(f"{self.source}: {fault}")

@@ -29,7 +29,7 @@ class IdList:
     ids: frozenset[str]
 
     def unknown(self, known: Collection[str]) -> str:
-        """Which of its entries are no image, in words; empty where all are.
+        """Which of its entries are no image, in words; empty if all are.
 
         Args:
             known: ids and file names of all images.
@@ -53,7 +53,7 @@ class SplitRule:
     lists: tuple[IdList, ...] = ()  # as they were given
 
     def of(self, key: str, file: str) -> str | None:
-        """train, validation or test, for an image's id or file name; None where it is in no list."""
+        """train, validation or test, for an image's id or file name; None if it is in no list."""
         for split, ids in (("test", self.test), ("validation", self.validation)):
             if key in ids or file in ids:
                 return split

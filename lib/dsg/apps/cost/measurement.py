@@ -45,7 +45,7 @@ def measure_cost(pair: Pair, settings: CostSettings) -> dict[str, Any]:
 
     Returns:
         `parameters`, `trained`, `inference_gflop`, `training_gflop`: each {WITH, WITHOUT: {part: number}};
-        `seconds` and `processor_seconds`: {"inference", "training": {WITH, WITHOUT: median}}, empty where
+        `seconds` and `processor_seconds`: {"inference", "training": {WITH, WITHOUT: median}}, empty if
         nothing is to be timed; `about`: what was measured; `machine`.
     """
     report: dict[str, Any] = {"about": _about(pair, settings), "machine": machine(), **counts(pair)}

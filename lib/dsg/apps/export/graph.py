@@ -41,13 +41,13 @@ def answering(trained: Trained, *, direct: bool = False, checked: bool = True) -
 
     boxes float32 [N, 4]; role_probabilities float32 [Q, N, 4]: background, subject, object, other;
     subjects, objects bool [Q, N]: the boxes that answer; subject_box, object_box float32 [Q, 4] and
-    subject_score, object_score float32 [Q]: the likeliest; and where there are label heads labels int32 [N],
-    label_scores float32 [N], predicate_probabilities float32 [N, N, R], subject first; node_weights float32
-    [N] where the graph has attention.
+    subject_score, object_score float32 [Q]: the most probable; and where there are label heads labels int32
+    [N], label_scores float32 [N], predicate_probabilities float32 [N, N, R], subject first; node_weights
+    float32 [N] where the graph has attention.
 
     Args:
         trained: the model, folded.
-        direct: convolutions that a GPU or another runtime has kernels for, in place of Winograd's.
+        direct: convolutions that a GPU or another runtime has kernels for, instead of Winograd's.
         checked: refuse queries outside the vocabulary.
 
     Raises:
@@ -129,7 +129,7 @@ def _checked(queries: tf.Tensor, limits: tuple[int, ...]) -> tf.Tensor:
 
 
 def _answer_boxes(probabilities: tf.Tensor, best: tf.Tensor, role: int, always: bool) -> tf.Tensor:
-    """`dsg.metrics.role_iou.answer_boxes`: [Q, N, 4] and the likeliest box [Q] -> bool [Q, N]."""
+    """`dsg.metrics.role_iou.answer_boxes`: [Q, N, 4] and the most probable box [Q] -> bool [Q, N]."""
     chosen = tf.argmax(probabilities, axis=2, output_type=tf.int32) == role
     needs_best = tf.fill([tf.shape(chosen)[0], 1], True)
     if not always:

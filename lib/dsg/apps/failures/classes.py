@@ -38,7 +38,7 @@ class Side(NamedTuple):
     proposals: np.ndarray  # [N, 4]
     boxes: np.ndarray  # [N, 4], refined
     chosen: np.ndarray  # bool [N]: the answer
-    roles: np.ndarray | None  # int [N]: likeliest role of each box; None where roles are not classified
+    roles: np.ndarray | None  # int [N]: likeliest role of each box; None if roles are not classified
     categories: np.ndarray | None  # int [N]: likeliest category of each box; None without label heads
     gt_boxes: np.ndarray  # [G, 4]
     gt_categories: np.ndarray  # int [G]

@@ -43,7 +43,7 @@ def fetch(
     Args:
         name: visualgenome, vrd, clevr, imagenet_weights or dsg_pretrained.
         data_dir: the data folder, or the data set's own folder.
-        source: a folder that has the files, or an address below which they lie, in place of the mirrors.
+        source: a folder that has the files, or an address below which they lie, instead of the mirrors.
         only: parts, such as annotations; all where empty.
         keep: keep archives that were downloaded.
         thorough: compare existing files by checksum, not only by size.

@@ -18,7 +18,7 @@ BLOCK = 1 << 20
 
 
 def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
-    """Why a file cannot be `part`; empty where it can. Reads it all if there is a checksum, or if it is a
+    """Why a file cannot be `part`; empty if it can. Reads it all if there is a checksum, or if it is a
     tar.gz; of what that unpacks to, no more than an archive may hold.
 
     Args:

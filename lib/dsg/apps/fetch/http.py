@@ -199,7 +199,7 @@ def _next_chunk(response: Any, size: int, done: int) -> bytes:
 
 
 def local_path(source: str) -> Path | None:
-    """The folder or file that `--from` names; None where it is a web address.
+    """The folder or file that `--from` names; None if it is a web address.
 
     Raises:
         UserError: it is neither.

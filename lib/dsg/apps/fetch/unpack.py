@@ -95,7 +95,7 @@ def _wanted(
 
 
 def _root(names: Sequence[str], anchor: str) -> str | None:
-    """The folder, with a slash at its end, that holds the anchor nearest to the top; None where none does."""
+    """The folder, with a slash at its end, that holds the anchor nearest to the top; None if none does."""
     if not anchor:
         return ""
     roots = []

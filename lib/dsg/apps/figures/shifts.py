@@ -123,7 +123,7 @@ class Chain:
 
 
 def find_chain(record: ImageRecord) -> Chain | None:
-    """The first annotated a - r - b - q - c of three entities, of different categories where there is one."""
+    """The first annotated a - r - b - q - c of three entities, of different categories if there is one."""
     found = None
     for subject, first, middle in record.triples:
         for other, second, last in record.triples:

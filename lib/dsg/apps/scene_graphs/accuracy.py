@@ -1,8 +1,8 @@
 """How right the labels of a decoded scene graph are (the paper's section on scene graphs).
 
 Each proposal is compared with the ground-truth box it overlaps most, where that is at IoU 0.8 or more: its
-likeliest category with the box's, and the likeliest predicate of an ordered pair with those annotated between
-the two boxes. Every proposal, and every pair with an annotation, counts once over the whole split.
+likeliest category with the box's, and the most probable predicate of an ordered pair with those annotated
+between the two boxes. Every proposal, and every pair with an annotation, counts once over the whole split.
 """
 
 from __future__ import annotations

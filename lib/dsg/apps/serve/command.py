@@ -98,7 +98,7 @@ def opened(gradio: Any, service: Service, examples: list[Example], host: str, po
 
 
 def examples_folder(folder: Path) -> Path:
-    """The folder, where it can be one of examples.
+    """The folder, if it can be one of examples.
 
     Raises:
         UserError: it does not exist, or has neither images nor annotations.

@@ -88,7 +88,7 @@ class Service:
         return Shown(**shown, timings=timings_table(timings), data=data)
 
     def names(self, found: Prediction) -> list[str]:
-        """The likeliest category of each box; empty where the model labels none."""
+        """The likeliest category of each box; empty if the model labels none."""
         if found.entities is None:
             return [""] * len(found.boxes)
         return [spoken(self.model.vocabulary.objects[index]) for index in found.entities.argmax(axis=1)]

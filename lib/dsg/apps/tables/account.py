@@ -60,7 +60,7 @@ class Account:
         """A run was worked on for so long.
 
         Raises:
-            UserError: where that cannot be written down.
+            UserError: if that cannot be written down.
         """
         before = self.seconds(run)
         self._entries[_key(run)] = Entry(_options(run), before + seconds, finished)
@@ -80,7 +80,7 @@ def check_epochs(runs: Sequence[PlannedRun]) -> None:
     """A table of fewer epochs must not show what more of them brought.
 
     Raises:
-        UserError: a run has been trained for more epochs than are asked for now.
+        UserError: a run has been trained for more epochs than are requested now.
     """
     for run in runs:
         done, asked = epochs_done(run), run.config.train.epochs
@@ -151,7 +151,7 @@ def _tested_as_asked(run: PlannedRun) -> bool:
 
 
 def _same_options(entry: Entry, run: PlannedRun) -> bool:
-    """Whether a run was begun with the options that are asked for, whatever version wrote that down."""
+    """Whether a run was begun with the options that are requested, whatever version wrote that down."""
     try:
         begun = stored_values(entry.options)
     except UserError:

@@ -78,7 +78,7 @@ def plan_runs(request: Request) -> list[PlannedRun]:
 
 
 def chosen_rows(table: int, keys: Sequence[str]) -> list[Row]:
-    """Rows by key, in the table's order; all where none are named."""
+    """Rows by key, in the table's order; all if none are named."""
     rows = TABLES[table]
     known = [row.key for row in rows]
     for key in keys:

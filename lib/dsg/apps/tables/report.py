@@ -38,7 +38,7 @@ class RowResult:
     seeds: int  # that are finished
     wanted: int
     queries: dict[str, int]  # by set
-    figures: Figures  # empty where no seed is finished
+    figures: Figures  # empty if no seed is finished
     seconds: float  # of all its runs
     runs: tuple[str, ...]  # folders of the finished ones
 

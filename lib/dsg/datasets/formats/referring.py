@@ -3,7 +3,7 @@
 The format is that of the referring-relationships release: `annotations_<split>.json` maps an image's file
 name to its list of relationships, `<split>_image_metadata.json` to its width and height, `objects.json` and
 `predicates.json` list names. A box is [ymin, ymax, xmin, xmax] in pixels. What is not of this format is
-refused with the place of the fault; what is of the format but makes no sense (a box outside its image, a
+refused with the place of the fault; what is of the format but is invalid (a box outside its image, a
 category that does not exist) is left to `roidb`.
 """
 
@@ -78,7 +78,7 @@ def iterate_annotations(folder: Path, split: str) -> Iterator[tuple[str, Any]]:
 
 
 def not_a_list(path: Path, name: str, value: Any) -> UserError:
-    """An image that has something else than a list."""
+    """An image that has something other than a list."""
     return UserError(
         f"{path}: image {name!r}: a JSON {json_kind(value)} where a list of relationships is expected: "
         f"{FORMAT}"
@@ -88,7 +88,7 @@ def not_a_list(path: Path, name: str, value: Any) -> UserError:
 def read_sizes(
     folder: Path, split: str, picture_size: Callable[[str], Size | None] = lambda name: None
 ) -> dict[str, Size | None]:
-    """(width, height) by image name, in the order of the file; None where the two are not positive whole
+    """(width, height) by image name, in the order of the file; None if the two are not positive whole
     numbers (below a thousand million: what no picture reaches is a mistake).
 
     Args:

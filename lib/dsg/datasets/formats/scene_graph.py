@@ -45,7 +45,7 @@ def scene_graph(
 def _plain_scene_graph(
     size: tuple[int, int] | None, relationships: list[Any], vocabulary: Vocabulary
 ) -> tuple[list[Entity], list[Triple]] | None:
-    """`scene_graph` of an image of whole numbers without any fault, in a fraction of the time; None where the
+    """`scene_graph` of an image of whole numbers without any fault, in a fraction of the time; None if the
     image is not of this kind, which says nothing about whether it has faults."""
     try:
         predicates = [relationship["predicate"] for relationship in relationships]

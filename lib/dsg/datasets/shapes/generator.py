@@ -71,7 +71,7 @@ def generate_shapes(
         The folder, with annotations, metadata, vocabularies, images (PNG) and the settings in shapes.json.
 
     Raises:
-        UserError: a setting makes no sense; the folder holds something else; it cannot be written.
+        UserError: a setting is invalid; the folder holds something else; it cannot be written.
     """
     folder = Path(folder).resolve()  # a link stays a link, and what it points to is replaced
     settings = _settings(train, test, size, seed, objects, palette)

@@ -32,7 +32,7 @@ class Table:
     names: list[str]
     unsized: list[str]  # in the annotations only
     unannotated: list[str]  # in the metadata only
-    sizes: np.ndarray  # int32 [I, 2]: width and height; 0 where they make no sense, such images hold nothing
+    sizes: np.ndarray  # int32 [I, 2]: width and height; 0 where they are invalid, such images hold nothing
     relationships: np.ndarray  # int32 [I]: how many the file has, faulty ones included
     entity_start: np.ndarray  # int64 [I]
     entity_count: np.ndarray  # int32 [I]

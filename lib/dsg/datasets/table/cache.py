@@ -54,7 +54,7 @@ def load_table(
     cache: bool | str | os.PathLike[str] = True,
     pictures: PictureSizes | None = None,
 ) -> Table:
-    """The table of a split, from its cache where there is one; otherwise from its files, and a cache is left.
+    """The table of a split, from its cache if there is one; otherwise from its files, and a cache is left.
 
     Args:
         split: of the files.

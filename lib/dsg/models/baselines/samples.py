@@ -98,7 +98,7 @@ def question(
 
 
 def hide(queries: np.ndarray, columns: tuple[int, ...], unknown: int) -> np.ndarray:
-    """The queries with category `unknown` in place of what is hidden: column 0 the subject, 2 the object."""
+    """The queries with category `unknown` instead of what is hidden: column 0 the subject, 2 the object."""
     hidden = queries.copy()
     hidden[:, list(columns)] = unknown
     return hidden

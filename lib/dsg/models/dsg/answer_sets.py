@@ -1,7 +1,7 @@
 """Which boxes answer a query: by the roles that a classifier gives them, or by matching a labelled graph.
 
 Matching is the second of the paper's TWO STEP: the graph's likeliest labels are facts, the query is looked up
-among them, and where no fact fits, the likeliest pair is the answer. Symbols: Q queries, N boxes, E
+among them, and where no fact fits, the most probable pair is the answer. Symbols: Q queries, N boxes, E
 categories, R predicates.
 """
 

@@ -80,7 +80,7 @@ def score(evaluator: Evaluator, image: Examined) -> tuple[np.ndarray, np.ndarray
     """Adds an image to the evaluation; subject and object IoU of its queries, float64 [Q] each.
 
     Raises:
-        UserError: where answers are not finite.
+        UserError: if answers are not finite.
     """
     record, found, size = image.record, image.prediction, image.prediction.size
     original = np.array([record.width, record.height] * 2, np.float64)

@@ -66,7 +66,7 @@ def check_anchor_target(checks: Checks, golden: Golden, config: Config) -> None:
 
 
 def _anchor_options(golden: Golden, key: str) -> dict[str, Any]:
-    """The release's options under `key`, as our arguments; none where there is no such key."""
+    """The release's options under `key`, as our arguments; none if there is no such key."""
     given = golden.mapping(key) if key in golden else {}
     for name, value in given.items():
         if name not in ANCHOR_OPTIONS:
