@@ -156,9 +156,7 @@ def test_what_a_run_prints(world, trained):
 def test_the_same_command_again_is_done(world, trained):
     done = world.script("train.sh", "cpu", "shapes", "mini", "whole", *PAIRS)
     assert done.returncode == 0
-    assert (
-        "whole is finished: 2 epochs" in done.stdout and "whole_iter_0 is tested already" in done.stdout
-    )
+    assert "whole is finished: 2 epochs" in done.stdout and "whole_iter_0 is tested already" in done.stdout
     assert "all queries" in done.stdout
 
 
