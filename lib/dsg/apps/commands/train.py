@@ -40,7 +40,7 @@ def add_arguments(parser: Parser) -> None:
         "--epochs", old=("--iters",), default="", metavar="N", help="epochs to train (TRAIN.EPOCHS)"
     )
     parser.add_argument(
-        "--then-test", action="store_true", help="see first that there is a split to test on afterwards"
+        "--then-test", action="store_true", help="first check that there is a split to test on afterwards"
     )
     parser.add_argument("--check", action="store_true", help="only check the options")
 
