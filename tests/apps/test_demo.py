@@ -170,7 +170,7 @@ def test_a_damaged_image_among_others(folder: Path, tmp_path: Path, lines: pytes
 
     for name in ("a.png", "c.png"):
         (photos / name).write_bytes(b"")
-    with pytest.raises(UserError, match="none of 3 images is readable"):
+    with pytest.raises(UserError, match="none of the 3 images can be read"):
         ask(folder / "small.npz", [photos], [QUERY], out=tmp_path / "out")
 
 
@@ -212,7 +212,7 @@ def test_files_that_are_not_what_they_should_be(folder: Path, tmp_path: Path) ->
     text = tmp_path / "notes.txt"
     text.write_text("not what is wanted")
     snapshot = folder / "small.npz"
-    with pytest.raises(UserError, match="notes.txt: cannot make it .*; give --output DIR"):
+    with pytest.raises(UserError, match="notes.txt: cannot be created .*; give --output DIR"):
         demo(folder, snapshot, text)
     with pytest.raises(UserError, match="notes.txt: damaged, truncated or not a snapshot"):
         demo(folder, text, tmp_path / "out")

@@ -195,13 +195,13 @@ def test_metadata_without_sizes(size, tmp_path, program):
     folder = dataset(tmp_path / "mine", size=size)
     data = load_dataset(folder, "train")
     assert {(record.width, record.height) for record in data.records} == {(WIDTH, HEIGHT)}
-    assert "sizes read from the pictures: 12" in data.summary()
+    assert "sizes read from the images: 12" in data.summary()
     program("check", folder, "--output", tmp_path / "out").went_well("usable", "read from the picture")
 
 
 def test_metadata_without_sizes_and_without_pictures(tmp_path):
     message = refused(dataset(tmp_path / "mine", size=dict, images=False))
-    assert "width and height" in message and "picture" in message
+    assert "width and height" in message and "no image to read it from" in message
 
 
 def test_a_turned_picture_has_the_size_that_is_seen(tmp_path):
@@ -224,7 +224,7 @@ def test_coco_images_without_sizes(tmp_path, program):
         noise(tmp_path / "photos" / f"im{number}.jpg", number)
     convert(program, tmp_path, coco(change)).refused("width and height", "--images")
     done = convert(program, tmp_path, coco(change), "--images", tmp_path / "photos")
-    done.went_well("4 sizes of images read from the pictures")
+    done.went_well("4 image sizes read from the files")
     assert json.loads((tmp_path / "out" / "train_image_metadata.json").read_text())["im1.jpg"] == SIZE
 
 

@@ -239,5 +239,5 @@ def test_examples_without_a_picture(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         examples_folder(tmp_path / "none")
     write(tmp_path / "photos" / "a.heic", "x")
-    with pytest.raises(UserError, match="no picture"):
+    with pytest.raises(UserError, match="no image"):
         examples_folder(tmp_path / "photos")

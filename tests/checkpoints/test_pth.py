@@ -66,7 +66,7 @@ def test_a_single_tensor() -> None:
         ("refuse_inst_zip", "protocol 2"),
         ("refuse_dotted_zip", "protocol 2|'torch.os.getcwd'"),
         ("refuse_outside_storage_zip", "outside its storage of 4 elements"),
-        ("refuse_cut_zip", "cut, damaged"),
+        ("refuse_cut_zip", "truncated, damaged"),
         ("refuse_cut_legacy", "is cut|ends in the middle"),
     ],
 )

@@ -141,7 +141,7 @@ def test_wrong_vocabulary(tmp_path, content: Any, said: str) -> None:
 
 def test_vocabulary_of_another_data_set(tmp_path) -> None:
     write_dataset(tmp_path / "VRD")
-    refused("vrd", "objects.json: 4 names where vrd has 100", data_dir=tmp_path)
+    refused("vrd", "objects.json: 4 names, but vrd has 100", data_dir=tmp_path)
 
 
 FAULTS = {

@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 def test_a_best_snapshot_that_is_left_alone_is_not_replaced(run):
     run.check_new(snapshot_iters=3)  # its epoch, 2, is before the first that can be gone on from
-    with pytest.raises(UserError, match="only the best snapshot is left, of epoch 2.*move try_iter_0.npz"):
+    with pytest.raises(UserError, match="only the best snapshot, of epoch 2, is left.*move try_iter_0.npz"):
         run.check_new(snapshot_iters=1)
     run.snapshot(0).write_bytes(b"damaged")
     run.check_new(snapshot_iters=1)

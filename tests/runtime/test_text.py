@@ -30,7 +30,7 @@ def test_what_is_not_utf8_is_named_with_its_line(tmp_path: Path, read, mark: byt
         read(path)
     place = 9 + len(mark)
     assert str(caught.value) == (
-        f"{path}: line 2: not text in UTF-8 (byte {place}); save it as UTF-8, or fetch it again"
+        f"{path}: line 2: not UTF-8 text (byte {place}); save it as UTF-8, or fetch it again"
     )
 
 

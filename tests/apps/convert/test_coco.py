@@ -302,7 +302,7 @@ def test_an_earlier_conversion_is_not_lost(files, tmp_path):
     out = tmp_path / "out"
     convert_coco(*files, out, Options(rule=make_rule(None, None, None, 0.3, 0)))
     before = load(out, "annotations_train.json")
-    with pytest.raises(UserError, match="holds a data set already.*--force"):
+    with pytest.raises(UserError, match="already contains a data set.*--force"):
         convert_coco(*files, out, Options(rule=RULE))
     with pytest.raises(UserError, match="none of the listed"):
         convert_coco(*files, out, Options(rule=RULE, force=True, predicates=Choice(names=("x",))))
@@ -334,7 +334,7 @@ def test_splits(write, tmp_path):
         make_rule(ids["a"], ids["a"], None, 0, 0)
     with pytest.raises(UserError, match="at least 0 and below 1"):
         make_rule(None, None, None, 1.5, 0)
-    with pytest.raises(UserError, match="an empty list"):
+    with pytest.raises(UserError, match="the list of images is empty"):
         make_rule(write("e.txt", "\n"), None, None, 0.1, 0)
     with pytest.raises(UserError, match="1.5 is neither the id nor the file name of an image"):
         make_rule(write("e.json", [1.5]), None, None, 0.1, 0)
@@ -367,7 +367,7 @@ def test_choices(write):
             read_choice(str(write(name, content)), "categories")
     with pytest.raises(UserError, match="no such file of categories"):
         read_choice("nowhere", "categories")
-    with pytest.raises(UserError, match="at least one"):
+    with pytest.raises(UserError, match="must be at least 1"):
         read_choice("0", "categories")
 
 

@@ -41,7 +41,7 @@ def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
         (["--weights", "{snapshot}"], "is the snapshot itself; give another file"),
         (["--weights", "{snapshot}/a.npz"], "cannot be created"),
         (["--weights", "a.npz", "--precision", "int8"], "invalid choice: 'int8'"),
-        (["--weights", "a.npz", "--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
+        (["--weights", "a.npz", "--snapshot", "absent.npz"], "absent.npz: no such file"),
         (["--onnx", "{snapshot}"], "is the snapshot itself; give another file"),
         (["--onnx", "{folder}/a/../run_iter_0.npz"], "is the snapshot itself; give another file"),
         (["--weights", "a.npz", "--onnx", "b/../a.npz"], "a.npz: would be written twice; give another file"),

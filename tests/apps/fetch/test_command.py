@@ -251,7 +251,7 @@ def test_from_a_folder_without_it(get, tmp_path, archives):
         get("vrd", source=str(tmp_path))
     with pytest.raises(UserError, match="no such folder"):
         get("vrd", source=str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="ftp://host/x: a folder, or an address"):
+    with pytest.raises(UserError, match="ftp://host/x: give a folder, or an address"):
         get("vrd", source="ftp://host/x")
     write_dataset(tmp_path / "VRD")
     with pytest.raises(UserError, match="its unpacked contents: .*--data DIR"):
@@ -271,7 +271,7 @@ def test_archives_can_be_kept(get):
 
 def test_no_room_is_said_before_anything_is_fetched(get):
     with pytest.raises(
-        UserError, match="m.ckpt.data needs 35 kB, and 20 kB of the disk are free.*--data DIR"
+        UserError, match="m.ckpt.data needs 35 kB, and 20 kB are free on the disk.*--data DIR"
     ):
         get("dsg_pretrained", only=["data"], tools=Tools(free=lambda _: 20_000, spare=100))
     assert get.site.requests == []
@@ -307,7 +307,7 @@ def test_room_for_what_an_archive_unpacks_to(get, free, enough):
         run()
         assert get.files() == {"VRD/zeros", "VRD/later.bin"}
         return
-    with pytest.raises(UserError, match="zeros.zip, later.bin, unpacked, needs 6 MB, and .* of the disk"):
+    with pytest.raises(UserError, match="zeros.zip, later.bin, unpacked, needs 6 MB, and .* on the disk"):
         run()
     assert get.site.requests == []
 
@@ -380,7 +380,7 @@ def test_where_files_cannot_be_locked(get, monkeypatch, caplog):
 
 
 def test_unknown_names(get):
-    with pytest.raises(UserError, match="nothing is known of 'coco'.*visualgenome"):
+    with pytest.raises(UserError, match="unknown name 'coco'.*visualgenome"):
         fetch("coco", get.data)
     with pytest.raises(UserError, match="dsg shapes"):
         fetch("shapes", get.data)

@@ -151,7 +151,7 @@ def test_mirrors_are_tried_in_turn(world, site):
         ("page", "web page"),
         ("hiddenpage", "web page"),
         ("pointer", "Git LFS pointer"),
-        ("wrong", f"where {SHA} is expected; it was removed"),
+        ("wrong", f"but {SHA} is expected; it was removed"),
         ("truncated", "sha256"),
         ("loop", "HTTP 302"),
         ("outside", "HTTP 302 Found - Redirection to url 'file:///etc/hostname' is not allowed"),
@@ -172,8 +172,8 @@ def test_a_wrong_size_is_refused_before_it_is_fetched(world, site):
 def test_without_a_checksum_the_structure_counts(world, site):
     assert world.get(site, "good", name="file.zip") == ARCHIVE
     world.target.unlink()
-    assert "no complete zip archive" in world.refused(site, "truncated", name="file.zip")
-    assert "no complete zip archive" in world.refused(site, "wrong", name="file.zip")
+    assert "not a complete zip archive" in world.refused(site, "truncated", name="file.zip")
+    assert "not a complete zip archive" in world.refused(site, "wrong", name="file.zip")
 
 
 LARGE = bytes(8_500_000)
@@ -224,7 +224,7 @@ def test_nobody_there(world, site):
 
 def test_no_room(world, site):
     world.tools = Tools(free=lambda _: 300_000 + 10, spare=100)
-    assert "300 kB of the disk are free" in world.refused(site, "good")
+    assert "300 kB are free on the disk" in world.refused(site, "good")
     assert not world.part_file.exists()
 
 

@@ -144,7 +144,7 @@ def test_a_member_longer_than_it_says(tmp_path):
 
 def test_no_room(packed, tmp_path):
     tools = Tools(free=lambda _: 900, spare=0)
-    with pytest.raises(UserError, match="needs 1 kB, and 900 bytes of the disk are free"):
+    with pytest.raises(UserError, match="needs 1 kB, and 900 bytes are free on the disk"):
         unpack(packed(FILES), tmp_path / "out", anchor="images/", tools=tools)
     assert not everything(tmp_path / "out")
 
@@ -172,7 +172,9 @@ def test_a_damaged_name_that_should_be_utf8(tmp_path, where):
     path = tmp_path / "a.zip"
     path.write_bytes(content)
     if where == "directory":
-        assert problem(path, Part("a.zip", (), "")).startswith("it is no complete zip archive ('utf-8' codec")
+        assert problem(path, Part("a.zip", (), "")).startswith(
+            "it is not a complete zip archive ('utf-8' codec"
+        )
     with pytest.raises(Damaged, match="can't decode byte 0xff"):
         unpack(path, tmp_path / "out")
     assert not everything(tmp_path / "out")

@@ -110,7 +110,7 @@ def test_no_image_has_a_chain(place, tmp_path):
     none = replace(data, records=[replace(one, triples=one.triples[:0]) for one in data.records])
     config = small.config("ssas")
     model = build_baseline(config, len(data.vocabulary.objects), len(data.vocabulary.predicates))
-    with pytest.raises(UserError, match="no image that can be read has what saccades show"):
+    with pytest.raises(UserError, match="no readable image suits the figure saccades"):
         shift_figures("saccades", Network("mine", model, config), none, tmp_path, count=1)
 
 
@@ -119,7 +119,7 @@ def test_the_program(place):
     assert done.returncode == 0, done.stderr
     assert cv2.imread(str(place / "out/shifts.png")) is not None
     for words, message in (
-        (["shifts", "--model", "co_iter_0.npz"], "co shifts no attention"),
+        (["shifts", "--model", "co_iter_0.npz"], "co does not shift attention"),
         (["boxes", "--model", "ssas_iter_0.npz"], "ssas answers with maps"),
     ):
         done = program(place, *words, "--to", "none")

@@ -115,7 +115,7 @@ def test_a_run_of_more_epochs_is_not_shown_as_one_of_fewer(tmp_path):
     (runs[3].folder / "history.jsonl").write_text("{}\n" * 2)
     check_epochs(runs)
     (runs[3].folder / "history.jsonl").write_text("{}\n" * 3)
-    with pytest.raises(UserError, match="trained for 3 epochs, and 2 are asked for.*--tag"):
+    with pytest.raises(UserError, match="trained for 3 epochs, but 2 are requested.*--tag"):
         check_epochs(runs)
 
 

@@ -51,8 +51,8 @@ def test_not_three_names(text: str) -> None:
         ("cube red metal, left, blue rubber sphere", "did you mean 'red metal cube'"),
         ("red cube, left, blue rubber sphere", r"did you mean 'red metal cube' or 'red rubber cube'\?"),
         ("red metal cube, lefft, blue rubber sphere", "unknown predicate 'lefft'; did you mean 'left'"),
-        ("red metal cube, under, blue rubber sphere", "the 4 known ones: behind, front, left, right$"),
-        ("xyz, left, blue rubber sphere", "the 48 known ones: blue metal cube, .*, [.]{3}$"),
+        ("red metal cube, under, blue rubber sphere", "the 4 known names: behind, front, left, right$"),
+        ("xyz, left, blue rubber sphere", "the 48 known names: blue metal cube, .*, [.]{3}$"),
     ],
 )
 def test_unknown_names_are_answered_with_known_ones(text: str, message: str) -> None:
@@ -86,7 +86,7 @@ def test_commas_that_can_be_read_in_several_ways() -> None:
     with pytest.raises(UserError) as caught:
         parse_query("building, edifice, next to, tree", objects, predicates)
     assert str(caught.value) == (
-        "query 'building, edifice, next to, tree': may be 'building' 'edifice, next to' 'tree' or "
+        "query 'building, edifice, next to, tree': can mean 'building' 'edifice, next to' 'tree' or "
         "'building, edifice' 'next to' 'tree'; leave out the commas within names"
     )
     assert parse_query("building edifice, next to, tree", objects, predicates) == (1, 0, 2)

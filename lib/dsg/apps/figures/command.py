@@ -128,7 +128,7 @@ def shift_figures(
         if len(written) == count and not names:
             break
     if not written:
-        raise UserError(f"{data.name} {data.split}: no readable image has what {kind} shows")
+        raise UserError(f"{data.name} {data.split}: no readable image suits the figure {kind}")
     _finish(folder, kind, {"about": network.label, "images": written})
 
 
