@@ -5,6 +5,7 @@
 #   make test         the above if needed, then the tests, two files at a time (WORKERS=1: one by one;
 #                     PYTEST_ARGS="tests/boxes -x": some of the tests, one by one)
 #   make test-latest  the same on the newest TensorFlow, in .venv-latest
+#                     (ONLY_TF=1: without those of which neither its version nor NumPy's changes anything)
 #   make demo         answer queries about the bundled images and draw the answers
 #   make bench        measure speed and memory (QUICK=1 for a short run)
 #   make extras       install what the page, ONNX and their tests need (without it those tests are skipped)
@@ -155,7 +156,7 @@ $(CHECKED): $(BUILT) $(wildcard lib/dsg/boxes/*.py)
 	@touch $@
 
 test: build $(DEV)
-	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder)
+	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line") $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder)
 
 test-latest:
 	@$(MAKE) --no-print-directory test TF=latest

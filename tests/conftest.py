@@ -37,6 +37,41 @@ GOLDEN = (
     "tests/checkpoints/test_tf1_names.py",
 )
 
+# What neither TensorFlow's version nor NumPy's changes, besides tests that are marked themselves.
+ONE_LINE = (
+    "tests/apps/convert/",
+    "tests/apps/fetch/",
+    "tests/apps/report/",
+    "tests/apps/serve/test_browser.py",
+    "tests/apps/serve/test_page.py",
+    "tests/apps/tables/",
+    "tests/apps/test_completion.py",
+    "tests/apps/test_main.py",
+    "tests/apps/test_parser.py",
+    "tests/apps/test_run_options.py",
+    "tests/apps/test_splits.py",
+    "tests/benchmarks/test_annotations.py",
+    "tests/benchmarks/test_scaling.py",
+    "tests/config/",
+    "tests/project/test_build.py",
+    "tests/project/test_container.py",
+    "tests/project/test_docs.py",
+    "tests/project/test_install.py",
+    "tests/project/test_layers.py",
+    "tests/project/test_pre_commit.py",
+    "tests/project/test_site.py",
+    "tests/project/test_wheel.py",
+    "tests/runtime/test_archives.py",
+    "tests/runtime/test_files.py",
+    "tests/runtime/test_interrupt.py",
+    "tests/runtime/test_json_stream.py",
+    "tests/runtime/test_locks.py",
+    "tests/runtime/test_logs.py",
+    "tests/runtime/test_progress.py",
+    "tests/runtime/test_text.py",
+    "tests/test_own_data.py",
+)
+
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
     # Each worker has its share of the processors: threads that wait for each other cost time, too.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
@@ -45,19 +80,15 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a group are one worker's; the longest groups come first."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _place(groups[item]))
-
-
-def _group(item: pytest.Item) -> str:
-    file = item.nodeid.partition("::")[0]
-    return "golden" if file in GOLDEN else file
-
-
-def _place(group: str) -> int:
-    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+    groups = {}
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        groups[item] = "golden" if file in GOLDEN else file
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+        if file.startswith(ONE_LINE):
+            item.add_marker(pytest.mark.one_line)
+    places = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(groups[item], len(places)))
 
 
 def _run_untraced() -> Iterator[None]:

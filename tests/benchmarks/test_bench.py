@@ -99,6 +99,7 @@ def test_a_case_tells_rates() -> None:
     assert (case["images_per_second"], case["gflop_per_second"]) == (4.0, 3.0)
 
 
+@pytest.mark.one_line
 def test_peak_memory_rises_with_what_is_held() -> None:
     before = peak_memory()
     held = np.ones(int(before + 64) * 2**17)  # more MiB than the peak so far
@@ -283,6 +284,7 @@ def test_mini_section(untraced: None) -> None:
     assert cases["mini/training"]["images_per_second"] > 0 and 2 <= cases["mini/inference"]["runs"] <= 6
 
 
+@pytest.mark.one_line
 def test_a_benchmark_runs_its_jobs_in_other_processes() -> None:
     said: list[str] = []
     report = benchmark(TINY, ["operations", "memory"], said.append)
@@ -293,12 +295,14 @@ def test_a_benchmark_runs_its_jobs_in_other_processes() -> None:
     assert len(said) == 4 and format_report(report)
 
 
+@pytest.mark.one_line
 def test_a_job_that_lacks_a_file_says_so() -> None:
     lacking = Settings.from_json(Settings(mini_cfg="absent.yml").to_json())
     with pytest.raises(UserError, match="absent.yml"):
         benchmark(lacking, ["mini"], lambda line: None)
 
 
+@pytest.mark.one_line
 def test_the_program_answers_mistakes_with_one_line(tmp_path: Path) -> None:
     for arguments, message in (
         (["--only", "speed"], "invalid choice"),
@@ -313,6 +317,7 @@ def test_the_program_answers_mistakes_with_one_line(tmp_path: Path) -> None:
         assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.one_line
 def test_the_program_starts_without_tensorflow() -> None:
     code = "import sys, benchmarks.__main__; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "lib")}).returncode == 0

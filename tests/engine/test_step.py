@@ -28,6 +28,7 @@ import tensorflow as tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # saves time
 from tests.engine.test_step import NO_GRAPH, setup, state
 
 found = []
@@ -74,14 +75,6 @@ def state(model, optimizer):
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     return make_tiny_shapes(tmp_path_factory.mktemp("data"), train=13, test=1)
-
-
-@pytest.fixture
-def untraced():
-    """The same operations one by one, and no time spent on graphs that run once."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def test_what_a_step_changes(data_dir, untraced):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -14,7 +12,7 @@ from dsg.apps.convert.visual_genome import VisualGenomeSource
 from dsg.apps.convert.vocabulary import Choice
 from dsg.datasets import load_dataset
 from dsg.errors import UserError
-from tests.shared import ROOT
+from tests.programs import run_program
 
 RULE = SplitRule(test=frozenset({"2", "5"}))
 
@@ -137,16 +135,7 @@ def test_wrong_files(source, write, tmp_path):
 def test_the_program(source, tmp_path):
     (tmp_path / "pictures/VG_100K").mkdir(parents=True)
     words = ["visualgenome", "relationships.json", "image_data.json", "out", "--predicates", "1"]
-    command = [
-        sys.executable,
-        str(ROOT / "tools/convert.py"),
-        *words,
-        "--images",
-        "pictures",
-        "--test-share",
-        "0.5",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run_program("convert", *words, "--images", "pictures", "--test-share", "0.5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert load(tmp_path / "out", "predicates.json") == ["riding"]
     assert (tmp_path / "out/JPEGImages/VG_100K").is_dir()
