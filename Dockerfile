@@ -2,7 +2,7 @@
 # docker build --target gpu -t dsg:gpu .      NVIDIA GPUs; the host needs the driver and NVIDIA's container toolkit
 #
 # Data and results stay outside: -v "$PWD/data:/dsg/data" -v "$PWD/output:/dsg/output". CUDA comes with TensorFlow's own
-# packages, so both stages begin with the same image.
+# packages, so both stages start from the same image.
 
 FROM python:3.11-slim-bookworm AS base
 RUN apt-get update \
@@ -11,7 +11,7 @@ RUN apt-get update \
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 WORKDIR /dsg
 
-# What is installed changes less often than the sources.
+# The requirements change less often than the sources.
 FROM base AS cpu-environment
 COPY requirements.txt ./
 RUN python -m venv /environment && /environment/bin/pip install -r requirements.txt

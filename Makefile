@@ -33,7 +33,7 @@ $(error TF is 'latest' or left out, not '$(TF)')
 endif
 
 REQUIREMENTS := requirements$(if $(filter latest,$(TF)),-latest).txt
-EXTRA_REQUIREMENTS := requirements-serve.txt requirements-export.txt requirements-browser.txt
+EXTRA_REQUIREMENTS := requirements-serve.txt requirements-export.txt requirements-browser.txt requirements-coco.txt
 VENV := .venv$(if $(filter latest,$(TF)),-latest)
 KERNELS := lib/dsg/boxes/_nms lib/dsg/boxes/_overlaps
 SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -45,8 +45,8 @@ EXISTING := $(shell exe=$$(command -v "$(PYTHON)") && root=$$(dirname "$$(dirnam
 	if [ -f "$$root/pyvenv.cfg" ] || [ -d "$$root/conda-meta" ]; then echo "$$exe"; fi)
 endif
 
-# Where the stamps lie. Each carries a checksum of what it stands for, so that changed requirements, or a clone that was
-# moved (the environment knows its path), are noticed by content and not by date.
+# The folder of the stamps. The name of each has a checksum of what it stands for, so that changed requirements, or a clone that was
+# moved (the environment contains its path), are noticed by content and not by date.
 checksum = $(shell { cat $(1); echo "$(CURDIR) $(2)"; } 2>/dev/null | cksum | cut -d' ' -f1)
 ifneq ($(EXISTING),)
 VPY := "$(EXISTING)"
@@ -63,22 +63,22 @@ DEV := $(STATE)/ready-dev-$(call checksum,requirements-dev.txt)
 EXTRAS := $(STATE)/ready-extras-$(call checksum,$(EXTRA_REQUIREMENTS))
 CHECK := $(PYTHON) tools/check_machine.py
 version_of = $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
-# A broken environment, or one of another version than the interpreter that was named, is made anew.
+# A broken environment, or one of another version than the interpreter that was named, is made again.
 STALE := $(shell if [ ! -x $(VPY) ] || { [ "$(origin PYTHON)" != file ] && \
 	[ "$$($(call version_of,$(PYTHON)))" != "$$($(call version_of,$(VPY)))" ]; }; then echo FORCE; fi)
 endif
 
 BUILT := $(STATE)/built
 CHECKED := $(STATE)/checked
-# The names of the built files end as the interpreter wants it, which the stamp remembers.
+# The names of the built files have the interpreter's ending, which the stamp remembers.
 SUFFIX := $(shell cat $(BUILT) 2>/dev/null)
 LOST := $(if $(filter-out $(wildcard $(KERNELS:=$(SUFFIX))),$(KERNELS:=$(SUFFIX))),FORCE)
 
-# Ask before anything is begun whether this machine has what it takes.
+# Check first whether this machine has what is needed.
 ifneq ($(filter-out clean distclean docs help python,$(or $(MAKECMDGOALS),build)),)
 ifneq ($(STALE)$(LOST)$(if $(wildcard $(READY)),,FORCE),)
 PROBLEM := $(shell $(PYTHON) -c pass >/dev/null 2>&1 || { \
-	echo "there is no working $(PYTHON): install Python 3.9 - 3.13, or name one, e.g. make PYTHON=/usr/bin/python3.11"; exit 0; }; \
+	echo "no working $(PYTHON): install Python 3.9 - 3.13, or name one, e.g. make PYTHON=/usr/bin/python3.11"; exit 0; }; \
 	CC="$(filter-out $(if $(filter default,$(origin CC)),$(CC)),$(CC))" $(CHECK) 2>&1; exit 0)
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
@@ -119,7 +119,7 @@ $(DEV): requirements-dev.txt $(READY)
 	@touch $@
 
 $(EXTRAS): $(READY)
-	@$(VPY) -c "import gradio, onnxruntime, playwright, tf2onnx" 2>/dev/null || \
+	@$(VPY) -c "import gradio, onnxruntime, playwright, pycocotools, tf2onnx" 2>/dev/null || \
 		{ echo "dsg: $(VPY) lacks a package of $(EXTRA_REQUIREMENTS): install them there" >&2; exit 1; }
 	@touch $@
 else

@@ -1,6 +1,6 @@
 """Programs run in the test's process: loading TensorFlow for each takes longer than most of what they do.
 
-Tests whose subject is the process (signals, exit statuses of shell scripts, what an import loads) start one.
+Tests whose subject is the process (signals, what an import loads, what the shell scripts do) start one.
 """
 
 from __future__ import annotations
@@ -20,36 +20,40 @@ from unittest import mock
 
 from tests.shared import ROOT
 
-QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+UNSEEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+UNTRACED = "Even though the `tf.config"  # how TensorFlow's warning begins where functions run untraced
+Done = subprocess.CompletedProcess[str]
 
 
-def run_program(
-    name: str, *words: object, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run_program(name: str, *words: object, cwd: Path | None = None) -> Done:
     """`tools/<name>.py` with the arguments `words`, started in the folder `cwd`.
 
-    Args:
-        environment: variables that are set while it runs.
-
     Returns:
-        Its status and what it printed, as of a process of its own. What C++ prints is not among that. A bug's
-        exception is raised.
+        Its status and what it printed, as of a process of its own. What C++ prints is not among that, and a
+        bug's exception is raised.
     """
-    path = str(ROOT / "tools" / f"{name}.py")
-    command = [path, *map(str, words)]
+    return _run(ROOT / "tools" / f"{name}.py", words, cwd)
+
+
+def run_script(name: str, *words: object, cwd: Path) -> Done:
+    """The same of `experiments/scripts/<name>`: what the script hands on to Python."""
+    with mock.patch.dict(os.environ, DSG_START=str(cwd)):
+        return _run(ROOT / "lib/dsg/apps/scripts.py", [name.partition(".")[0], *words], ROOT)
+
+
+def _run(path: Path, words: Any, cwd: Path | None) -> Done:
+    command = [str(path), *map(str, words)]
     stdout, stderr = io.StringIO(), io.StringIO()
-    # Set, the level of TensorFlow's messages keeps programs from putting a filter before standard error.
-    variables = {"TF_CPP_MIN_LOG_LEVEL": "2", **environment}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, variables))
+        stack.enter_context(mock.patch.dict(os.environ))
         stack.enter_context(mock.patch.object(sys, "argv", command))
-        stack.enter_context(mock.patch.object(sys, "path", [str(Path(path).parent), *sys.path]))
+        stack.enter_context(mock.patch.object(sys, "path", [str(path.parent), *sys.path]))
         stack.enter_context(contextlib.redirect_stdout(stdout))
         stack.enter_context(contextlib.redirect_stderr(stderr))
         stack.enter_context(_own_messages())
         stack.enter_context(_in_folder(cwd))
         try:
-            runpy.run_path(path, run_name="__main__")
+            runpy.run_path(str(path), run_name="__main__")
             status: Any = 0
         except SystemExit as end:
             status = end.code or 0
@@ -59,8 +63,7 @@ def run_program(
 @contextlib.contextmanager
 def _in_folder(folder: Path | None) -> Iterator[None]:
     before = Path.cwd()
-    if folder is not None:
-        os.chdir(folder)
+    os.chdir(folder or before)
     try:
         yield
     finally:
@@ -76,9 +79,9 @@ def _own_messages() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.resetwarnings()
-            for category in QUIET:
+            for category in UNSEEN:
                 warnings.simplefilter("ignore", category)
-            warnings.filterwarnings("ignore", "Even though the `tf.config")  # the fixture `untraced`
+            warnings.filterwarnings("ignore", UNTRACED)
             warnings.showwarning = _show_warning
             yield
     finally:

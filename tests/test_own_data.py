@@ -76,10 +76,10 @@ def clone(tmp_path):
     """A clone with an output folder of its own, and an empty home."""
     clone = tmp_path / "clone"
     (tmp_path / "home").mkdir()
-    python = clone / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
+    program = clone / ".venv" / "bin" / "dsg"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m dsg "$@"\n')
+    program.chmod(0o755)
     for name in ("lib", "tools", "experiments", "data", "Makefile"):
         (clone / name).symlink_to(ROOT / name)
     return clone
@@ -87,7 +87,13 @@ def clone(tmp_path):
 
 def typed(clone: Path, command: str) -> str:
     """What a command prints that is typed in the clone."""
-    environment = {**os.environ, "HOME": str(clone.parent / "home"), "DSG_PYTHON": sys.executable}
+    environment = {
+        **os.environ,
+        "HOME": str(clone.parent / "home"),
+        "PATH": f"{clone}/.venv/bin:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "lib"),
+        "DSG_PYTHON": sys.executable,
+    }
     environment.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
     done = subprocess.run(["bash", "-c", command], cwd=clone, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
@@ -111,7 +117,7 @@ def test_the_tutorial(clone, tmp_path):
         shapes = make_tiny_shapes(tmp_path / "data", train=IMAGES) / "shapes"
         write_sources(home, shapes, shapes / "CLEVR_v1.0/images/train", IMAGES)
     programs = [command.split()[0].rpartition("/")[2] for command in commands()]
-    assert programs == ["python", "python", "train.sh", "python"]
+    assert programs == ["dsg", "dsg", "train.sh", "dsg"]
     outputs = []
     for command in commands():
         words = f"{command} {' '.join(map(_quoted, TINY))}" if "train.sh" in command else command

@@ -68,7 +68,7 @@ def _compiler():
     command = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
     if shutil.which(command) is None:
         return (
-            "there is no C compiler (%s): install one (Debian, Ubuntu: apt-get install gcc), or name it in CC"
+            "no C compiler (%s): install one (Debian, Ubuntu: apt-get install gcc), or name it in CC"
             % command
         )
     if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):

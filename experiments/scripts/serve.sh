@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens a page on which a trained model can be asked about pictures; installs what the page needs where it is missing.
+# Opens a page in the browser to try a trained model; installs what the page needs if it is missing.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 hand_on serve "$@"

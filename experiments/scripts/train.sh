@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains a network on a data set and tests the best snapshot. Given again, it resumes, or says that it is done.
+# Trains a network on a data set and tests the best snapshot. The same command resumes, or says that it is done.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 hand_on train "$@"

@@ -1,12 +1,12 @@
-"""The Python interface: a trained model that is asked about images.
+"""The Python interface: a trained model answers queries about images.
 
     >>> import dsg
     >>> model = dsg.load("data/demo/mini.npz")
     >>> model
     <dsg model mini: 48 categories, 4 predicates>
 
-A query names a subject, a relation and an object, in words of the model's vocabulary or by number. Two blue
-cylinders stand in this picture, and the relation tells which one is meant:
+A query names a subject, a relation and an object, in words of the model's vocabulary or by index. This image
+has two blue cylinders, and the relation tells which one is meant:
 
     >>> image = "data/demo/images/demo_0.png"
     >>> found = model.ask(image, [("blue metal cylinder", "left", "blue metal cylinder")])[0]
@@ -17,7 +17,7 @@ cylinders stand in this picture, and the relation tells which one is meant:
     >>> model.ask(image, ["blue metal cylinder, right, blue metal cylinder"])[0].subject.rounded()
     (178, 84, 215, 130)
 
-What the model sees without being asked is its scene graph:
+Without a query, the model gives the scene graph of an image:
 
     >>> graph = model.scene_graph(image)
     >>> sorted(node.label for node in graph.nodes)[:2]
@@ -25,14 +25,14 @@ What the model sees without being asked is its scene graph:
     >>> graph.edges[0].predicate in model.vocabulary.predicates
     True
 
-A word that the model does not know is answered with words like it:
+For an unknown word, the message suggests similar words:
 
     >>> model.ask(image, ["blue cylinder, left, gray cube"])
     Traceback (most recent call last):
     ...
     dsg.errors.UserError: query 'blue cylinder, left, gray cube': unknown category 'blue cylinder'; ...
 
-Boxes are x1 y1 x2 y2 in pixels of the image that was given, no +1. TensorFlow is loaded with the first model.
+Boxes are x1 y1 x2 y2 in pixels of the given image, without +1. TensorFlow is loaded with the first model.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class ScoredBox:
 
 @dataclass(frozen=True)
 class Grounding:
-    """Where a query's subject and object are: one box or several each, likeliest first.
+    """Where a query's subject and object are: one or more boxes each, most probable first.
 
-    None only where a model that goes by labels (TWO STEP) sees less than two boxes.
+    There are no boxes only if a model that matches labels (TWO STEP) sees fewer than two boxes.
     """
 
     query: tuple[str, str, str]
@@ -85,17 +85,17 @@ class Grounding:
 
     @property
     def subject(self) -> ScoredBox:
-        """The likeliest box of the subject; a `UserError` where there is none."""
+        """The most probable box of the subject; a `UserError` if there is none."""
         return self._first(self.subjects)
 
     @property
     def object(self) -> ScoredBox:
-        """The likeliest box of the object; a `UserError` where there is none."""
+        """The most probable box of the object; a `UserError` if there is none."""
         return self._first(self.objects)
 
     def _first(self, boxes: tuple[ScoredBox, ...]) -> ScoredBox:
         if not boxes:
-            raise UserError(f"{', '.join(self.query)}: no answer, the model sees less than two boxes")
+            raise UserError(f"{', '.join(self.query)}: no answer: the model sees fewer than two boxes")
         return boxes[0]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Grounding:
 
 
 class Model:
-    """A trained model with its options and its vocabulary; `dsg.load` makes one."""
+    """A trained model with its options and its vocabulary, made by `dsg.load`."""
 
     def __init__(self, trained: Trained) -> None:
         self._trained = trained
@@ -114,13 +114,13 @@ class Model:
         """The model of a snapshot or of a file of weights.
 
         Raises:
-            UserError: the file is missing, damaged or no snapshot.
+            UserError: the file is missing, damaged or not a snapshot.
         """
         return cls(load_trained(path))
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Names of categories (`objects`) and predicates; the position of a name is its number."""
+        """Names of categories (`objects`) and predicates; a name's position is its index."""
         return self._trained.vocabulary
 
     @property
@@ -136,22 +136,22 @@ class Model:
         """The same queries about several images, TEST.IMS_PER_BATCH at a time.
 
         Args:
-            images: files, which are turned upright as EXIF says, or uint8 [H, W, 3] in R, G, B order ([H, W]
-                for grey, a fourth channel is left aside).
-            queries: each `"man, riding, horse"` or three names or numbers.
+            images: files, which are turned upright by their EXIF orientation, or uint8 [H, W, 3] in R, G, B
+                order ([H, W] for grey; a fourth channel is ignored).
+            queries: each `"man, riding, horse"`, or three names or indices.
 
         Returns:
             For each image a `Grounding` for each query.
 
         Raises:
-            UserError: an image cannot be read, or a query has words or numbers that the vocabulary lacks.
+            UserError: an image cannot be read, or a query has words or indices outside the vocabulary.
         """
         asked = [self.query(question) for question in self._listed(queries)]
         found = self.answers(images, asked)
         return [self.groundings(one) for one in found]
 
     def scene_graph(self, image: Image) -> SceneGraph:
-        """What the model sees: labelled boxes and relations (`to_json`, `to_dot`).
+        """The scene graph of an image: labelled boxes and relations (`to_json`, `to_dot`).
 
         Raises:
             UserError: the image cannot be read, or the model was trained without label heads.
@@ -162,7 +162,7 @@ class Model:
         return graph
 
     def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Prediction]:
-        """All that the network says: every box, every probability, attention
+        """Everything the network computes: all boxes, all probabilities, attention
         (`dsg.models.dsg.predictions.Prediction`).
         """
         # Files are read when it is their turn.
@@ -170,7 +170,7 @@ class Model:
         return self._trained.ask(given, [list(queries)] * len(given))
 
     def groundings(self, found: Prediction) -> list[Grounding]:
-        """What `answers` found about an image, for each query."""
+        """The answer to each query in a prediction of `answers`."""
         objects, predicates = self.vocabulary.objects, self.vocabulary.predicates
         groundings = []
         for number, (subject, predicate, object_) in enumerate(found.queries.tolist()):
@@ -202,7 +202,7 @@ class Model:
         return f"<dsg model {self.config.net}: {counts}>"
 
     def _listed(self, queries: Sequence[Question]) -> Sequence[Question]:
-        """See that it is a list of queries and not a single one, whose three words would be three queries."""
+        """Refuse a single query, whose three words would be taken for three queries."""
         alone = isinstance(queries, str) or (
             len(queries) == 3
             and all(isinstance(part, (str, int)) and "," not in str(part) for part in queries)
@@ -213,7 +213,7 @@ class Model:
 
 
 def scored(found: Prediction, number: int, role: int) -> tuple[ScoredBox, ...]:
-    """The boxes that answer query `number` in a role (SUBJECT or OBJECT), likeliest first."""
+    """The boxes that answer query `number` in a role (SUBJECT or OBJECT), most probable first."""
     return tuple(
         ScoredBox((box[0], box[1], box[2], box[3]), float(found.likelihood(number, role)[index]))
         for index in found.best_first(number, role)

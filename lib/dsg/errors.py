@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend: a message of one line, and exit status 2 in every program."""
+"""The exception for errors that a user can fix: a one-line message, and exit status 2 in every program."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """A mistake in what the program was given: files, options, names.
+    """A mistake in the files, options or names given to the program.
 
     The message is one line: what is wrong, where (file, image, record, key), and what to do about it.
-    Programs print it without a traceback and leave with status 2; any other exception is a bug of ours and
-    keeps its traceback.
+    Programs print it without a traceback and exit with status 2. Any other exception is a bug and keeps its
+    traceback.
 
     Example:
         >>> raise UserError("data/vrd/objects.json: not a JSON list; fetch it again")
@@ -20,7 +20,7 @@ class UserError(Exception):
 
 
 def some_of(items: Sequence[str], shown: int = 3, separator: str = "; ") -> str:
-    """The first items for a message of one line, with '...' where there are more.
+    """The first items for a one-line message, with '...' if there are more.
 
     Example:
         >>> some_of(["a", "b", "c"], 2)

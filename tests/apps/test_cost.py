@@ -170,7 +170,7 @@ def test_the_command_writes_table_numbers_and_picture(counted, report):
         (["--set", "VARIANT", "no_dsg"], "no graph"),
         (["--queries", "0"], "at least 1"),
         (["--height", "3"], "at least 16"),
-        (["--gpu", "0,1"], "one GPU"),
+        (["--gpu", "0,1"], "single GPU"),
         (["--tag", "a/b"], "plain name"),
         (["--set", "NET", "vgg"], "vgg"),
     ],

@@ -202,7 +202,9 @@ def test_shown_queries_are_of_every_kind() -> None:
 
 def test_another_vocabulary(folder: Path, tmp_path: Path) -> None:
     other = write_snapshot(tmp_path / "other.npz", objects=("cat", "dog"), predicates=("on",))
-    with pytest.raises(UserError, match=r"other categories or predicates .*; `dsg ask` asks other pictures"):
+    with pytest.raises(
+        UserError, match=r"categories or predicates differ .*; use `dsg ask` for other images"
+    ):
         demo(folder, other, tmp_path / "out")
 
 
@@ -212,7 +214,7 @@ def test_files_that_are_not_what_they_should_be(folder: Path, tmp_path: Path) ->
     snapshot = folder / "small.npz"
     with pytest.raises(UserError, match="notes.txt: cannot make it .*; give --output DIR"):
         demo(folder, snapshot, text)
-    with pytest.raises(UserError, match="notes.txt: damaged, cut short or no snapshot"):
+    with pytest.raises(UserError, match="notes.txt: damaged, truncated or not a snapshot"):
         demo(folder, text, tmp_path / "out")
     with pytest.raises(UserError, match="notes.txt: not an image"):
         ask(snapshot, [text], out=tmp_path / "out")
@@ -291,7 +293,7 @@ def test_the_command_ask(
     assert main(["ask", "a.png", "--query", QUERY, "--out", "drawn.png", *given]) == 0
     assert read_image(tmp_path / "drawn.png").shape[0] > 50
     assert main(["ask", "a.png", "b, c.png", QUERY, "--out", "two.png", *given]) == 2
-    assert "name a folder" in capsys.readouterr().err
+    assert "give a folder" in capsys.readouterr().err
     assert main(["ask", "absent.png", QUERY, *given]) == 2
     assert "absent.png: no such image" in capsys.readouterr().err
 
@@ -300,7 +302,7 @@ def test_the_command_ask(
     ("arguments", "message"),
     [
         (["--query", "red cube, left, blue rubber sphere"], "did you mean 'red metal cube'"),
-        (["--gpu", "first"], "the GPU is a number"),
+        (["--gpu", "first"], "give a GPU number"),
         (["--unknown"], "--help lists the options"),
     ],
 )

@@ -93,7 +93,7 @@ def test_overview_and_version(capsys):
         (["ask", "photo.jpg"], "no query: give one"),
         (["ask", "man, riding, horse"], "no image to ask about"),
         (["graph"], "nothing to decode"),
-        (["convert", "coco"], "BOXES, RELATIONS, DIR is missing"),
+        (["convert", "coco"], "BOXES, DIR is missing"),
         (["completion", "fish"], "invalid choice: 'fish'"),
     ],
 )

@@ -79,11 +79,14 @@ def test_best_and_last(tmp_path):
         (["train", "--dataset", "shapes"], "--net is missing: one of "),
         (["train", "--dataset", "shapes", "--net", "minj"], "unknown net 'minj': did you mean mini?"),
         (["test", "--dataset", "shapes"], "--net is missing"),
-        (["test", "--dataset", "shapes", "--snapshot", "a.npz"], "a.npz: no such snapshot"),
-        (["test", "--dataset", "shapes", "--net", "mini", "--split", "tset"], "--split 'tset' ends with no"),
+        (["test", "--dataset", "shapes", "--snapshot", "a.npz"], "a.npz: no such file"),
+        (
+            ["test", "--dataset", "shapes", "--net", "mini", "--split", "tset"],
+            "--split 'tset' does not end in a split",
+        ),
         (["train", "--dataset", "shapes", "--net", "mini", "TRAIN.EPOCHS"], "no value"),
         (["train", "--dataset", "shapes", "--net", "mini", "--epochs", "x"], "TRAIN.EPOCHS takes a whole"),
-        (["train", "--dataset", "shapes", "--net", "mini", "--gpu", "first"], "the GPU is a number"),
+        (["train", "--dataset", "shapes", "--net", "mini", "--gpu", "first"], "give a GPU number"),
     ],
 )
 def test_mistakes_are_one_line(words, message, capsys):

@@ -58,7 +58,7 @@ def replace(folder, **options):
 def test_the_same_data_elsewhere(trained, program, tmp_path):
     shutil.move(trained.data, tmp_path / "elsewhere" / "mine")
     done = train(program, tmp_path / "elsewhere" / "mine", trained.output, "--tag", "a")
-    done.went_well("done already")
+    done.went_well("is finished")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_annotations_written_in_another_order_are_the_same(trained, program):
     path = trained.data / "annotations_train.json"
     content = json.loads(path.read_text())
     write(path, dict(sorted(content.items(), reverse=True)))
-    train(program, trained.data, trained.output, "--tag", "a").went_well("done already")
+    train(program, trained.data, trained.output, "--tag", "a").went_well("is finished")
 
 
 def test_snapshots_of_before_resume(trained, program):
@@ -109,7 +109,7 @@ def test_snapshots_of_before_resume(trained, program):
         snapshot = load_snapshot(path)
         old = type(snapshot.meta)(**{**vars(snapshot.meta), "data": {}})
         save_snapshot(path, snapshot.variables, snapshot.slots, old)
-    train(program, trained.data, trained.output, "--tag", "a").went_well("done already")
+    train(program, trained.data, trained.output, "--tag", "a").went_well("is finished")
 
 
 def test_results_of_other_data_are_not_used_again(trained, program):

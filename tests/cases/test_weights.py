@@ -206,7 +206,7 @@ def test_a_snapshot_that_is_cut_short(cut, tmp_path):
     whole = BUNDLED.read_bytes()
     (tmp_path / "a.npz").write_bytes(whole[: int(cut * len(whole))])
     for read in (dsg.load, load_snapshot):
-        with pytest.raises(UserError, match=r"a\.npz.*(cut short|damaged)") as caught:
+        with pytest.raises(UserError, match=r"a\.npz.*(truncated|damaged)") as caught:
             read(tmp_path / "a.npz")
         assert "delete" not in str(caught.value)
 

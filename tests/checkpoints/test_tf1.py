@@ -140,7 +140,7 @@ def test_data_cut_short(tmp_path: Path, old: bool) -> None:
     prefix = save(tmp_path / "short.ckpt", values_of(model), old=old)
     data = prefix if old else Path(f"{prefix}.data-00000-of-00001")
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
-    with pytest.raises(UserError, match=r"cut short|not a readable TensorFlow checkpoint"):
+    with pytest.raises(UserError, match=r"truncated|not a readable TensorFlow checkpoint"):
         load_release_checkpoint(model, prefix)
     for name, value in model.named_variables().items():
         np.testing.assert_array_equal(value, before[name])
@@ -169,7 +169,7 @@ def test_a_flipped_bit(tmp_path: Path) -> None:
     content = bytearray(data.read_bytes())
     content[len(content) // 2] ^= 16
     data.write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read, the file is damaged or cut short"):
+    with pytest.raises(UserError, match="cannot be read; the file is damaged or truncated"):
         load_release_checkpoint(model, prefix)
 
 

@@ -179,7 +179,7 @@ def test_boxes_wholly_outside(tmp_path, box: tuple) -> None:
 
 def test_many_bad_relationships_mean_wrong_files(tmp_path) -> None:
     folder = write_dataset(tmp_path / "own", test={"a.jpg": GOOD, "b.jpg": list(FAULTS.values())})
-    refused(folder, "4 of 6 relationships make no sense", "belong together")
+    refused(folder, "4 of 6 relationships are invalid", "belong together")
 
 
 def test_image_without_size_is_left_out_and_counted(tmp_path) -> None:
@@ -218,8 +218,8 @@ def test_odd_image_names_inside_the_folder(tmp_path, name: str) -> None:
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        (None, "none in the metadata, and no picture to read it from"),
-        ({}, "none in the metadata, and no picture to read it from"),
+        (None, "not in the metadata, and no image to read it from"),
+        ({}, "not in the metadata, and no image to read it from"),
         ({"width": 0, "height": 80}, "width 0, height 80"),
         ({"width": "wide", "height": 80}, "width 'wide', height 80"),
         ([100, 80], "a JSON list"),

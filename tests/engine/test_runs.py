@@ -62,7 +62,7 @@ def test_resume_passes_over_damaged_files(run, caplog):
         assert run.resume().path == run.snapshot(9)
     messages = [record.getMessage() for record in caplog.records]
     assert "try_iter_10.npz: damaged" in messages[0] and "try_last.npz: is an empty" in messages[1]
-    assert messages[-1] == "going on from try_iter_9.npz instead"
+    assert messages[-1] == "resuming from try_iter_9.npz instead"
 
 
 def test_one_process_at_a_time(run):
@@ -106,7 +106,7 @@ def test_find_by_name_and_path(run, tmp_path, monkeypatch):
     save(tmp_path / "try_iter_0.npz", 7)
     assert find("try_iter_0") == run.snapshot(0) and find("try_iter_0.npz").samefile("try_iter_0.npz")
     with pytest.raises(
-        UserError, match="there are try_iter_0, try_iter_1, try_iter_10, try_iter_2, try_iter_9"
+        UserError, match="available: try_iter_0, try_iter_1, try_iter_10, try_iter_2, try_iter_9"
     ):
         find("try_iter_3")
     with pytest.raises(UserError, match=r"pretrained.* \(data/README.md\)"):
@@ -118,7 +118,7 @@ def test_find_by_name_and_path(run, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", [".", "/", "..", "", "a" * 300, "a\0"])
 def test_what_is_no_name_of_a_snapshot(run, tmp_path, text):
-    with pytest.raises(UserError, match="no snapshot .* there are try_iter_0"):
+    with pytest.raises(UserError, match="no snapshot .* available: try_iter_0"):
         find_snapshot(text, tmp_path / "output", "mini", "shapes", tmp_path / "data")
 
 

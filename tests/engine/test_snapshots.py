@@ -72,7 +72,7 @@ def test_plain_numpy_opens_it(path):
 def test_a_file_cut_short_is_named(path, keep):
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
-    with pytest.raises(UserError, match="run_iter_3.npz: damaged, cut short or no snapshot"):
+    with pytest.raises(UserError, match="run_iter_3.npz: damaged, truncated or not a snapshot"):
         load_snapshot(path)
 
 
@@ -91,7 +91,7 @@ def test_other_files_are_no_snapshots(tmp_path):
     with pytest.raises(UserError, match="git lfs pull"):
         load_snapshot(pointer)
     np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
-    with pytest.raises(UserError, match="no snapshot"):
+    with pytest.raises(UserError, match="not a snapshot"):
         load_snapshot(tmp_path / "arrays.npz")
     with pytest.raises(UserError, match="absent.npz: no such file"):
         load_snapshot(tmp_path / "absent.npz")
@@ -102,7 +102,7 @@ def test_other_files_are_no_snapshots(tmp_path):
 
 def one_line_about(path, load=load_snapshot):
     """What is said of a snapshot that cannot be read."""
-    with pytest.raises(UserError, match="run_iter_3.npz: damaged, cut short or no snapshot") as caught:
+    with pytest.raises(UserError, match="run_iter_3.npz: damaged, truncated or not a snapshot") as caught:
         load(path)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
     return str(caught.value)

@@ -176,7 +176,7 @@ def test_random_weights_where_they_are_asked_for(net: str) -> None:
         ("mini", "arrays.npz", "is not a snapshot: mini has no ImageNet weights"),
         ("res50", "arrays.npz", "res50 starts from a TensorFlow checkpoint, res50.ckpt"),
         ("res50", "a.ckpt", "no such file"),
-        ("res18", "array.npz", "no such file; near it lies arrays.npz"),
+        ("res18", "array.npz", "no such file; nearby: arrays.npz"),
     ],
 )
 def test_weights_of_the_wrong_kind(tmp_path: Path, net: str, file: str, message: str) -> None:

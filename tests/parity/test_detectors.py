@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dsg.errors import UserError
-from dsg.parity.golden import READABLE, Golden
+from dsg.parity.golden import READABLE, Golden, open_golden
 from dsg.parity.runs import detection, torchvision
 from dsg.runtime.arrays import read_arrays
 from tests.golden import FOLDER
@@ -21,8 +21,9 @@ TORCHVISION = [
 
 
 def check(path: Path) -> None:
-    golden = Golden(path, read_arrays(path, READABLE))
-    run = torchvision.run if path.parent.name == "torchvision" else detection.run
+    golden = open_golden(path)
+    assert golden.kind == ("torchvision" if path.parent.name == "torchvision" else "detection")
+    run = torchvision.run if golden.kind == "torchvision" else detection.run
     checks = run(golden)
     assert checks.ok, [(row.key, row.error, row.tolerance, row.note) for row in checks.rows if not row.ok]
 

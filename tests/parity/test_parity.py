@@ -169,7 +169,7 @@ def test_unknown_results_fail_and_unknown_inputs_are_noted() -> None:
     )
     failing = [row for row in found.rows if not row.ok]
     assert [row.key for row in failing] == ["05/mystery"] and "not compared" in failing[0].note
-    assert found.notes == {"input/odd": "an input that the library does not know, ignored"}
+    assert found.notes == {"input/odd": "an unknown input, ignored"}
     assert "FAIL not compared" in format_table(found) and not found.ok
 
 
@@ -233,7 +233,7 @@ def bad_file(tmp_path: Path, kind: str) -> Path:
         ("classes", "input/query is float32"),
         ("image", "input/image_bgr_u8 is uint8"),
         ("gradients", "its inputs, a forward file, are not at"),
-        ("detection", "a golden file of the plain detector, which this command does not run yet"),
+        ("detection", "lacks input/net"),
         ("roidb", "roidb_input.json: the annotations of bad.npz should be there"),
         ("nothing", "no such file"),
     ],

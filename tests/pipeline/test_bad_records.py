@@ -84,7 +84,7 @@ def test_the_log_names_a_few_only(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == [
         "skipped: 0: broken",
         "skipped: 1: broken",
-        "skipped images are only counted from here on",
+        "from here on, skipped images are only counted",
     ]
     assert len(bad) == 5
 

@@ -51,4 +51,4 @@ def test_imitated_precision_is_said_to_be_slow(
     monkeypatch.setattr(logging.getLogger("dsg"), "propagate", True)
     assert imitates(precision, cpu_info) == warned
     warn_of_slow_precision("TRAIN.PRECISION", precision, cpu_info)
-    assert (f"TRAIN.PRECISION {precision}: no faster here" in caplog.text) == warned
+    assert (f"TRAIN.PRECISION {precision}: not faster here" in caplog.text) == warned

@@ -137,8 +137,8 @@ def test_elements_whatever_the_chunk(folder: Path, content: Any, indent: int | N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no JSON list"),
-        ('{"a": 1}', "holds no JSON list"),
+        ("", "contains no JSON list"),
+        ('{"a": 1}', "contains no JSON list"),
         ('[{"a": 1}, {"b"', "after element 1: line 1, column 16: not valid JSON .*cut off"),
         ('[{"a": 1}', "after element 0: .*cut off"),
         ("[1, 2", "after element 1: .*cut off"),
@@ -168,7 +168,7 @@ def test_lists_in_zip(tmp_path: Path) -> None:
     assert list(list_elements(path)) == [1, 2]
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("b.json", "[]")
-    with pytest.raises(UserError, match="holds 2 JSON files"):
+    with pytest.raises(UserError, match="contains 2 JSON files"):
         list(list_elements(path))
     content, directory = 30 + len("relationships.json"), packed.rindex(b"PK\x01\x02")
     # What is packed; which version of zip can read it; whether it is encrypted.

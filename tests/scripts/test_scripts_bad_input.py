@@ -80,7 +80,7 @@ def spoil_images(folder: Path, names: list[str]) -> None:
     cv2.imwrite(str(folder / names[10]), thin[:, :1])
 
 
-def test_a_run_on_every_fault_at_once(tmp_path: Path) -> None:
+def test_a_run_on_every_fault_at_once(tmp_path: Path, untraced: None) -> None:
     """Each is counted and named with its reason; what only looks odd is used."""
     data = make_tiny_shapes(tmp_path / "data", train=20, test=1)
     names = sorted(path.name for path in (data / IMAGES / "train").iterdir())
@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_network(world: World) -> None:
     one_line(done, "dsg_pretrained.ckpt", "lacks", "not a checkpoint of mini as configured")
 
 
-def test_a_checkpoint_of_the_release_is_tested(world: World) -> None:
+def test_a_checkpoint_of_the_release_is_tested(world: World, untraced: None) -> None:
     """A whole ResNet-50 with small heads, its weights the recipe's, written as TensorFlow 1 does."""
     from dsg.config import load_config
     from dsg.datasets.shapes.scene import OBJECTS, PREDICATES

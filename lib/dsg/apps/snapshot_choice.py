@@ -69,10 +69,10 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
     given_today = parse_pairs(overrides)
     trained = values.get("VARIANT", Config().variant)
     if given_today.get("VARIANT", trained) != trained:
-        symbolic = "; RR_SOURCE symbolic asks its graph as TWO STEP does" if trained == "dsg" else ""
+        symbolic = "; RR_SOURCE symbolic queries its graph as TWO STEP does" if trained == "dsg" else ""
         raise UserError(
-            f"VARIANT {given_today['VARIANT']}: {path} was trained as {trained}, and a variant is chosen for "
-            f"training{symbolic}"
+            f"VARIANT {given_today['VARIANT']}: {path} was trained as {trained}, and the variant cannot "
+            f"change after training{symbolic}"
         )
     values.update(given_today)
     return from_values(values)
@@ -115,6 +115,6 @@ def earlier_table(folder: Path, snapshot: Path, config: Config, data: Dataset) -
 
 
 def _same_fingerprint(stored: str, asked: str) -> bool:
-    """Whether a test that wrote `stored`, perhaps with an earlier version, is the one that is asked for."""
+    """Whether a test that wrote `stored`, perhaps with an earlier version, is the one that is requested."""
     before, now = json.loads(stored), json.loads(asked)
     return {**before, "config": stored_values(before["config"])} == now

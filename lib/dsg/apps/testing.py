@@ -36,7 +36,7 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         path: a snapshot, or the prefix of a TensorFlow 1 checkpoint.
         config: the configuration of the model and of the test, see `stored_config`.
         data: the split.
-        folder: is made where it is absent.
+        folder: is made if it is absent.
 
     Raises:
         UserError: the snapshot is damaged, or of another network or vocabulary.

@@ -23,7 +23,7 @@ def anchor_grid_tf(
 
     Args:
         height: rows of the feature map, an int32 scalar, symbolic or not.
-        width: columns of the feature map, likewise.
+        width: columns of the feature map, of the same kind.
         stride: pixels of the input per cell.
         scales: side lengths in strides.
         ratios: height over width.

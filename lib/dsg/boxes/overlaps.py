@@ -17,7 +17,7 @@ def overlaps(boxes: np.ndarray, query: np.ndarray, dtype: DTypeLike = np.float32
 
     Args:
         boxes: [N, 4] = [x1, y1, x2, y2] in pixels, +1 widths; read as float32.
-        query: [K, 4], likewise.
+        query: [K, 4], in the same units.
         dtype: precision of the arithmetic and of the result. float32, or float64 where ties between overlaps
             matter: the release computes in float64, and a tie of true values is a tie there.
 

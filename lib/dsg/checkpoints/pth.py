@@ -76,7 +76,7 @@ def read_pth(path: str | Path) -> dict[str, np.ndarray]:
         read-only.
 
     Raises:
-        UserError: there is no such file, it is cut or damaged, or holds something else than tensors in plain
+        UserError: there is no such file, it is cut or damaged, or holds something other than tensors in plain
             containers.
     """
     tensors = read_tensors(path)
@@ -111,11 +111,12 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
             return _arrays(dict(_views(root)), storage_of, Limits().unpacked(size))
     except Refused as error:
         raise UserError(
-            f"{path}: {error}; not read, it may be damaged or unsafe: take weights that torchvision publishes"
+            f"{path}: {error}; not loaded, because it may be damaged or unsafe: use weights published by "
+            "torchvision"
         ) from error
     except DAMAGE as error:
         raise UserError(
-            f"{path}: cut, damaged or no file of torch.save ({reason_of(error)}); fetch it again"
+            f"{path}: truncated, damaged or not a file of torch.save ({reason_of(error)}); fetch it again"
         ) from error
 
 
@@ -171,7 +172,7 @@ def _read_legacy(path: Path) -> Iterator[tuple[Any, ReadStorage]]:
         count = int.from_bytes(content[position : position + 8], "little")
         end = position + 8 + count * _dtype(kinds[key], order).itemsize
         if end > len(content):
-            raise Refused("is cut: it ends before its tensors do")
+            raise Refused("is truncated: it ends before its tensors do")
         places[key] = content[position + 8 : end]
         position = end
 

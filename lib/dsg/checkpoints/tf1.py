@@ -48,7 +48,7 @@ class LoadReport:
         counts = f"{len(self.missing)} missing, {len(self.unused)} unused"
         text = f"{self.source}: {len(self.matched)} variables matched, {counts}"
         if self.bookkeeping:
-            text += f", {self.bookkeeping} of the optimiser left aside"
+            text += f", {self.bookkeeping} of the optimiser ignored"
         for title, names in (("missing", self.missing), ("unused", self.unused)):
             if names:
                 more = f" and {len(names) - 5} more" if len(names) > 5 else ""
@@ -61,7 +61,7 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
     """Fills `model` with the release's checkpoint `prefix` (without `.index`); every variable of the model
     must be in it.
 
-    Raises `UserError` where a file is missing, is no checkpoint, or belongs to another network or vocabulary.
+    Raises `UserError` if a file is missing, is no checkpoint, or belongs to another network or vocabulary.
     """
     reader = open_checkpoint(prefix)
     net = model.config.backbone
@@ -115,7 +115,7 @@ def read_released(prefix: str | Path, backbone: str, names: Sequence[str]) -> di
 
 
 def open_checkpoint(prefix: str | Path) -> Any:
-    """A reader of the checkpoint, or a `UserError` that says why there is none."""
+    """A reader of the checkpoint, or a `UserError` that says why it cannot be opened."""
     prefix = Path(prefix)
     parts = (
         [prefix]
@@ -124,7 +124,7 @@ def open_checkpoint(prefix: str | Path) -> Any:
     )
     if not parts[0].is_file():
         raise UserError(
-            f"{prefix}: no such checkpoint (neither {prefix.name} nor {prefix.name}.index is there)"
+            f"{prefix}: no such checkpoint (neither {prefix.name} nor {prefix.name}.index exists)"
         )
     for part in parts:
         reason = foreign_file(part)
@@ -144,7 +144,7 @@ def _value(reader: Any, name: str, source: str) -> np.ndarray:
     try:
         value: np.ndarray = reader.get_tensor(name)
     except READ_ERRORS as error:
-        raise UserError(f"{source}: {name} cannot be read, the file is damaged or cut short") from error
+        raise UserError(f"{source}: {name} cannot be read; the file is damaged or truncated") from error
     if value.dtype.kind != "f":
         raise UserError(f"{source}: {name} holds {value.dtype}, not floating point numbers")
     return value

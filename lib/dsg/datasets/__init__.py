@@ -1,10 +1,10 @@
 """Data sets of referring relationships, from their files to records.
 
-catalogue  which there are, and where they lie          remedies  how what is missing is fetched
-formats/   what stands in their files, checked          splits    which image is in which split
-table/     all of it in flat arrays, cached             mirror    mirror images
-source     the images of a split, and what is left out  records   what comes out, image by image
-loader     `load_dataset`: all of these in their order  shapes/   generates a data set
+catalogue  known data sets and their folders            remedies  commands that fetch what is missing
+formats/   reading and checking their files             splits    which image is in which split
+table/     annotations as flat arrays, cached           mirror    mirror images
+source     the images of a split, and what is left out  records   the result, image by image
+loader     `load_dataset`: all of these in order        shapes/   generates a data set
 """
 
 from __future__ import annotations

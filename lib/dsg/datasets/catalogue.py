@@ -96,7 +96,7 @@ def find_dataset(name: str | os.PathLike[str], data_dir: Path) -> tuple[str, Pat
 
 
 def folder_of(text: str, data_dir: Path) -> Path | None:
-    """The folder with that path, or else of that name in `data_dir`; None where there is none."""
+    """The folder with that path, or of that name in `data_dir`; None if neither exists."""
     candidates = [Path(text), data_dir / text, _same_name(data_dir, text)]
     if holds_annotations(data_dir) and data_dir.resolve().name.lower() == text.lower():
         candidates.append(data_dir)
@@ -152,7 +152,7 @@ class ImageFolders:
 
 
 def _names_in(folder: Path) -> set[str]:
-    """What a folder holds; nothing where there is none, or where it cannot be listed."""
+    """The contents of a folder; empty if it does not exist or cannot be listed."""
     if not os.path.isdir(folder):  # which raises nothing, whatever name stands in the annotations
         return set()
     try:
@@ -183,7 +183,7 @@ def _known_folder(name: str, data_dir: Path) -> Path:
     if folder is None:
         files = ", ".join(FILES)
         raise UserError(
-            f"data set {name!r} is not there: {exact} should hold {files}; {advice(name, data_dir)}"
+            f"data set {name!r} is missing: {exact} should contain {files}; {advice(name, data_dir)}"
             " (data/README.md)"
         )
     return folder

@@ -49,11 +49,11 @@ def load_dataset(
             "swap_lr" also exchanges predicates such as left and right. Only train (under "dsg" also
             validation) is mirrored, the argument may always be given.
         multi_predicate: which of several predicates of a pair `ImageRecord.predicates` holds. Either way it
-            is drawn here, once; with "sample_each_epoch" the pipeline draws anew from `triples` with
+            is drawn here, once; with "sample_each_epoch" the pipeline draws again from `triples` with
             `draw_predicates`.
         split_rule: "rr" or "dsg", see `splits`.
         seed: of the draws, and of the shuffle of "dsg".
-        on_bad_record: "skip" leaves out relationships and images that make no sense and counts them in
+        on_bad_record: "skip" leaves out relationships and images that are invalid and counts them in
             `Dataset.skipped`; "error" stops at the first. "keep" is "skip", but boxes wholly outside their
             image stay, as in the release.
         max_images: only the first images of the split, before mirroring (0 and None: all).
@@ -64,7 +64,7 @@ def load_dataset(
 
     Raises:
         UserError: the data set or a file of it is missing or not of the format; more than half of the
-            relationships make no sense, or of the boxes are smaller than a pixel, or leave their images; no
+            relationships are invalid, or of the boxes are smaller than a pixel, or leave their images; no
             image is left; an argument has an unknown value.
 
     Example:

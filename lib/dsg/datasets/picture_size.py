@@ -17,7 +17,7 @@ class PictureSizes:
     """The sizes of pictures by their names, and the account of those that were asked for.
 
     Args:
-        path: from a name to its file, or None where no picture is to be looked into.
+        path: from a name to its file, or None if no picture is to be looked into.
     """
 
     def __init__(self, path: Callable[[str], Path] | None = None) -> None:
@@ -33,7 +33,7 @@ class PictureSizes:
 
 
 def picture_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of a picture as it is seen, which EXIF may have turned; None where there is none."""
+    """Width and height of an image when upright, with its EXIF orientation; None if they are not found."""
     if not os.path.isfile(path):  # a pipe would be waited for
         return None
     from PIL import Image

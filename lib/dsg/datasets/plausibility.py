@@ -66,7 +66,7 @@ class BoxTally:
         return f"{self.leaving:,} of {self.boxes:,} boxes ({100 * self.leaving / max(self.boxes, 1):.0f} %)"
 
     def fault(self, order: str) -> str:
-        """Why the boxes cannot be used, and what to do about it; empty where they can.
+        """Why the boxes cannot be used, and what to do about it; empty if they can.
 
         Args:
             order: of a box's numbers, such as `[x, y, width, height]`.

@@ -62,7 +62,7 @@ class Dataset:
     split: str
     folder: Path
     vocabulary: Vocabulary
-    records: Sequence[ImageRecord]  # those of `load_dataset` are made when they are asked for (`stored`)
+    records: Sequence[ImageRecord]  # those of `load_dataset` are made when they are requested (`stored`)
     skipped: dict[str, list[tuple[str, str]]] = field(
         default_factory=dict
     )  # reason -> (image, detail) of each case
@@ -73,7 +73,7 @@ class Dataset:
 
     def summary(self, examples: int = 3) -> str:
         """How much there is and what was skipped: a line, and one for each reason, the first cases named."""
-        # Records that are made when they are asked for know these two without being made.
+        # Records that are made when they are requested know these two without being made.
         counts = getattr(self.records, "query_counts", None)
         queries = sum(len(record.queries) for record in self.records) if counts is None else int(counts.sum())
         flipped = getattr(self.records, "flipped", None)

@@ -34,7 +34,7 @@ def build_record(
 ) -> ImageRecord:
     """The record of one image; it has no queries where no relationship remains.
 
-    Boxes become [x1, y1, x2, y2] float32; where int(x2) == int(x1), x2 grows by 1, likewise y. Boxes that
+    Boxes become [x1, y1, x2, y2] float32; where int(x2) == int(x1), x2 grows by 1; the same for y. Boxes that
     leave the image in part are kept as they are.
 
     Args:
@@ -102,7 +102,7 @@ def assemble(
 
 
 def draw_predicates(triples: np.ndarray, entities: int, rng: np.random.RandomState) -> np.ndarray:
-    """One predicate for each related pair of entities, drawn uniformly where there are several.
+    """One predicate for each related pair of entities, drawn uniformly if there are several.
 
     Equal, draw by draw, to `rng.choice(number of predicates, 1, p=...)` called pair by pair in row order for
     the pairs with several predicates; pairs with one predicate draw nothing.

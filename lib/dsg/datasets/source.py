@@ -126,9 +126,9 @@ class Source:
         if self.file.name != ANNOTATIONS.format(self._file_split):
             notes.append(f"{split} is read from {self.file.name}")
         for path in unused_files(self._folder, self._file_split):
-            notes.append(f"{path.name} is not used: {self.file.name} is there, too")
+            notes.append(f"{path.name} is not used: {self.file.name} also exists")
         if self._pictures.read:
-            notes.append(f"sizes read from the pictures: {self._pictures.read:,}")
+            notes.append(f"sizes read from the images: {self._pictures.read:,}")
         return tuple(notes)
 
     def check(self, looked: np.ndarray, chosen: int) -> None:
@@ -144,7 +144,7 @@ class Source:
             reason, cases = max(bad.items(), key=lambda item: len(item[1]))
             image, detail = cases[0]
             raise UserError(
-                f"{self.file}: {number} of {self.relationships} relationships make no sense, mostly {reason}"
+                f"{self.file}: {number} of {self.relationships} relationships are invalid, mostly {reason}"
                 f" (image {image!r}, {detail}); do annotations, metadata and vocabularies belong together?"
             )
         tally = BoxTally(pixel=2.0)
@@ -222,7 +222,7 @@ def _vocabulary(label: str, folder: Path, entry: Entry | None) -> Vocabulary:
         ):
             if len(names) != expected:
                 raise UserError(
-                    f"{folder / file}: {len(names)} names where {label} has {expected}; "
+                    f"{folder / file}: {len(names)} names, but {label} has {expected}; "
                     "if this is another data set, give its folder as the data set's name"
                 )
     return vocabulary

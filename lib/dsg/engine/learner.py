@@ -69,7 +69,7 @@ class Learner(Generic[M, R]):
         else:
             restore(saved, model, self.slots)
             epoch, step = saved.meta.epoch + 1, saved.meta.step
-            LOG.info("going on from %s: epoch %d, step %d", saved.path.name, epoch, step)
+            LOG.info("resuming from %s: epoch %d, step %d", saved.path.name, epoch, step)
         task.prepare(model, (training, validation), check)
         self.validate = task.validator(model)
         self.examples = task.examples(training)

@@ -17,7 +17,7 @@ def is_snapshot_name(name: str) -> bool:
 
 
 def check_run_name(name: str) -> str:
-    """The name, where a run may have it.
+    """The name, if a run may have it.
 
     Raises:
         UserError: it is empty, leads elsewhere, looks like an option, or is that of a snapshot.

@@ -75,7 +75,7 @@ def check_same_run(saved: Snapshot, about: dict[str, Any], free_options: Collect
         free_options: of the task, see `Task.free_options`.
 
     Raises:
-        UserError: where network, data or options differ, naming what.
+        UserError: if network, data or options differ, naming what.
     """
     meta, path = saved.meta, saved.path
     check_vocabulary(path, meta, about["objects"], about["predicates"])
@@ -107,7 +107,7 @@ def check_same_run(saved: Snapshot, about: dict[str, Any], free_options: Collect
 
 
 def changed_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What of the data differs, in words; empty where nothing does, as far as older snapshots tell."""
+    """What of the data differs, in words; empty if nothing does, as far as older snapshots tell."""
     parts = {name: changes(before.get(name) or {}, content) for name, content in now.items()}
     return "; ".join(f"{', '.join(found)} of {name}" for name, found in parts.items() if found)
 
@@ -121,7 +121,7 @@ def state_of(saved: Snapshot, run: Run) -> TrainState:
     best = state if best_meta is None else TrainState.from_meta(best_meta)
     if best.best_epoch != state.best_epoch:
         LOG.warning(
-            "%s is of epoch %d instead of %d: what is better than that replaces it",
+            "%s is from epoch %d instead of %d: a better epoch replaces it",
             run.snapshot(0).name,
             best.best_epoch,
             state.best_epoch,

@@ -1,7 +1,7 @@
 """A run's folder, `output/<net>/<dataset>_train/<name>/`: its files, and which snapshot a name means.
 
 <name>_iter_0.npz    the best on validation so far
-<name>_iter_N.npz    after epoch N (epochs are called iters, as ever)
+<name>_iter_N.npz    after epoch N (file names call epochs iters)
 <name>_last.npz      inside an epoch, where the run was interrupted; gone once the epoch has ended
 config.yml  history.jsonl  curves.png  sessions.jsonl  report.txt  report.html  logs/  tensorboard/
 test/<snapshot>/
@@ -39,7 +39,7 @@ class Run:
         """The run of that name of a net on a data set.
 
         Raises:
-            UserError: where the name would lead elsewhere, or is that of a snapshot.
+            UserError: if the name would lead elsewhere, or is that of a snapshot.
         """
         check_run_name(name)
         return Run(train_folder(output, net, dataset) / name, name)
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def last(self) -> Path:
-        """Where an interrupted run goes on."""
+        """The snapshot from which an interrupted run resumes."""
         return self.folder / f"{self.name}_last.npz"
 
     def epochs(self) -> list[int]:
@@ -63,7 +63,7 @@ class Run:
         """Create the folder and see that it can be written to.
 
         Raises:
-            UserError: where it cannot.
+            UserError: if it cannot.
         """
         probe = self.folder / f".writable.{os.getpid()}"
         try:
@@ -81,14 +81,14 @@ class Run:
         """Keeps a second process from training the same run; the lock ends with the process.
 
         Raises:
-            UserError: where another process holds it.
+            UserError: if another process holds it.
         """
         held = f"{self.folder}: another process is training this run; wait for it, or give another name"
         with locked(self.folder / ".lock", held, "train it only once at a time"):
             yield
 
     def check_new(self, snapshot_iters: int) -> None:
-        """See, where there is nothing to go on from, that training anew replaces no best snapshot.
+        """Check, if there is nothing to resume from, that new training does not replace a best snapshot.
 
         Args:
             snapshot_iters: epochs between two snapshots; a best one from before the first of them is worth
@@ -100,12 +100,12 @@ class Run:
         best, file = self.best(), self.snapshot(0).name
         if best is not None and best.epoch >= snapshot_iters:
             raise UserError(
-                f"{self.folder}: only the best snapshot is left, of epoch {best.epoch}, from which training "
-                f"cannot go on, and which it would replace: give another name, or move {file} away"
+                f"{self.folder}: only the best snapshot, of epoch {best.epoch}, is left; training cannot "
+                f"resume from it and would replace it: give another name, or move {file} away"
             )
 
     def best(self) -> Meta | None:
-        """What the best snapshot says of itself; None where there is none that can be read."""
+        """The description in the best snapshot; None if there is no readable one."""
         if not self.snapshot(0).exists():
             return None
         try:
@@ -120,7 +120,7 @@ class Run:
             self.snapshot(epoch).unlink(missing_ok=True)
 
     def resume(self) -> Snapshot | None:
-        """The state to go on from: the furthest that is whole; a damaged one is passed over with a notice."""
+        """The state to resume from: the latest undamaged snapshot; damaged ones are skipped with a notice."""
         paths = [self.snapshot(epoch) for epoch in self.epochs()] + [self.last] * self.last.exists()
         damaged = 0
         reached: list[tuple[int, int, Path]] = []
@@ -139,12 +139,12 @@ class Run:
                 damaged += 1
                 continue
             if damaged:
-                LOG.warning("going on from %s instead", path.name)
+                LOG.warning("resuming from %s instead", path.name)
             return snapshot
         if paths:
             raise UserError(
-                f"{self.folder}: none of its {len(paths)} snapshots can be read; give another name, or "
-                "move them away to begin again"
+                f"{self.folder}: none of its {len(paths)} snapshots can be read; give another name, or move "
+                "them away to start again"
             )
         return None
 
@@ -161,7 +161,7 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
     A TensorFlow 1 checkpoint is named by any of its files, or by their prefix, which is what comes back.
 
     Raises:
-        UserError: where there is none, with those that there are.
+        UserError: it does not exist; the message lists those that do.
     """
     folder = train_folder(output, net, dataset)
     places = [Path(text), Path(f"{text}.npz")]
@@ -187,11 +187,11 @@ def find_snapshot(text: str, output: Path, net: str, dataset: str, data_dir: Pat
             return place
     if text == PRETRAINED:
         raise UserError(
-            f"the released checkpoint is not there: {places[0]}.index and .data-00000-of-00001; "
+            f"the released checkpoint is missing: {places[0]}.index and .data-00000-of-00001; "
             f"`{fetch_command(PRETRAINED, data_dir)}` fetches them (data/README.md)"
         )
     known = available(folder)
-    there = f"there are {', '.join(known)}" if known else "there is none yet: train first"
+    there = f"available: {', '.join(known)}" if known else "none exists yet: train first"
     raise UserError(f"no snapshot {text!r} of {net} on {dataset} in {folder}: {there}")
 
 

@@ -48,7 +48,7 @@ def cosine(step: int, total: int) -> float:
 def plateau(validation: Sequence[float], patience: int, gamma: float) -> float:
     """The share of the initial rate left after epochs with these results, of which lower ones are better.
 
-    As the baselines' release has it: an epoch that is no better than the best so far counts; once more than
+    As in the baselines' release: an epoch that is no better than the best so far counts; once more than
     `patience` have come in a row, that one and each further one multiplies the rate by `gamma`.
 
     Example:

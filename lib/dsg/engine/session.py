@@ -21,7 +21,7 @@ def add_session(folder: Path, session: dict[str, Any]) -> None:
     """Add a line to the run's sessions.
 
     Raises:
-        UserError: where it cannot be written.
+        UserError: if it cannot be written.
     """
     sessions = [*read_sessions(folder), session]
     write_text(folder / SESSIONS, "".join(json.dumps(entry) + "\n" for entry in sessions))

@@ -75,7 +75,7 @@ def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, 
     """Write a snapshot; `variables` and `slots` hold arrays or anything with `.numpy()`.
 
     Raises:
-        UserError: where the disk is full or the folder cannot be written; what was there before is untouched.
+        UserError: if the disk is full or the folder cannot be written; what was there before is untouched.
     """
     arrays = {VARIABLES + name: value for name, value in variables.items()}
     arrays.update({SLOTS + name: value for name, value in slots.items()})
@@ -86,7 +86,7 @@ def save_snapshot(path: Path, variables: Mapping[str, Any], slots: Mapping[str, 
         remedy = "make room" if error.errno in FULL else "mend that"
         raise UserError(
             f"{path}: cannot save the snapshot ({error.strerror or error}); earlier snapshots are intact: "
-            f"{remedy}, then give the same command again to go on from the last one"
+            f"{remedy}, then run the same command again to resume from the last one"
         ) from error
 
 
@@ -94,7 +94,7 @@ def load_snapshot(path: Path) -> Snapshot:
     """Read a snapshot and check it is whole. The path may be that of a run's folder, for its best one.
 
     Raises:
-        UserError: where the file is absent, cut short, damaged or something else than a snapshot.
+        UserError: if the file is absent, truncated, damaged or something other than a snapshot.
     """
     variables: dict[str, np.ndarray] = {}
     slots: dict[str, np.ndarray] = {}
@@ -123,7 +123,7 @@ def load_meta(path: Path) -> Meta:
     """Only the description of a snapshot, quickly: whether the arrays are whole is not checked.
 
     Raises:
-        UserError: where the file is absent, or its description damaged or of other types than `Meta`.
+        UserError: if the file is absent, or its description damaged or of other types than `Meta`.
     """
     path = snapshot_file(path)
     with _reading(path) as archive:
@@ -141,8 +141,8 @@ def snapshot_file(path: Path) -> Path:
     found = find_weights(path)
     if found.kind == CHECKPOINT:
         raise UserError(
-            f"{path}: a TensorFlow 1 checkpoint, no snapshot (.npz); WEIGHTS FILE starts training from it, "
-            f"and {PRETRAINED} is tested by its name"
+            f"{path}: a TensorFlow 1 checkpoint, not a snapshot (.npz); WEIGHTS FILE starts training from "
+            f"it, and the released one is tested as {PRETRAINED}"
         )
     return found.path
 
@@ -174,7 +174,7 @@ def restore(saved: Snapshot, model: Any, slots: Mapping[str, Any] | None = None)
     """Give a model (any with `named_variables()`) its saved variables, and `slots`, by name, theirs.
 
     Raises:
-        UserError: where names or shapes differ.
+        UserError: if names or shapes differ.
     """
     assign(saved.path, "variables", saved.variables, model.named_variables())
     if slots is not None:
@@ -219,8 +219,8 @@ def _reading(path: Path) -> Iterator[zipfile.ZipFile]:
         raise UserError(f"{path}: no such snapshot") from None
     except DAMAGE as error:
         raise UserError(
-            f"{path}: damaged, cut short or no snapshot ({reason_of(error)}); take another one of the run, "
-            "or copy it again from where it came"
+            f"{path}: damaged, truncated or not a snapshot ({reason_of(error)}); use another one of the run, "
+            "or copy it again"
         ) from error
 
 
@@ -255,7 +255,7 @@ def _check_state(state: Mapping[str, Any]) -> None:
 
 def _write_arrays(stream: Any, arrays: Mapping[str, Any], meta: dict[str, Any]) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        # The description comes first: it is read alone when a run looks for where to go on.
+        # The description comes first: it is read alone when a run looks for a snapshot to resume from.
         for name, value in {META: np.array(json.dumps(meta)), **arrays}.items():
             array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
             with archive.open(name + ".npy", "w", force_zip64=True) as member:

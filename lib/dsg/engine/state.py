@@ -1,4 +1,4 @@
-"""How far training got: what a snapshot keeps besides arrays, so that a resumed run goes on unchanged."""
+"""How far training got: what a snapshot keeps besides arrays, so that a resumed run continues unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EpochState:
     sums: dict[str, float] = field(default_factory=dict)  # of each loss over the good steps
 
     def add(self, report: StepReport, images: int, position: int, seconds: float | None) -> None:
-        """Count a step; `seconds` None where its time tells nothing."""
+        """Count a step; `seconds` None if its time tells nothing."""
         self.position, self.steps = position, self.steps + 1
         if seconds is not None:
             self.timed_images, self.seconds = self.timed_images + images, self.seconds + seconds
@@ -57,7 +57,7 @@ class TrainState:
     current: EpochState = field(default_factory=EpochState)
 
     def add(self, report: StepReport, images: int, position: int, seconds: float | None) -> None:
-        """Count a step; `seconds` None where its time tells nothing."""
+        """Count a step; `seconds` None if its time tells nothing."""
         self.step += 1
         self.bad_in_row = 0 if report.finite else self.bad_in_row + 1
         self.current.add(report, images, position, seconds)

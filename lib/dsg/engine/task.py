@@ -1,6 +1,6 @@
-"""What training and testing need to know of a system: how it is built, fed, scored and drawn.
+"""What training and testing need to know about a system: how to build, feed, score and draw it.
 
-The engine knows no system: whoever starts it hands it a `Task`, which `dsg.models.registry` finds.
+The engine knows no system: its caller passes a `Task`, which `dsg.models.registry` finds.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dsg.datasets import Dataset, Vocabulary
 from dsg.pipeline.epochs import Examples
 
 Batch = Any
-"""Tensors by name, as `Examples.spec` says: a mapping, or a `TypedDict` of the system."""
+"""Tensors by name, as in `Examples.spec`: a mapping, or a `TypedDict` of the system."""
 Check = Callable[[], None]
-"""Called now and then during long work; raises to stop it."""
+"""Called from time to time during long work; raises to stop it."""
 Pictures = dict[str, np.ndarray]
 """uint8 [H, W, 3] RGB by title."""
 
@@ -38,7 +38,7 @@ class Results(Protocol):
 
     @property
     def score(self) -> float:
-        """What snapshots are compared by, higher being better; nan where there was nothing to score."""
+        """What snapshots are compared by; higher is better, nan if there was nothing to score."""
 
     def summary(self) -> dict[str, float]:
         """The figures of the history and of TensorBoard, by name."""
@@ -65,15 +65,13 @@ class Task(Protocol[M, R]):
         """The model at its initial values."""
 
     def initial_weights(self, model: M, training: Dataset) -> object:
-        """Give a new run's model what it starts from; returns a report for the log."""
+        """Give a new run's model its initial weights; returns a report for the log."""
 
     def prepare(self, model: M, datasets: Sequence[Dataset], check: Check) -> None:
-        """Do what is to be done once before the first step, of a new or resumed run, with the weights in
-        place.
-        """
+        """Prepare once, with the weights in place, before the first step of a new or resumed run."""
 
     def examples(self, training: Dataset) -> Examples:
-        """What an epoch of training is made of; asked for after `prepare`."""
+        """The examples of an epoch of training; called after `prepare`."""
 
     def losses(self, model: M, batch: Batch) -> dict[str, tf.Tensor]:
         """`total`, which training lowers, and its unweighted terms: float32 scalars by name, means over the
@@ -81,11 +79,11 @@ class Task(Protocol[M, R]):
         """
 
     def validator(self, model: M) -> Validate[R]:
-        """A function that scores the model as it is then, and draws a few answers; it may be called often."""
+        """A function that scores the model as it is then and draws a few answers; may be called often."""
 
     def test(self, model: M, dataset: Dataset, folder: Path) -> R:
-        """Scores; on the way, pictures of TEST.PICTURES images go to `<folder>/pictures`. The model may be
-        changed into one that only answers.
+        """Score a data set, and write pictures of TEST.PICTURES images to `<folder>/pictures`. The model may
+        be changed into one that can no longer be trained.
         """
 
     def table(self, results: R) -> str:
@@ -95,7 +93,7 @@ class Task(Protocol[M, R]):
         """`Results.score` with its name, such as 'IoU 0.8132'."""
 
     def to_be_lowered(self, summary: Mapping[str, float]) -> float:
-        """What TRAIN.SCHEDULE plateau watches of an epoch's `Results.summary`, lower being better."""
+        """The value in an epoch's `Results.summary` that TRAIN.SCHEDULE plateau watches; lower is better."""
 
 
 def trained_variables(model: Model) -> dict[str, tf.Variable]:

@@ -100,7 +100,7 @@ def train(
             Trainer(config, learner, validation, state, [*beside, *callbacks], check).train()
             LOG.info("trained %d epochs", state.epoch)
         else:
-            LOG.info("%s is done already: %d epochs; raise TRAIN.EPOCHS to go on", run.name, state.epoch)
+            LOG.info("%s is finished: %d epochs; raise TRAIN.EPOCHS to train longer", run.name, state.epoch)
             write_history(run.folder, state.history)  # killed behind its last snapshot, a run has not done so
         best = task.score_text(math.nan if state.best_score is None else state.best_score)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))

@@ -13,7 +13,7 @@ from dsg.runtime.cocotools import cocotools
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 """The twelve numbers, in the library's order: by IoU, by size, and recall by detections an image."""
-ABSENT = -1.0  # the library's figure where nothing is to be found
+ABSENT = -1.0  # the library's figure if nothing is to be found
 
 RunLengths = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def coco_ap(truth: Sequence[Objects], detections: Sequence[Found], *, masks: boo
     Args:
         truth: of each image.
         detections: of each image.
-        masks: compare masks in place of boxes; all objects and detections then have one.
+        masks: compare masks instead of boxes; all objects and detections then have one.
 
     Raises:
         UserError: pycocotools is not installed.

@@ -14,10 +14,10 @@ def best_overlaps(boxes: np.ndarray, gt_boxes: np.ndarray) -> np.ndarray:
 
     Args:
         boxes: [N, 4] x1 y1 x2 y2 in pixels; widths are x2 - x1 + 1.
-        gt_boxes: [G, 4] likewise.
+        gt_boxes: [G, 4] in the same units.
 
     Returns:
-        [G] float64; zeros where there are no boxes.
+        [G] float64; zeros if there are no boxes.
     """
     boxes, truth = np.asarray(boxes, np.float64), np.asarray(gt_boxes, np.float64)
     if len(boxes) == 0 or len(truth) == 0:

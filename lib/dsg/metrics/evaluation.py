@@ -105,7 +105,7 @@ class Evaluator:
             ambiguous: [Q] bool.
             probabilities: [Q, N, 4] class probabilities; None with `selections`.
             boxes_norm: [N, 4] refined boxes, clipped and divided by (width, height), float64.
-            gt_boxes_norm: [G, 4] ground truth divided likewise, not clipped.
+            gt_boxes_norm: [G, 4] ground truth, divided in the same way, not clipped.
             gt_roles: [Q, G] one role per box: 0 background, 1 subject, 2 object, 3 other ('dsg').
             subject_masks, object_masks: [Q, G] bool, where a box may have both roles ('rr'); default from
                 `gt_roles`.
@@ -208,7 +208,7 @@ class Evaluator:
         ):
             # Comparisons with nan would quietly give plausible, wrong numbers.
             raise UserError(
-                f"{name}: answers are not finite: the model has diverged; take an earlier snapshot"
+                f"{name}: answers are not finite: the model has diverged; use an earlier snapshot"
             )
         if selections is not None:
             return np.asarray(selections[0], bool), np.asarray(selections[1], bool)

@@ -32,7 +32,7 @@ def box_cells(
 
     Returns:
         [K, 4] int64: first column, first row, end column, end row (ends exclusive) within the map. A range is
-        empty where its end does not exceed its start. In the release's own code a start below 0 would wrap
+        empty if its end does not exceed its start. In the release's own code a start below 0 would wrap
         around to the other side; here it is cut to 0.
 
     Raises:

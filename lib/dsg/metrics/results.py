@@ -67,7 +67,7 @@ class QueryColumns:
     image: np.ndarray  # [S] int64, position in EvaluationResults.image_names
     query: np.ndarray  # [S, 3] int64, subject category, predicate, object category
     ambiguous: np.ndarray  # [S] bool
-    # convention -> subject IoU [S], object IoU [S], float64; nan where it does not ask the query
+    # convention -> subject IoU [S], object IoU [S], float64; nan if it does not ask the query
     iou: dict[str, tuple[np.ndarray, np.ndarray]]
 
 

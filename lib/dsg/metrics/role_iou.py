@@ -67,7 +67,7 @@ def selection_iou(
         selected: [Q, N] bool, predicted boxes in the answer.
         boxes_norm: [N, 4] predicted boxes divided by (width, height), float64 for exact golden results.
         gt_selected: [Q, G] bool.
-        gt_boxes_norm: [G, 4], likewise normalised.
+        gt_boxes_norm: [G, 4], normalised in the same way.
         raster: 'dsg' or 'rr'.
         size: cells per side, or rows and columns.
 

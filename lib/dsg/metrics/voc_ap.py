@@ -36,7 +36,7 @@ class Detections(NamedTuple):
 class ClassResult(NamedTuple):
     """Precision by recall, after each detection from the best on, and the areas below."""
 
-    recall: np.ndarray  # [D] float64; NaN where nothing is to be found
+    recall: np.ndarray  # [D] float64; NaN if nothing is to be found
     precision: np.ndarray  # [D] float64
     ap: float  # the area; NaN with detections and nothing to be found
     ap_07: float  # the mean at eleven recalls

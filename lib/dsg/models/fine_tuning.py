@@ -49,7 +49,7 @@ def words_of(vocabulary: Vocabulary, trained: Vocabulary | None, sizes: Sizes) -
     """The words of a vocabulary among those of a trained model.
 
     Args:
-        trained: None where the trained model does not name its words: then those of as many are the same.
+        trained: None if the trained model does not name its words: then those of as many are the same.
         sizes: of the trained model's vocabulary.
     """
     here = {CATEGORIES: vocabulary.objects, PREDICATES: vocabulary.predicates}
@@ -106,7 +106,7 @@ def start_from(
 
 
 def _fitted(name: str, value: np.ndarray, variable: Any, words: Words) -> np.ndarray | None:
-    """What the variable becomes; None where nothing of the value fits."""
+    """What the variable becomes; None if nothing of the value fits."""
     shape = tuple(variable.shape)
     axis, kinds = next(
         ((axis, kinds) for pattern, axis, kinds in WORD_AXES if pattern.fullmatch(name)), (None, ())

@@ -28,7 +28,7 @@ VALIDATION_PICTURES = 4  # validation images drawn for TensorBoard
 E = TypeVar("E", bound=EvaluationResults)
 Drawings = Iterator[tuple[str, Union[np.ndarray, str]]]
 """Pictures (uint8 [H, W, 3] RGB) and texts, each with the end of its file's name such as 'answers.png', drawn
-when they are asked for, the most important picture first."""
+when they are requested, the most important picture first."""
 Observer = Callable[[int, Drawings], None]
 """Is shown each image's position and the drawings of its answers."""
 Evaluate = Callable[[Dataset, str, Observer, Check], E]

@@ -1,4 +1,4 @@
-"""The systems: which task trains and tests what MODEL names, one line a system."""
+"""The systems: the task that trains and tests each value of MODEL, one line per system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SYSTEMS = {
 
 
 def task_of(config: Config) -> Task[Any, Any]:
-    """The task of the system that MODEL names; its module is imported only now."""
+    """The task of the system that MODEL names; its module is imported only here."""
     module, name = SYSTEMS[config.model].split(":")
     task: Task[Any, Any] = getattr(importlib.import_module(module), name)(config)
     return task

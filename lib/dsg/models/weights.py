@@ -61,7 +61,7 @@ def load_initial_weights(
         if found.kind == CHECKPOINT and is_released(found.path):
             return _start_from_released(model, found.path, words)
         if kept is None:
-            todo = f"{name} has no ImageNet weights; WEIGHTS takes a snapshot, or leave it out"
+            todo = f"{name} has no ImageNet weights; give a snapshot as WEIGHTS, or leave it out"
             raise UserError(f"{found.path}: is not a snapshot: {todo}")
         path = found.path
     else:
@@ -135,7 +135,7 @@ def _kept_weights(config: Config, kept: InitialWeights, folder: Path) -> Path:
     if kept.fetched:
         todo = f"`{fetch_command('imagenet_weights', folder, config.backbone)}` fetches them (data/README.md)"
     raise UserError(
-        f"{roots[0] / kept.files[0]}: the ImageNet weights of {config.backbone} are not there; {todo}, "
+        f"{roots[0] / kept.files[0]}: the ImageNet weights of {config.backbone} are missing; {todo}, "
         "or name them with WEIGHTS FILE"
         f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
     )
@@ -177,7 +177,7 @@ def _from_rgb(kernel: np.ndarray, stds: tuple[float, float, float]) -> np.ndarra
 
 
 def _read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, or a `UserError` that says why there are none."""
+    """The arrays of an .npz file, or a `UserError` that says why they cannot be read."""
     try:
         return read_arrays(path)
     except FileNotFoundError:

@@ -106,7 +106,7 @@ def propose(
 
 
 def ground_truth_proposals(boxes: tf.Tensor, valid: tf.Tensor) -> Proposals:
-    """The ground-truth boxes in place of proposals (TRAIN.USE_GT)."""
+    """The ground-truth boxes instead of proposals (TRAIN.USE_GT)."""
     shape = tf.shape(boxes)[:2]
     return Proposals(boxes, tf.cast(valid, tf.float32), valid, tf.zeros(shape, tf.int32))
 

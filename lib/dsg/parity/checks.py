@@ -145,9 +145,9 @@ class Checks:
         """
         for key in sorted(set(self.golden) - self._seen):
             if key.startswith("input/"):
-                self.notes[key] = "an input that the library does not know, ignored"
+                self.notes[key] = "an unknown input, ignored"
             else:
-                self.fail(key, "not compared: no stage of the library is known by this name")
+                self.fail(key, "not compared: the library has no stage of this name")
         return self
 
     def _statistic(self, key: str, name: str, full: np.ndarray, tolerance: Tolerance) -> None:
@@ -197,7 +197,7 @@ class Checks:
 
 
 def _unlike(ours: np.ndarray, reference: np.ndarray) -> str:
-    """Why two arrays cannot be compared entry by entry; empty where they can."""
+    """Why two arrays cannot be compared entry by entry; empty if they can."""
     if ours.shape != reference.shape:
         return f"shape {list(ours.shape)}, reference {list(reference.shape)}"
     kinds = [one.dtype.kind for one in (ours, reference)]

@@ -56,10 +56,6 @@ def _run_files(options: argparse.Namespace, settings: Path | None) -> Any:
             start = time.monotonic()
             try:
                 golden = open_golden(file)
-                if golden.kind == "detection":
-                    raise UserError(
-                        f"{file}: a golden file of the plain detector, which this command does not run yet"
-                    )
                 if golden.kind not in NUMPY_ONLY and models is None:
                     models = _models()
                 extra = (options.forward,) if golden.kind == "gradients" else ()

@@ -38,6 +38,7 @@ READABLE = NUMBERS + "cSU"  # NumPy's kinds, complex numbers and texts too: a re
 Rule = Callable[[Mapping[str, np.ndarray]], bool]
 # The first rule that a file's keys satisfy names its kind.
 KINDS: tuple[tuple[str, Rule], ...] = (
+    ("torchvision", lambda keys: "input/recipe_seed" in keys),
     (
         "detection",
         lambda keys: any(key in keys for key in ("input/num_classes", "input/gt_classes", "thresholds_07")),
@@ -72,7 +73,7 @@ class Golden(Mapping[str, np.ndarray]):
         return self._arrays[key]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The array under `key`, or `default` where there is none."""
+        """The array under `key`, or `default` if there is none."""
         return self._arrays.get(key, default)
 
     def __contains__(self, key: object) -> bool:
@@ -124,7 +125,7 @@ class Golden(Mapping[str, np.ndarray]):
                 f"{self.path}: {key} is {value.dtype} {list(value.shape)}, expected numbers [{wanted}]"
             )
         if value.size == 0 and not empty:
-            raise UserError(f"{self.path}: {key} is empty, {list(value.shape)}; there should be something")
+            raise UserError(f"{self.path}: {key} is empty, {list(value.shape)}; it must not be empty")
         if finite:
             self._check_range(key, value, low, high, whole)
         return value

@@ -13,7 +13,7 @@ def format_table(checks: Checks, every_row: bool = False) -> str:
     """One line a stage: largest absolute error, error as the tolerance means it, tolerance, and whether it
     holds.
 
-    Rows of a group share a line that shows the worst of them, unless they fail or `every_row` is asked for.
+    Rows of a group share a line that shows the worst of them, unless they fail or `every_row` is requested.
     """
     lines = [_line(("stage", "max abs", "error", "tolerance", ""))]
     groups: dict[str, list[Row]] = {}

@@ -3,7 +3,7 @@ than half of its images.
 
 `check_images` looks before a run whether the images are there at all, and whether any can be read;
 `BadRecords` keeps the account during the run, and `iterate` reads batches with an eye on it. What counts is
-the share of the whole split, so that neither the order of the images nor the place where a run goes on makes
+the share of the whole split, so that neither the order of the images nor the place where a run resumes makes
 a difference: training, validation, tests and the features that a baseline keeps judge a split alike.
 """
 
@@ -32,8 +32,8 @@ class BadRecords:
 
     Args:
         shown: skipped images named in the log, each once; later ones are counted only.
-        reasons: of an earlier account, which this one goes on with. They are no ground to stop: whoever goes
-            on with a run may have fetched the images.
+        reasons: of an earlier account, which this one continues. They are no reason to stop: the images
+            may have been fetched before the run is resumed.
     """
 
     def __init__(self, shown: int = 10, reasons: dict[str, str] | None = None) -> None:
@@ -72,11 +72,11 @@ class BadRecords:
         if len(self._met) <= self._shown:
             log.warning("skipped: %s", message)
         if len(self._met) == self._shown + 1:
-            log.warning("skipped images are only counted from here on")
+            log.warning("from here on, skipped images are only counted")
 
 
 def iterate(batches: Iterable[Any], bad: BadRecords, *, whole: bool = True) -> Generator[Any, None, None]:
-    """The batches, one by one, and an error where `bad` has noted too many records to go on.
+    """The batches, one by one, and an error if `bad` has noted too many records to continue.
 
     Read this way, or look at `bad.fatal`: the batches themselves just end then.
 

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 
 class Batch(TypedDict, total=False):
-    """One batch; the last group of keys is absent where there is no ground truth (inference)."""
+    """One batch; the last group of keys is absent if there is no ground truth (inference)."""
 
     image: Any  # float32 [B, H, W, 3]: B, G, R minus PIXEL_MEANS, zero in the padding
     image_size: Any  # float32 [B, 2]: height and width of each image without its padding
@@ -28,5 +28,5 @@ class Batch(TypedDict, total=False):
     gt_predicates: Any  # int32 [B, G, G]: predicate of [subject, object], -1 none
     gt_roles: Any  # int32 [B, Q, G]: 1 subject, 2 object, 3 other; 0 in the padding
     rpn_labels: Any  # int32 [B, h, w, A]: 1 object, 0 background, -1 not used (all of the padding)
-    rpn_deltas: Any  # float32 [B, h, w, A, 4]: regression targets, zero where there is none
+    rpn_deltas: Any  # float32 [B, h, w, A, 4]: regression targets, zero if there is none
     rpn_weights: Any  # float32 [B, h, w, A]: weight in the box loss (the release's outside weights)

@@ -43,7 +43,7 @@ class Examples:
 
     count: int
     make: Callable[[int, int], Arrays]
-    """The example of an epoch (from 0) and an index (0 to count - 1); raises `UserError` where it cannot be
+    """The example of an epoch (from 0) and an index (0 to count - 1); raises `UserError` if it cannot be
     used. It has the keys of `spec`, without the leading B."""
     name: Callable[[int], str]
     """The image of an index, for the account of what cannot be used."""
@@ -148,7 +148,7 @@ def ordered_batches(
 
     def call(step: int) -> list[np.ndarray]:
         held = work[:]
-        # Without: a worker was still at it when the batches went, and nobody reads this.
+        # Missing: a worker was still busy when the batches were dropped, and the result is not read.
         return held[0](step) if held else list(_empty(spec, stop=True).values())
 
     def as_batch(step: tf.Tensor) -> dict[str, tf.Tensor]:

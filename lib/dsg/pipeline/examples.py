@@ -243,7 +243,7 @@ def _stack(arrays: list[np.ndarray], key: str) -> np.ndarray:
 def _anchors(
     grid: tuple[int, int], stride: int, scales: tuple[float, ...], ratios: tuple[float, ...]
 ) -> np.ndarray:
-    """`anchor_grid` as the network has it, kept: most images of a data set have one of a few sizes."""
+    """The network's `anchor_grid`, cached: most images of a data set have one of a few sizes."""
     anchors = anchor_grid(*grid, stride, scales, ratios)
     anchors.flags.writeable = False
     return anchors

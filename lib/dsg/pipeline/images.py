@@ -136,7 +136,7 @@ def mirror(image: np.ndarray) -> np.ndarray:
 
 
 def stated_size(data: bytes) -> tuple[int, int]:
-    """Height and width that the header of an image file states; (0, 0) where it cannot be told.
+    """Height and width that the header of an image file states; (0, 0) if it cannot be told.
 
     Knows PNG, JPEG, WebP, BMP and GIF, as their decoders read them; for the rest OpenCV's own limit has to
     do.
@@ -172,7 +172,7 @@ def _eight_bits(data: bytes, path: str | Path) -> np.ndarray | None:
 
 
 def _has_last_chunk(png: bytes) -> bool:
-    """Whether a PNG file goes on to its last chunk; what other programs append behind it does not count."""
+    """Whether a PNG file is complete up to its last chunk; data appended by other programs do not count."""
     at = len(PNG)
     while at + 8 <= len(png):
         length, kind = struct.unpack_from(">I4s", png, at)

@@ -1,6 +1,6 @@
-"""How a picture's pixels are turned upright, for the formats where OpenCV does not do as it is told.
+"""Turns an image's pixels upright, for the formats in which OpenCV ignores the orientation.
 
-It turns JPEG, PNG and TIFF itself, WebP only in its newest versions; and TIFF even where it is told not to.
+OpenCV turns JPEG, PNG and TIFF itself, WebP only in its newest versions, and TIFF even when told not to.
 """
 
 from __future__ import annotations

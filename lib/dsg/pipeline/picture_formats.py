@@ -55,11 +55,11 @@ OTHER_ENDINGS = (
 
 
 def other_format(data: bytes) -> str:
-    """What a file is that is not read as a picture, and what to do; empty where it is not known.
+    """What a file is that is not read as a picture, and what to do; empty if it is not known.
 
     Example:
         >>> other_format(b"<svg width='3'></svg>")
-        'is SVG, which is not read; save it as JPEG or PNG'
+        'is SVG, which is not supported; save it as JPEG or PNG'
     """
     head = data[:4096]
     if head.startswith(b"version https://git-lfs"):
@@ -73,7 +73,7 @@ def other_format(data: bytes) -> str:
         name = "SVG"
     elif head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         return "not an image but a web page; fetch it again"
-    return f"is {name}, which is not read; {SAVE_AS}" if name else ""
+    return f"is {name}, which is not supported; {SAVE_AS}" if name else ""
 
 
 def pictures_in(folder: Path, endings: Collection[str]) -> tuple[list[Path], str]:
@@ -97,7 +97,7 @@ def pictures_in(folder: Path, endings: Collection[str]) -> tuple[list[Path], str
 
 
 def first_frame(data: bytes) -> np.ndarray | None:
-    """The first picture of a GIF, uint8 [H, W, 3], B, G, R; None where it is damaged.
+    """The first picture of a GIF, uint8 [H, W, 3], B, G, R; None if it is damaged.
 
     What is transparent has the colour that its palette gives it.
     """
@@ -115,7 +115,7 @@ def first_frame(data: bytes) -> np.ndarray | None:
 
 def to_8_bit(values: np.ndarray) -> np.ndarray | None:
     """Numbers with a point, or of 32 bits, as uint8 [H, W, 3], B, G, R: from 0 to 1 are scaled, from 0 to 255
-    rounded. None where they are neither.
+    rounded. None if they are neither.
 
     Args:
         values: [H, W] or [H, W, C], as OpenCV decodes them unchanged.

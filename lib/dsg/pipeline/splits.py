@@ -13,7 +13,7 @@ def load_splits(
     """The split for training, mirror images included where TRAIN.USE_FLIPPED is on, and that for validation.
 
     Raises:
-        UserError: where data or most of the images are missing.
+        UserError: if data or most of the images are missing.
     """
     limits = (config.data.max_images, config.train.validate_images or config.data.max_images)
     loaded = [

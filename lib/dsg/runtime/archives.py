@@ -69,13 +69,11 @@ def members(archive: Opened, path: Path, limits: Limits) -> list[Member]:
     for member in listed:
         total += member.size
         if len(result) >= limits.members:
-            raise UserError(
-                f"{path}: more than {limits.members:,} files; this is not the archive it should be"
-            )
+            raise UserError(f"{path}: more than {limits.members:,} files; this is not the expected archive")
         if total > allowed:
             raise UserError(
                 f"{path}: {size_text(packed)} that would unpack to more than {size_text(allowed)}; this is "
-                "not the archive it should be"
+                "not the expected archive"
             )
         if not _is_from_mac(member.name):
             result.append(member)
@@ -119,7 +117,7 @@ def _of_zip(archive: zipfile.ZipFile, path: Path) -> Iterator[Member]:
         if kind not in (0, stat.S_IFREG):
             raise _odd(path, info.filename)
         if info.flag_bits & 1:
-            raise UserError(f"{path}: {info.filename!r} is encrypted; this is not the archive it should be")
+            raise UserError(f"{path}: {info.filename!r} is encrypted; this is not the expected archive")
         yield Member(name, info.file_size, info.CRC, info)
 
 

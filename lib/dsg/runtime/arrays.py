@@ -43,7 +43,7 @@ def reason_of(error: BaseException, length: int = 200) -> str:
 
 
 def open_archive(path: Path, *, packed: bool = True) -> zipfile.ZipFile:
-    """The archive in a file, for `read_array`; to be closed by whoever asks.
+    """The archive in a file, for `read_array`; the caller closes it.
 
     Raises:
         DAMAGE: one of these, where it is none that NumPy writes, or claims to hold more than one of its size
@@ -58,7 +58,7 @@ def open_archive(path: Path, *, packed: bool = True) -> zipfile.ZipFile:
         held, size = sum(member.file_size for member in members), path.stat().st_size
         if held > Limits().unpacked(size):
             raise ValueError(f"{size:,} bytes that claim to hold {held:,}")
-        closing.pop_all()  # whoever asked closes it
+        closing.pop_all()  # the caller closes it
     return archive
 
 
@@ -69,7 +69,7 @@ def read_array(archive: zipfile.ZipFile, entry: str, kinds: str = NUMBERS) -> np
         kinds: NumPy's letters of the types that it may be of.
 
     Raises:
-        DAMAGE: one of these, where it is absent, damaged, of another type or larger than the entry.
+        DAMAGE: one of these, if it is absent, damaged, of another type or larger than the entry.
     """
     with archive.open(entry) as stream:
         content = stream.read(archive.getinfo(entry).file_size)

@@ -23,7 +23,7 @@ def parse_gpus(text: str) -> list[int]:
         return []
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise UserError(f"the GPU is a number such as 0, several such as 0,1, or cpu; not {text!r}")
+        raise UserError(f"give a GPU number such as 0, several such as 0,1, or cpu; not {text!r}")
     numbers = [int(part) for part in parts]
     if len(set(numbers)) < len(numbers):
         raise UserError(f"the GPUs {text} name one of them twice")
@@ -37,7 +37,7 @@ def select_devices(text: str) -> Any:
         The `tf.distribute` strategy that models and optimisers are to be made under.
 
     Raises:
-        UserError: where one of the GPUs is not there, with those that are.
+        UserError: if one of the GPUs is not there, with those that are.
     """
     numbers = parse_gpus(text)
     if not numbers:
@@ -51,7 +51,7 @@ def select_devices(text: str) -> Any:
     absent = [number for number in numbers if number >= len(found)]
     if absent:
         there = ", ".join(map(str, range(len(found)))) if found else "none"
-        raise UserError(f"GPU {absent[0]} is not there; GPUs that TensorFlow can use: {there}; or give cpu")
+        raise UserError(f"GPU {absent[0]} not found; GPUs that TensorFlow can use: {there}; or give cpu")
     chosen = [found[number] for number in numbers]
     tf.config.set_visible_devices(chosen, "GPU")
     for device in chosen:
@@ -66,4 +66,6 @@ def warn_of_slow_precision(option: str, precision: str, cpu_info: Path = CPU_INF
     import tensorflow as tf
 
     if imitates(precision, cpu_info) and not tf.config.list_logical_devices("GPU"):
-        LOG.warning("%s %s: no faster here, this processor computes it by way of float32", option, precision)
+        LOG.warning(
+            "%s %s: not faster here, because this processor computes it in float32", option, precision
+        )

@@ -1,4 +1,4 @@
-"""What stands in place of a file where a download or a clone went wrong."""
+"""What is found instead of a file when a download or a clone went wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD = 512
 
 
 def foreign_content(head: bytes) -> str:
-    """What a file is instead of itself, by its first bytes; empty where nothing speaks against it.
+    """What a file is instead of itself, by its first bytes; empty if nothing speaks against it.
 
     Example:
         >>> foreign_content(b"<!DOCTYPE html><title>Sign in</title>")
@@ -26,7 +26,7 @@ def foreign_content(head: bytes) -> str:
 
 
 def foreign_file(path: Path) -> str:
-    """`foreign_content` of a file; empty where it cannot be read."""
+    """`foreign_content` of a file; empty if it cannot be read."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
         return foreign_content(file.read(HEAD))
     return ""

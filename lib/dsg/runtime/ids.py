@@ -14,7 +14,7 @@ WHOLE = re.compile(r"[+-]?\d{1,20}(\.0*)?")
 
 
 def whole_number(value: Any) -> int | None:
-    """The whole number that a JSON value or the cell of a table is; None where it is none.
+    """The whole number that a JSON value or the cell of a table is; None if it is none.
 
     Example:
         >>> [whole_number(value) for value in (12, 12.0, "12", "12.0", 12.5, "a", True, None)]
@@ -60,9 +60,7 @@ def read_number(entry: Any, key: str, place: str) -> int:
 
 def twice(place: str, key: str, first: str, second: str) -> UserError:
     """The error for two things with one id; `first` and `second` name them."""
-    return UserError(
-        f"{place}: the id {key} is there twice, for {first} and for {second}; each needs its own"
-    )
+    return UserError(f"{place}: the id {key} appears twice, for {first} and for {second}; ids must be unique")
 
 
 def described(value: Any) -> str:

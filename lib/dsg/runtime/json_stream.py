@@ -52,13 +52,13 @@ def object_members(
     Args:
         path: a .json file, or a .zip with one such file.
         keys: how many keys a value has at least if it is of the expected form; whether one stands there twice
-            is looked for, which takes time, only where there are more. None: everywhere.
-        missing: what is said where there is no such file.
+            is looked for, which takes time, only if there are more. None: everywhere.
+        missing: what is said if there is no such file.
         chunk: bytes that are read at a time.
 
     Raises:
         UserError: the file is missing, unreadable, truncated or not JSON, or has a key twice in one object.
-        WrongKindError: it holds something else than an object.
+        WrongKindError: it holds something other than an object.
     """
     names: set[str] = set()
     for name, value in _entries(path, "{", PARSE_STRICTLY if keys is None else _parser(keys), missing, chunk):
@@ -84,7 +84,7 @@ def list_elements(path: Path, *, again: bool = False, chunk: int = CHUNK) -> Ite
         for _, value in _entries(path, "[", PARSE if again else PARSE_STRICTLY, MISSING, chunk):
             yield value
     except WrongKindError:
-        raise UserError(f"{path}: holds no JSON list") from None
+        raise UserError(f"{path}: contains no JSON list") from None
 
 
 def _entries(path: Path, opening: str, parse: Parse, missing: str, chunk: int) -> Iterator[tuple[str, Any]]:
@@ -111,7 +111,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         ]
         if len(found) != 1:
             names = f" ({', '.join(member.name for member in found[:3])})" if found else ""
-            raise UserError(f"{path}: holds {len(found)} JSON files{names} where one is expected")
+            raise UserError(f"{path}: contains {len(found)} JSON files{names}, but one is expected")
         with read(archive, found[0]) as content:
             yield content
 
@@ -249,7 +249,7 @@ class _Reader:
         self.bytes += len(data)
 
     def skip_blanks(self, position: int) -> int:
-        """The first position from there that is no blank; more is read where there is none."""
+        """The first position from there that is no blank; more is read if there is none."""
         position = _blank(self.text, position)
         while position == len(self.text) and not self.ended:
             self.drop(position)
@@ -263,7 +263,7 @@ def _parser(keys: Callable[[Any], int]) -> Parse:
 
     def parse(text: str, begin: int) -> tuple[Any, int]:
         value, end = PARSE(text, begin)
-        # Every key has its colon: where there are no more colons than keys, none stands there twice.
+        # Every key has its colon: if there are no more colons than keys, none stands there twice.
         return (value, end) if text.count(":", begin, end) == keys(value) else PARSE_STRICTLY(text, begin)
 
     return parse

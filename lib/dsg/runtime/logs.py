@@ -20,7 +20,8 @@ LOG = logging.getLogger("dsg")
 class ConsoleHandler(logging.Handler):
     """Writes to standard output (or "stderr"), above a progress bar if there is one.
 
-    A console that went away, or cannot write a name, must not end hours of work: the run's log has it all.
+    A console that went away, or cannot write a name, must not end hours of work: the run's log has
+    everything.
     """
 
     def __init__(self, stream: str = "stdout") -> None:
@@ -66,7 +67,7 @@ def log_file(folder: Path, kind: str) -> Iterator[Path]:
     """Within it, messages go to `<folder>/<kind>_<time>.log` as well, and so does what ends it.
 
     Raises:
-        UserError: where the file cannot be made.
+        UserError: if the file cannot be made.
     """
     path = folder / f"{kind}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.log"
     try:

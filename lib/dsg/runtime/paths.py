@@ -16,4 +16,4 @@ def expanded(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise UserError(f"{path}: begins with the home folder of a user that there is not") from None
+        raise UserError(f"{path}: begins with the home folder of an unknown user") from None

@@ -19,8 +19,8 @@ class Progress:
 
     Args:
         label: what is counted, the start of each line.
-        total: steps in all; `done` of them were made before. 0: nobody knows, then the rate is told instead.
-        every: steps between two lines where there is no terminal; 0 means every ten seconds.
+        total: steps in all; `done` of them were done before. 0: unknown; the rate is shown instead.
+        every: steps between two lines if there is no terminal; 0 means every ten seconds.
         clock: seconds; replaced in tests.
         terminal: draw a bar; default, whether standard error is a terminal.
 

@@ -22,7 +22,7 @@ def read_text(path: Path, missing: str = MISSING) -> str:
     """The text of a file, its lines ended by a newline.
 
     Args:
-        missing: what is said where there is no such file.
+        missing: what is said if there is no such file.
 
     Raises:
         UserError: it is missing, unreadable, or not UTF-8.
@@ -93,7 +93,7 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def check_encoding(path: Path, head: bytes) -> None:
     """Refuse UTF-16, with or without its mark, by the first bytes of a file."""
     if head.startswith(WIDE) or head[:2].count(0) == 1:
-        raise UserError(f"{path}: not text in UTF-8 but, it seems, UTF-16; save it as UTF-8")
+        raise UserError(f"{path}: not UTF-8 text but, it seems, UTF-16; save it as UTF-8")
 
 
 def unreadable(path: Path, error: OSError, missing: str = MISSING) -> UserError:
@@ -106,7 +106,7 @@ def unreadable(path: Path, error: OSError, missing: str = MISSING) -> UserError:
 def not_utf8(path: Path, line: int, position: int) -> UserError:
     """A file that is not text, from that byte on."""
     return UserError(
-        f"{path}: line {line}: not text in UTF-8 (byte {position:,}); save it as UTF-8, or fetch it again"
+        f"{path}: line {line}: not UTF-8 text (byte {position:,}); save it as UTF-8, or fetch it again"
     )
 
 

@@ -50,7 +50,7 @@ def find_weights(path: Path) -> WeightFile:
     whose folder it is.
 
     Raises:
-        UserError: there is none, or it is of a format that is not read, which the message names.
+        UserError: the file does not exist, or its format, which the message names, is not supported.
     """
     if path.is_dir():
         return _in_folder(path)
@@ -65,7 +65,7 @@ def find_weights(path: Path) -> WeightFile:
         return WeightFile(CHECKPOINT, _newest(path))
     foreign = foreign_format(path)
     if foreign:
-        raise UserError(f"{path}: is {foreign}; read is {READ}")
+        raise UserError(f"{path}: is {foreign}; expected is {READ}")
     head = _head(path)
     return WeightFile(ARCHIVE if head.startswith(b"PK") or path.suffix == ".npz" else CHECKPOINT, path)
 
@@ -76,7 +76,7 @@ def is_checkpoint(prefix: Path) -> bool:
 
 
 def foreign_format(path: Path) -> str:
-    """What a file is instead of weights that are read, in words; empty where nothing speaks against it."""
+    """What a file is instead of weights that are read, in words; empty if nothing speaks against it."""
     head = _head(path)
     if CHECKPOINT_PART.fullmatch(path.name) or is_checkpoint(path):
         return "a part of a TensorFlow 1 checkpoint"
@@ -109,7 +109,7 @@ def foreign_format(path: Path) -> str:
 
 
 def best_snapshot(folder: Path) -> Path | None:
-    """The best snapshot of a run in its folder, else that of the last epoch; None where there is none."""
+    """The best snapshot of a run in its folder, or the one of the last epoch; None if there is none."""
     found: list[tuple[bool, int, Path]] = []
     for path in folder.glob("*.npz"):
         name = RUN_SNAPSHOT.fullmatch(path.name)
@@ -142,7 +142,7 @@ def _newest(state: Path) -> Path:
         state.with_name(Path(named[1]).name) if named else None
     )  # where it was written counts for nothing
     if prefix is None or not is_checkpoint(prefix):
-        raise UserError(f"{state}: names no checkpoint that lies beside it; name its .index file")
+        raise UserError(f"{state}: names no checkpoint beside it; name its .index file")
     return prefix
 
 
@@ -152,7 +152,7 @@ def _zip_format(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, ValueError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
-        return ENDINGS.get(path.suffix.lower(), "")  # cut short: whoever reads it says so
+        return ENDINGS.get(path.suffix.lower(), "")  # truncated: the reader reports it
     if any(name.rpartition("/")[2] == "data.pkl" for name in names):
         return ENDINGS[".pth"]
     if "metadata.json" in names and "config.json" in names:
@@ -177,4 +177,4 @@ def _absent(path: Path) -> str:
     except OSError:
         return f"{path}: no such file"
     close = difflib.get_close_matches(path.name, names, n=2)
-    return f"{path}: no such file" + (f"; near it lies {' and '.join(close)}" if close else "")
+    return f"{path}: no such file" + (f"; nearby: {' and '.join(close)}" if close else "")

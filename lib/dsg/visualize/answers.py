@@ -133,7 +133,7 @@ def _caption(answer: Answer, width: int) -> np.ndarray:
 def _flow(
     words: Sequence[tuple[str, Colour]], width: int, size: int, bold: bool, gap: int
 ) -> list[tuple[int, list[tuple[int, str, Colour]]]]:
-    """Lines of (font size, [(x, text, colour)]): each phrase goes to the next line where it does not fit."""
+    """Lines of (font size, [(x, text, colour)]): each phrase goes to the next line if it does not fit."""
     lines: list[list[tuple[int, str, Colour]]] = []
     x = width
     for text, colour in words:

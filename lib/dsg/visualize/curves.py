@@ -156,7 +156,7 @@ def _draw_panel(axes: Any, title: str, series: Series, log: bool) -> None:
     axes.tick_params(labelsize=8)
     axes.grid(True, color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    # Below the axes, where it can cover no curve.
+    # Below the axes, if it can cover no curve.
     axes.legend(
         fontsize=8,
         loc="upper center",

@@ -20,7 +20,7 @@ def load_matplotlib() -> Any:
             os.environ["MPLBACKEND"] = named
     if named is not None:
         with contextlib.suppress(ValueError):
-            matplotlib.rcParams["backend"] = named  # for whoever shows figures of their own
+            matplotlib.rcParams["backend"] = named  # for callers who show figures of their own
     return matplotlib
 
 

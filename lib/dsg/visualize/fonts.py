@@ -85,7 +85,7 @@ def dejavu(bold: bool) -> Path:
 
 
 def forget() -> None:
-    """Look for fonts again, and number what no font has anew."""
+    """Look for fonts again, and restart the numbers of letters that no font has."""
     _numbers.clear()
     for cached in (installed, _first_with, _letters):
         clear = getattr(cached, "cache_clear", None)
@@ -110,7 +110,7 @@ def _own_font() -> Path | None:
 
 @functools.cache
 def _first_with(text: str) -> Path | None:
-    """The first font that has all letters of a text; None where there is none."""
+    """The first font that has all letters of a text; None if there is none."""
     own = _own_font()
     for path in (dejavu(False), *([own] if own else []), *installed()):
         if has_all(path, text):

@@ -104,7 +104,7 @@ def _route(
     label_sizes: Sequence[tuple[float, float]],
     margin: float,
 ) -> tuple[list[np.ndarray], np.ndarray] | None:
-    """Curves and label rectangles for all edges; None where a label finds no free place."""
+    """Curves and label rectangles for all edges; None if a label finds no free place."""
     curves: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     for (subject, object_), label_size in zip(edges, label_sizes):

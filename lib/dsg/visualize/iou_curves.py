@@ -72,5 +72,5 @@ def _draw_panel(
     axes.tick_params(labelsize=8)
     axes.grid(True, color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
-    # Below the axes, where it can cover no curve.
+    # Below the axes, if it can cover no curve.
     axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)

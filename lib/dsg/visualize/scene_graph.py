@@ -1,8 +1,8 @@
 """A labelled scene graph read off the model's label heads: what is seen, how it is related; as JSON or DOT.
 
-Nodes are the boxes that the graph layer attends to most, with the likeliest entity; edges are the likeliest
-predicates between them. The model knows no predicate for "unrelated", so only the most confident edges mean
-something.
+Nodes are the boxes that the graph layer attends to most, with the most probable entity; edges are the most
+probable predicates between them. The model knows no predicate for "unrelated", so only the most confident
+edges mean something.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Node:
     index: int  # which of the N boxes
     label: str
     score: float  # probability of the label
-    weight: float  # attention (or the score, where there is none)
+    weight: float  # attention (or the score, if there is none)
     box: tuple[float, float, float, float]  # x1 y1 x2 y2, pixels
 
 
@@ -103,7 +103,7 @@ def decode_scene_graph(
         both_directions: keep both edges of a pair; else only the more confident one.
 
     Returns:
-        A SceneGraph; empty where there are no boxes.
+        A SceneGraph; empty if there are no boxes.
 
     Raises:
         ValueError: when shapes disagree.

@@ -82,7 +82,7 @@ def test_all_problems_at_once(tmp_path):
         "image without a valid size": 1,
     }
     notes = counts(check, NOTE)
-    assert notes["relationship listed twice"] == 1 and notes["relation to oneself"] == 2
+    assert notes["relationship listed twice"] == 1 and notes["self-relation"] == 2
     assert notes["box without width or height"] == 1 and notes["box partly outside the image"] == 1
     assert notes["image without relationships"] == 1 and notes["image that asks nothing"] == 1
     assert notes["size of an image without annotations"] == 1 and notes["image that is also in train"] == 1
@@ -103,8 +103,8 @@ def test_every_record_of_a_wrong_format_is_named(tmp_path):
         "test": 1,
     }
     assert counts(check, UNUSABLE) == {
-        "relationships not of the format": 1,
-        "relationship not of the format": 3,
+        "relationships in a wrong format": 1,
+        "relationship in a wrong format": 3,
     }
     text = "\n".join(check.lines())
     assert "bad.jpg, relationship 1: no 'subject'" in text
@@ -130,7 +130,7 @@ def test_one_fault_hides_no_other(good, tmp_path):
     (good / "images/00.jpg").unlink()
     (good / "images/01.jpg").write_bytes(b"no image")
     check = check_dataset(str(good))
-    assert not check.usable and counts(check, UNUSABLE) == {"relationship not of the format": 1}
+    assert not check.usable and counts(check, UNUSABLE) == {"relationship in a wrong format": 1}
     assert counts(check, LEFT_OUT) == {"image is missing": 1, "image cannot be used": 1}
     assert check.images == {"train": (18, 2), "validation": (2, 0), "test": (1, 0)}
     assert check.statistics["train"].queries == 36 and set(check.statistics) == {
@@ -170,7 +170,7 @@ def test_without_names_or_sizes_the_rest_is_looked_at(good):
     assert counts(check, UNUSABLE) == {
         "a vocabulary cannot be used": 2,
         "a file cannot be used": 1,
-        "relationship not of the format": 1,
+        "relationship in a wrong format": 1,
         "more than half of the images cannot be used": 1,
     }
     assert check.images == {"train": (18, 0), "validation": (2, 0), "test": (1, 1)}
@@ -181,8 +181,8 @@ def test_without_names_or_sizes_the_rest_is_looked_at(good):
 def test_what_the_loader_would_say_next_is_said_now(good):
     train = {f"{n}.jpg": [relation(CAT, 50, DOG)] for n in range(20)} | {"x.jpg": [{}], "y.jpg": GOOD}
     check = check_dataset(str(write_dataset(good, train)), images=False)
-    assert counts(check, UNUSABLE)["relationship not of the format"] == 1
-    assert counts(check, UNUSABLE)["more than half of the relationships make no sense"] == 1
+    assert counts(check, UNUSABLE)["relationship in a wrong format"] == 1
+    assert counts(check, UNUSABLE)["more than half of the relationships are invalid"] == 1
     assert check.statistics["test"].images == 1
 
 
@@ -234,7 +234,7 @@ def test_names(good):
     write_json(good / "objects.json", ["cat", "Cat", "bus ", "tree"])
     check = check_dataset(str(good), images=False)
     notes = counts(check, NOTE)
-    assert notes["names that look alike"] == 1 and notes["name with odd blanks"] == 1
+    assert notes["names that look alike"] == 1 and notes["name with odd spaces"] == 1
 
 
 @pytest.mark.parametrize("name", ["a$^$", "$\\foo$", "\ud83d", "caf\udce9"])

@@ -185,7 +185,7 @@ def test_what_is_left_out_is_counted(write, tmp_path):
         "box outside the image, or without area": 1,
         "relation of an unknown annotation": 1,
         "relation between two images": 1,
-        "relation to oneself": 1,
+        "self-relation": 1,
         "relationship listed twice": 1,
         "image without a relationship": 1,
     }
@@ -238,7 +238,7 @@ def test_a_byte_order_mark_changes_nothing(write, tmp_path, encoding, listed):
             {"annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3]}]},
             r"the bbox is \[1, 2, 3\]",
         ),
-        ({"annotations": [{**coco()["annotations"][0]}] * 2}, "this id is there twice"),
+        ({"annotations": [{**coco()["annotations"][0]}] * 2}, "this id appears twice"),
     ],
 )
 def test_faulty_boxes(write, tmp_path, change, message):
@@ -332,7 +332,7 @@ def test_splits(write, tmp_path):
     assert chosen != [make_rule(None, None, None, 0.25, 8).of(str(n), "") for n in range(4000)]
     with pytest.raises(UserError, match="'1' is listed for test and for validation"):
         make_rule(ids["a"], ids["a"], None, 0, 0)
-    with pytest.raises(UserError, match="from 0 to below 1"):
+    with pytest.raises(UserError, match="at least 0 and below 1"):
         make_rule(None, None, None, 1.5, 0)
     with pytest.raises(UserError, match="an empty list"):
         make_rule(write("e.txt", "\n"), None, None, 0.1, 0)

@@ -39,7 +39,7 @@ def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
     [
         ([], "nothing to do: give --weights FILE, --saved-model DIR or --onnx FILE"),
         (["--weights", "{snapshot}"], "is the snapshot itself; give another file"),
-        (["--weights", "{snapshot}/a.npz"], "cannot make it"),
+        (["--weights", "{snapshot}/a.npz"], "cannot be created"),
         (["--weights", "a.npz", "--precision", "int8"], "invalid choice: 'int8'"),
         (["--weights", "a.npz", "--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
         (["--onnx", "{snapshot}"], "is the snapshot itself; give another file"),
@@ -50,14 +50,17 @@ def test_weights_and_saved_model(snapshot: Path, tmp_path: Path) -> None:
         (["--weights", ""], ".: is a folder; name a file"),
         (["--onnx", "."], ".: is a folder; name a file"),
         (["--onnx", "{folder}"], "is a folder; name a file"),
-        (["--weights", "new/a.npz", "--saved-model", "new"], "new/a.npz: lies in new, which is written anew"),
+        (
+            ["--weights", "new/a.npz", "--saved-model", "new"],
+            "new/a.npz: is inside new, which will be replaced",
+        ),
         (
             ["--onnx", "new/b/c.onnx", "--saved-model", "new"],
-            "new/b/c.onnx: lies in new, which is written anew",
+            "new/b/c.onnx: is inside new, which will be replaced",
         ),
-        (["--saved-model", "{folder}"], "lies in"),
-        (["--weights", "a.npz", "--saved-model", "/etc"], "/etc: holds something else than a SavedModel"),
-        (["--weights", "a.npz", "--saved-model", "{snapshot}"], "lies in"),
+        (["--saved-model", "{folder}"], "is inside"),
+        (["--weights", "a.npz", "--saved-model", "/etc"], "/etc: contains something other than a SavedModel"),
+        (["--weights", "a.npz", "--saved-model", "{snapshot}"], "is inside"),
     ],
 )
 def test_mistakes_are_one_line(snapshot: Path, tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -167,7 +167,7 @@ def test_what_is_no_saved_model_stays(strange: str, trained: Trained, tmp_path: 
         place.parent.mkdir(parents=True, exist_ok=True)
         place.mkdir() if name.endswith("/") else place.write_bytes(b"mine")
     with pytest.raises(
-        UserError, match=f"model: holds {strange.strip('/')}, which is no part of a SavedModel"
+        UserError, match=f"model: contains {strange.strip('/')}, which is not part of a SavedModel"
     ):
         export_saved_model(trained, folder)
     assert (folder / strange).exists() and (folder / "saved_model.pb").read_bytes() == b"mine"
@@ -186,11 +186,11 @@ def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
 def test_folders(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"mine")
-    with pytest.raises(UserError, match="photos: holds something else than a SavedModel"):
+    with pytest.raises(UserError, match="photos: contains something other than a SavedModel"):
         export_saved_model(trained, tmp_path / "photos")
-    with pytest.raises(UserError, match="a file is there"):
+    with pytest.raises(UserError, match="is a file; give a folder"):
         export_saved_model(trained, tmp_path / "photos" / "a.png")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="give a folder in it"):
+    with pytest.raises(UserError, match="give a folder inside it"):
         export_saved_model(trained, Path("."))
     assert (tmp_path / "photos" / "a.png").read_bytes() == b"mine"

@@ -151,7 +151,7 @@ def test_what_is_there_is_not_fetched_again(get):
         get.site.requests.clear()
         lines = get(name)
         assert get.site.requests == []
-        assert all("there already" in line for line in lines), lines
+        assert all("already there" in line for line in lines), lines
     assert "sha256 as expected" in lines[0]
     assert "sizes as unpacked" in get("VRD")[0]
 
@@ -161,9 +161,9 @@ def test_what_is_damaged_is_fetched_again(get):
     image = get.data / "VRD/sg_dataset/sg_train_images/a.jpg"
     image.write_bytes(b"short")
     lines = get("vrd")
-    assert image.read_bytes() == b"a" * 900 and "annotations: there already" in lines[0]
+    assert image.read_bytes() == b"a" * 900 and "annotations: already there" in lines[0]
     image.write_bytes(b"c" * 900)  # only a checksum tells
-    assert "there already" in get("vrd")[1]
+    assert "already there" in get("vrd")[1]
     get("vrd", thorough=True)
     assert image.read_bytes() == b"a" * 900
     get("dsg_pretrained")
@@ -175,7 +175,7 @@ def test_what_is_damaged_is_fetched_again(get):
 def test_files_put_there_by_hand_are_found(get):
     (get.data / "imagenet_weights").mkdir(parents=True)
     (get.data / "imagenet_weights/res50.ckpt").write_bytes(DATA)
-    assert "there already" in get("imagenet_weights")[0]
+    assert "already there" in get("imagenet_weights")[0]
     images = get.data / "vrd/sg_dataset/sg_train_images"  # the folder in lower case
     images.mkdir(parents=True)
     (images / "a.jpg").write_bytes(b"a")
@@ -203,10 +203,10 @@ def test_an_interrupted_unpacking_is_not_taken_for_files_put_there_by_hand(tmp_p
     os.close(reader)
     assert len(list((tmp_path / train).iterdir())) == needed["sg_train_images/*"]
     second = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert second.returncode == 0 and "there already" not in second.stdout, second.stderr
+    assert second.returncode == 0 and "already there" not in second.stdout, second.stderr
     assert (tmp_path / train / "last.jpg").read_bytes() == last
     third = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert "there already" in third.stdout and "5,001 files, sizes as unpacked" in third.stdout
+    assert "already there" in third.stdout and "5,001 files, sizes as unpacked" in third.stdout
 
 
 def test_what_another_program_unpacked_counts(get, archives):
@@ -254,7 +254,7 @@ def test_from_a_folder_without_it(get, tmp_path, archives):
     with pytest.raises(UserError, match="ftp://host/x: a folder, or an address"):
         get("vrd", source="ftp://host/x")
     write_dataset(tmp_path / "VRD")
-    with pytest.raises(UserError, match="what it unpacks to: .*--data DIR"):
+    with pytest.raises(UserError, match="its unpacked contents: .*--data DIR"):
         get("vrd", source=str(tmp_path))
 
 
@@ -362,7 +362,7 @@ def test_two_at_once(get, tmp_path):
     get("vrd")
     with open(get.data / ".fetch/vrd/lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another fetch of the same is running"):
+        with pytest.raises(UserError, match="another fetch of the same data is running"):
             get("vrd")
 
 
@@ -384,7 +384,7 @@ def test_unknown_names(get):
         fetch("coco", get.data)
     with pytest.raises(UserError, match="dsg shapes"):
         fetch("shapes", get.data)
-    with pytest.raises(UserError, match="vrd has no part 'picture': there are annotations, images"):
+    with pytest.raises(UserError, match="vrd has no part 'picture': its parts are annotations, images"):
         get("vrd", only=["picture"])
 
 
@@ -465,7 +465,7 @@ def test_the_script(tmp_path, site):
     done = call(*words)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "d/imagenet_weights/resnet_v1_50.ckpt").read_bytes() == DATA
-    assert "there already" in call(*words).stdout
+    assert "already there" in call(*words).stdout
     wrong = call("vrd", f"--from={site.address}/missing", "--data=d")
     assert wrong.returncode == 2 and len(wrong.stderr.splitlines()) == 1 and "HTTP 404" in wrong.stderr
     assert call().returncode == call("vrd", "--bogus").returncode == call("vrd", "--from").returncode == 2

@@ -165,7 +165,7 @@ def test_why_a_mirror_failed(world, site, behaviour, reason):
 
 def test_a_wrong_size_is_refused_before_it_is_fetched(world, site):
     message = world.refused(site, "good", bytes=5)
-    assert f"offers {len(CONTENT):,} bytes where 5 are expected" in message
+    assert f"offers {len(CONTENT):,} bytes, but 5 are expected" in message
     assert "offers" in world.refused(site, "truncated", bytes=len(CONTENT))
 
 

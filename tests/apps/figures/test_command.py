@@ -60,7 +60,7 @@ def test_figures_of_images(place, kind, untraced):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["attention", "--model", "plain_iter_0.npz"], "attends to nothing"),
+        (["attention", "--model", "plain_iter_0.npz"], "has no attention"),
         (["variants", "--model", "mine_iter_0.npz"], "twice or more"),
         (["variants", "--model", "mine_iter_0.npz", "--model", "mine_iter_0.npz"], "with --snapshot LABEL="),
         (["boxes", "--model", "mine_iter_0.npz", "--image", "none.png"], "no image 'none.png'"),

@@ -157,7 +157,7 @@ def test_odd_entries_of_the_history(run):
 
 
 def test_neither_trained_nor_tested(tmp_path):
-    with pytest.raises(UserError, match="no run that"):
+    with pytest.raises(UserError, match="not a run that"):
         make_report(tmp_path)
 
 

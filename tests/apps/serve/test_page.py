@@ -341,7 +341,7 @@ def test_program_for_everyone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     done = run_program("serve", "--host", "0.0.0.0", "--port", port, "--snapshot", snapshot)
     assert done.returncode == 0 and answered == [200, 200]
     opened, warning = done.stdout.splitlines()[:2]
-    assert f":{port}" in opened and "every machine that reaches this one can use the page" in warning
+    assert f":{port}" in opened and "every machine that can reach this one can use the page" in warning
 
 
 def test_examples_have_words_that_fit(tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--port", "70000"], "--port must be from 0 to 65535"),
         (["--max-mb", "0"], "--max-mb and --max-megapixels must be above 0"),
         (["--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
-        (["--gpu", "first"], "the GPU is a number"),
+        (["--gpu", "first"], "give a GPU number"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:

@@ -143,7 +143,7 @@ def test_the_table_has_our_numbers_beside_the_published_ones(tmp_path):
     assert "0.510 ± 0.010 / 0.014" in lines["DSG"] and lines["DSG"].endswith("| 40 (9) | 2 | 3m00s |")
     assert "| - | - |" in lines["DSG -SGL"] and "| 0 of 1 | - |" in lines["DSG -SGL"]
     assert "not complete" in text and "validation split" in text and "--split validation" in text
-    assert "Ours is another" not in write_table(replace(asked, split="validation"), runs, account)
+    assert "Ours is on another split" not in write_table(replace(asked, split="validation"), runs, account)
     stored = json.loads((asked.folder / "table2.json").read_text())
     assert stored["rows"]["dsg"]["dsg"]["all"]["subject"] == pytest.approx(
         {"mean": 0.51, "stderr": 0.01, "spread": 0.0141421356}

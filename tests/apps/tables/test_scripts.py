@@ -40,7 +40,7 @@ def test_a_table_is_interrupted_goes_on_and_repeats_nothing(tmp_path):
     process.send_signal(signal.SIGTERM)
     status, output, errors = finish(process)
     assert status == 143, output[-2000:] + errors[-2000:]
-    assert "time left unknown yet" in output and history.read_text().count("\n") < 4
+    assert "time left not known yet" in output and history.read_text().count("\n") < 4
 
     status, output, errors = finish(script(tmp_path, 2, *words))
     assert status == 0, errors[-2000:]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dsg.engine.snapshots import load_snapshot
 from tests.models.baselines.small_runs import PAIRS
-from tests.shared import ROOT
+from tests.programs import run_script
 from tests.tiny import make_tiny_shapes
 
 
@@ -22,17 +19,11 @@ def data(tmp_path_factory) -> Path:
 
 
 def script(name: str, *words: str, data: Path, output: Path):
-    command = [str(ROOT / "experiments" / "scripts" / name), *words]
-    command += ["--data", str(data), "--output", str(output)]
-    environment = {**os.environ, "DSG_PYTHON": sys.executable}
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    return subprocess.run(
-        command, cwd=data, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    return run_script(name, *words, "--data", data, "--output", output, cwd=data)
 
 
 @pytest.mark.parametrize("net", ["vrd", "ssas"])
-def test_train_and_test(net, data, tmp_path) -> None:
+def test_train_and_test(net, data, tmp_path, untraced) -> None:
     done = script("train.sh", "cpu", "shapes", net, "run", *PAIRS, data=data, output=tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert done.stderr == "" and "best on validation: epoch" in done.stdout and ", loss " in done.stdout

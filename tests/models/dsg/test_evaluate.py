@@ -116,5 +116,5 @@ def test_true_boxes_in_place_of_proposals(setting):
         "image_size": tf.constant([[72.0, 48.0]]),
         "queries": tf.zeros([1, 1, 3], tf.int32),
     }
-    with pytest.raises(UserError, match="TRAIN.USE_GT takes true boxes"):
+    with pytest.raises(UserError, match="TRAIN.USE_GT needs true boxes"):
         model(nowhere)

@@ -32,7 +32,7 @@ class Answered(NamedTuple):
     """One image's answers."""
 
     name: str
-    answers: list[Answer]  # one a query
+    answers: list[Answer]  # one per query
     json: dict[str, Any]
 
 
@@ -67,7 +67,9 @@ def make_folder(folder: Path, option: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot make it ({error.strerror or error}); give {option} DIR") from error
+        raise UserError(
+            f"{folder}: cannot be created ({error.strerror or error}); give {option} DIR"
+        ) from error
 
 
 def compare(scene: Scene, found: Prediction, vocabulary: Vocabulary, role_conflict: str) -> list[Answer]:
@@ -131,7 +133,10 @@ def table(results: Sequence[Answered]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     if any(one.note == AMBIGUOUS for one in scored):
-        lines.append("* ambiguous: there is another such subject or object, and the relation decides")
+        lines.append(
+            "* ambiguous: the image has another entity of the subject's or object's category, so the "
+            "relation decides"
+        )
     return lines
 
 
@@ -174,7 +179,7 @@ def _answered(trained: Trained, scenes: Iterable[Scene], traced: bool) -> Iterat
 
 
 def _as_json(scene: Scene, found: Prediction, answers: Sequence[Answer]) -> dict[str, Any]:
-    """Plain data: boxes are x1 y1 x2 y2 in pixels of the image as it is seen, likeliest first."""
+    """Plain data: boxes are x1 y1 x2 y2 in pixels of the image as it is seen, most probable first."""
     height, width = scene.image.shape[:2]
     entries = [
         {

@@ -58,14 +58,14 @@ def ask(
     asked = [parse_query(text, meta.objects, meta.predicates) for text in queries]
     files = image_files(pictures)
     if drawn and len(files) > 1:
-        raise UserError(f"{out}: one picture for {len(files)} images; name a folder")
+        raise UserError(f"{out}: a single file for {len(files)} images; give a folder")
     unreadable: list[str] = []
     with console_messages("stderr") if as_json else contextlib.nullcontext():
         scenes = own_scenes(files, asked, unreadable)
         first = next(scenes, None)
         if first is None:
             raise UserError(
-                unreadable[0] if len(unreadable) == 1 else f"none of {len(unreadable)} images is readable"
+                unreadable[0] if len(unreadable) == 1 else f"none of the {len(unreadable)} images can be read"
             )
         if devices:
             select_devices(devices)

@@ -1,4 +1,4 @@
-"""The files of a split, looked through to the end: where the loader stops at the first fault, this goes on.
+"""The files of a split, checked to the end: the loader stops at the first fault, this continues.
 
 What is a fault, and which records are left out, `datasets.formats.relationships` decides, as for the loader.
 """
@@ -49,7 +49,7 @@ def check_vocabulary(
             lists.append(None)
             continue
         if expected is not None and len(names) != expected:
-            detail = f"{len(names)} names where this data set has {expected}"
+            detail = f"{len(names)} names, but this data set has {expected}"
             findings.add(UNUSABLE, "another vocabulary", file, detail=detail)
         _check_names(file, names, findings)
         lists.append(names)
@@ -73,9 +73,9 @@ def check_split(
     sizes: dict[str, Size | None] = {}
     pictures = PictureSizes(ImageFolders(folder, entry, split).path)
     for path in unused_files(folder, split):
-        findings.add(NOTE, "a file that is not used", path.name, detail=f"{annotations.name} is there, too")
+        findings.add(NOTE, "a file that is not used", path.name, detail=f"{annotations.name} also exists")
     if annotations.name != ANNOTATIONS.format(split):
-        findings.add(NOTE, "a split under another word", annotations.name, detail=f"used for {split}")
+        findings.add(NOTE, "split under another name", annotations.name, detail=f"used for {split}")
     try:
         sizes = read_sizes(folder, split, pictures)
     except UserError as error:
@@ -91,9 +91,7 @@ def check_split(
             whole,
         )
     if pictures.read:
-        findings.add(
-            NOTE, "sizes that are read from the pictures", metadata.name, detail=f"{pictures.read:,} of them"
-        )
+        findings.add(NOTE, "sizes read from the images", metadata.name, detail=f"{pictures.read:,} of them")
     for image, found in relationships.items():
         if leads_out(image):
             findings.add(LEFT_OUT, LEADS_OUT, annotations.name, image)
@@ -110,7 +108,7 @@ def _read_relationships(folder: Path, split: str, findings: Findings) -> tuple[R
     for image, found in content.items():
         if not isinstance(found, list):
             detail = f"a JSON {json_kind(found)}, not a list of relationships"
-            findings.add(UNUSABLE, "relationships not of the format", path.name, image, detail=detail)
+            findings.add(UNUSABLE, "relationships in a wrong format", path.name, image, detail=detail)
     return {image: found for image, found in content.items() if isinstance(found, list)}, error is None
 
 
@@ -127,7 +125,7 @@ def _check_sizes(
         if image not in sizes:
             findings.add(LEFT_OUT, "image without a size", annotations, image, detail=f"not in {metadata}")
         elif sizes[image] is None:
-            detail = f"{size_text(entries.get(image))}; they are positive whole numbers"
+            detail = f"{size_text(entries.get(image))}; must be positive whole numbers"
             findings.add(LEFT_OUT, "image without a valid size", metadata, image, detail=detail)
     for image in sizes:
         if whole and image not in relationships:
@@ -154,7 +152,7 @@ def _check_image(
         return
     _note_oddities(file, image, size, found, findings)
     if mentions and all(mentions[i] == mentions[i + 1] for i in range(0, len(mentions), 2)):
-        findings.add(NOTE, "image that asks nothing", file, image, detail="only relations to oneself")
+        findings.add(NOTE, "image without queries", file, image, detail="only self-relations")
 
 
 def _check_one(
@@ -175,7 +173,7 @@ def _check_one(
         sound_relationships(image, size, [relationship], vocabulary, report, file)
     except UserError as error:
         detail = str(error).partition("relationship 0: ")[2].rpartition("; ")[0]
-        findings.add(UNUSABLE, "relationship not of the format", file, image, record, detail or str(error))
+        findings.add(UNUSABLE, "relationship in a wrong format", file, image, record, detail or str(error))
 
 
 def _note_oddities(file: str, image: str, size: Size | None, found: list[Any], findings: Findings) -> None:
@@ -191,7 +189,7 @@ def _note_oddities(file: str, image: str, size: Size | None, found: list[Any], f
         seen.add(key)
         subject, other = relationship["subject"], relationship["object"]
         if subject == other:
-            findings.add(NOTE, "relation to oneself", file, image, record, "asks nothing")
+            findings.add(NOTE, "self-relation", file, image, record, "asks nothing")
         for entity in (subject, other):
             y1, y2, x1, x2 = entity["bbox"]
             box = (entity["category"], y1, y2, x1, x2)
@@ -216,7 +214,7 @@ def _check_names(file: str, names: tuple[str, ...], findings: Findings) -> None:
     plain: dict[str, str] = {}
     for name in names:
         if name != " ".join(name.split()) or not name:
-            findings.add(NOTE, "name with odd blanks", file, detail=repr(name))
+            findings.add(NOTE, "name with odd spaces", file, detail=repr(name))
         key = " ".join(name.lower().replace("_", " ").split())
         if key in plain:
             findings.add(NOTE, "names that look alike", file, detail=f"{plain[key]!r} and {name!r}")

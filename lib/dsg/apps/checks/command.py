@@ -46,9 +46,9 @@ class Check:
         if self.partly:
             result.append(f"only what can be read of {', '.join(self.partly)}")
         for split, (read, bad) in self.images.items():
-            result.append(f"{split} images read: {read:,}, of them unusable: {bad:,}")
+            result.append(f"{split} images read: {read:,}, unusable: {bad:,}")
         result += self.findings.lines()
-        verdict = "usable" if self.usable else "NOT usable: see what is listed under `unusable`"
+        verdict = "usable" if self.usable else "NOT usable: see the problems listed under `unusable`"
         return [*result, "", f"{self.name}: {verdict}"]
 
     def write(self, folder: Path) -> list[Path]:
@@ -60,7 +60,7 @@ class Check:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{folder}: cannot be made ({error.strerror or error})") from error
+            raise UserError(f"{folder}: cannot be created ({error.strerror or error})") from error
         write_text(folder / "report.txt", "\n".join(self.lines()) + "\n")
         self.findings.write(folder / "problems.jsonl")
         written = [folder / "report.txt", folder / "problems.jsonl"]
@@ -73,7 +73,7 @@ class Check:
 
     def _table(self) -> list[str]:
         if not self.statistics:
-            return ["no statistics: there is no image with a relationship that can be used"]
+            return ["no statistics: no image has a usable relationship"]
         columns = [item.summary() for item in self.statistics.values()]
         rows = [["", *self.statistics]]
         rows += [[key, *(f"{column[key]:,}" for column in columns)] for key in columns[0]]
@@ -145,7 +145,7 @@ def _explain(split: str, folder: Path, error: UserError, rest: Salvaged, finding
         # What the loader would say next, were it not stopped by something else before.
         detail = f"{rest.bad:,} of {rest.relationships:,}; do annotations and vocabularies belong together?"
         findings.add(
-            UNUSABLE, "more than half of the relationships make no sense", f"{split} split", detail=detail
+            UNUSABLE, "more than half of the relationships are invalid", f"{split} split", detail=detail
         )
 
 
@@ -169,7 +169,7 @@ def _check_use(statistics: dict[str, Statistics], vocabulary: Vocabulary, findin
         for split, item in statistics.items():
             asked = [n for n, known, used in zip(names, learnt, getattr(item, kind)) if used and not known]
             if asked:
-                findings.add(NOTE, f"{kind} of {split} that train never shows", file, detail=_listed(asked))
+                findings.add(NOTE, f"{kind} of {split} that are not in train", file, detail=_listed(asked))
         unused = [n for i, n in enumerate(names) if not any(getattr(s, kind)[i] for s in statistics.values())]
         if unused:
             findings.add(NOTE, f"{kind} that are never used", file, detail=_listed(unused))

@@ -13,8 +13,8 @@ from dsg.runtime.files import write_text
 UNUSABLE, LEFT_OUT, NOTE = "unusable", "left out", "note"
 MEANINGS = {
     UNUSABLE: "unusable: training or testing stops because of these",
-    LEFT_OUT: "left out: training and testing go on without these",
-    NOTE: "notes: used as they are; see whether they are meant",
+    LEFT_OUT: "left out: training and testing continue without these",
+    NOTE: "notes: used as they are; check whether they are intended",
 }
 KEPT = 100_000  # cases of one reason that are kept in full; the rest is counted
 

@@ -41,7 +41,7 @@ def check_images(
 
 
 def _faults(pictures: Sequence[Picture], label: str, workers: int) -> list[str]:
-    """What is wrong with each image; empty where nothing is."""
+    """What is wrong with each image; empty if nothing is."""
     from dsg.pipeline.examples import load_image
     from dsg.pipeline.images import read_image
 

@@ -34,7 +34,7 @@ class Picture:
 
     name: str
     path: Path
-    size: Size | None  # width and height; None where the metadata cannot be read
+    size: Size | None  # width and height; None if the metadata cannot be read
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Salvaged:
 
     dataset: Dataset  # its records are those of sound relationships; maybe none
     pictures: list[Picture]
-    bad: int  # relationships of the format that make no sense
+    bad: int  # relationships of the format that are invalid
     relationships: int  # of the format
     whole: bool  # both of its files can be read to their end
 
@@ -58,13 +58,13 @@ def pictures_of(dataset: Dataset) -> list[Picture]:
 
 
 def file_split(folder: Path, split: str) -> str:
-    """The split whose files hold a split: validation is cut from train where it has no file."""
+    """The split whose files hold a split: validation is cut from train if it has no file."""
     return split if split != "validation" or annotation_file(folder, split).is_file() else "train"
 
 
 def readable_annotations(folder: Path, split: str) -> tuple[dict[str, Any], UserError | None]:
     """What stands in the annotations before the place where they cannot be read on, by image name, and why
-    they cannot; None where they can."""
+    they cannot; None if they can."""
     found: dict[str, Any] = {}
     try:
         for name, relationships in iterate_annotations(folder, split):

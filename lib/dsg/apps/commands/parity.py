@@ -3,7 +3,7 @@
 The weights are written as a TensorFlow 1 checkpoint and loaded from it, the image goes through the input
 pipeline, the model is called, and the answers are scored. Every stage is printed with its largest absolute
 error, its error relative to the reference's largest value, and the tolerance. The contents of a file decide
-what is run: forward, gradients, gpi_methods, layers, iou_metric or roidb.
+what is run: forward, gradients, gpi_methods, layers, iou_metric, roidb, detection or torchvision.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def add_arguments(parser: Parser) -> None:
         "--epochs", old=("--iters",), default="", metavar="N", help="epochs to train (TRAIN.EPOCHS)"
     )
     parser.add_argument(
-        "--then-test", action="store_true", help="see first that there is a split to test on afterwards"
+        "--then-test", action="store_true", help="first check that there is a split to test on afterwards"
     )
     parser.add_argument("--check", action="store_true", help="only check the options")
 
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def absent_shapes(dataset: str, data_dir: Path) -> Path | None:
-    """Where to generate the data set `shapes`, if it is asked for and does not exist."""
+    """Where to generate the data set `shapes`, if it is requested and does not exist."""
     from dsg.apps.configurations import catalogued
 
     there = (data_dir / "annotations_train.json").is_file() or (data_dir / "shapes").is_dir()

@@ -37,7 +37,7 @@ class CocoSource:
 
     Args:
         boxes: the COCO file.
-        relations: a file; None where the file of boxes has them; SPATIAL where they are computed.
+        relations: a file; None if the file of boxes has them; SPATIAL where they are computed.
         category_aliases, predicate_aliases: other spellings and what they stand for.
         pictures: the folder of the images, for sizes that the file lacks.
 
@@ -134,12 +134,12 @@ class CocoSource:
             if size is None:
                 size = picture_size(folder / file) if folder is not None and not leads_out(file) else None
                 if size is None:
-                    todo = "no such picture there" if folder else "--images DIR reads them from the pictures"
+                    todo = "no such image there" if folder else "--images DIR reads them from the images"
                     raise UserError(f"{place}: no width and height; {todo}")
                 measured += 1
             result[key] = file, *size
         if measured:
-            self._account.notes.append(f"{measured:,} sizes of images read from the pictures")
+            self._account.notes.append(f"{measured:,} image sizes read from the files")
         return result
 
     def _read_entities(self, annotations: list[Any]) -> tuple[dict[str, Entity], dict[str, str]]:
@@ -153,7 +153,7 @@ class CocoSource:
             if category not in self._names:
                 raise UserError(f"{place}: category {category} is not among the categories")
             if key in entities:
-                raise UserError(f"{place}: this id is there twice; relations need ids of their own")
+                raise UserError(f"{place}: this id appears twice; relations need unique ids")
             given = entry.get("bbox")
             box = _corners(given)
             if box is None and not given:
@@ -223,7 +223,7 @@ def _text(entry: dict[str, Any], name: str, place: str) -> str:
 
 
 def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
-    """Width and height of an image; None where neither is stated.
+    """Width and height of an image; None if neither is stated.
 
     Raises:
         UserError: they are no positive whole numbers.
@@ -238,7 +238,7 @@ def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
 
 
 def _corners(box: Any) -> Box | None:
-    """x1 y1 x2 y2 of a bbox [x, y, width, height]; None where it is none."""
+    """x1 y1 x2 y2 of a bbox [x, y, width, height]; None if it is none."""
     if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
         return None
     x, y, width, height = box

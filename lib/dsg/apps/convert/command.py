@@ -67,7 +67,9 @@ def convert_coco(
     source, rule, testing = CocoSource(boxes, relations, account, *more), options.rule, None
     if test_boxes is not None:
         if rule.test:
-            raise UserError("either a list of images for testing, or a file of boxes for testing, not both")
+            raise UserError(
+                "give either a list of images for testing or a file of boxes for testing, not both"
+            )
         if relations == SPATIAL and test_relations is None:
             test_relations = SPATIAL
         testing = CocoSource(test_boxes, test_relations, account, *more)
@@ -76,8 +78,8 @@ def convert_coco(
         shared = [file for file, _, _ in testing.images.values() if file in names]
         if shared:
             account.notes.append(
-                f"{len(shared):,} names of images are in both files, such as {shared[0]}: unless they lie in "
-                "images/train and images/test, the same images are for training and for testing"
+                f"{len(shared):,} names of images are in both files, such as {shared[0]}: unless they are in "
+                "images/train and images/test, the same images are used for training and testing"
             )
     elif test_relations is not None:
         raise UserError(f"{test_relations}: relations for testing need boxes for testing (--test-boxes)")

@@ -33,7 +33,7 @@ def unmatched_text(missing: list[str], number: int, known: Collection[str], what
 
 
 def nearest(entry: str, known: Collection[str]) -> str:
-    """What an entry is likely to mean; empty where nothing is like it. Folders and endings make the least
+    """What an entry is likely to mean; empty if nothing is like it. Folders and endings make the least
     difference.
     """
     base, stem = PurePosixPath(entry).name, PurePosixPath(entry).stem

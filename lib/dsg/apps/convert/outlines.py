@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]  # x1 y1 x2 y2
 
 
 def outline_box(segmentation: Any) -> Box | None:
-    """The box around a `segmentation`; None where it has none, or is of another form."""
+    """The box around a `segmentation`; None if it has none, or is of another form."""
     if isinstance(segmentation, dict):
         return _mask_box(segmentation)
     if not isinstance(segmentation, list) or not segmentation:
@@ -46,7 +46,7 @@ def _mask_box(mask: dict[str, Any]) -> Box | None:
     if not runs:
         return None
     left, right = runs[0][0] // height, (runs[-1][1] - 1) // height + 1
-    # A run that goes on in the next column reaches from the top to the bottom.
+    # A run that continues in the next column spans the full height.
     within = [(start % height, start % height + end - start) for start, end in runs]
     if any(end > height for _, end in within):
         return left, 0, right, height

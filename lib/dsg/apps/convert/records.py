@@ -25,7 +25,7 @@ class Entity:
 class Picture:
     """An image and what is related to what in it."""
 
-    key: str  # id in the source, by which splits are told
+    key: str  # id in the source, by which splits are assigned
     file: str  # file name, maybe with folders before it
     width: int
     height: int
@@ -64,13 +64,13 @@ class Account:
         return result + self.notes
 
     def check_boxes(self) -> None:
-        """Raise `UserError` where boxes cannot be meant as they stand, see `dsg.datasets.plausibility`."""
+        """Raise `UserError` if boxes cannot be meant as they stand, see `dsg.datasets.plausibility`."""
         fault = self.boxes.fault(self.order)
         if fault:
             raise UserError(f"{self.source}: {fault}")
 
 
 def clipped(box: Box, width: int, height: int) -> Box | None:
-    """The part of a box inside its image; None where there is none."""
+    """The part of a box inside its image; None if there is none."""
     x1, y1, x2, y2 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None

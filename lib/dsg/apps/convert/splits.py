@@ -29,7 +29,7 @@ class IdList:
     ids: frozenset[str]
 
     def unknown(self, known: Collection[str]) -> str:
-        """Which of its entries are no image, in words; empty where all are.
+        """Which of its entries are no image, in words; empty if all are.
 
         Args:
             known: ids and file names of all images.
@@ -53,7 +53,7 @@ class SplitRule:
     lists: tuple[IdList, ...] = ()  # as they were given
 
     def of(self, key: str, file: str) -> str | None:
-        """train, validation or test, for an image's id or file name; None where it is in no list."""
+        """train, validation or test, for an image's id or file name; None if it is in no list."""
         for split, ids in (("test", self.test), ("validation", self.validation)):
             if key in ids or file in ids:
                 return split
@@ -92,7 +92,7 @@ def make_rule(
         if common:
             raise UserError(f"image {common[0]!r} is listed for {first} and for {second}")
     if not 0 <= test_share < 1:
-        raise UserError(f"--test-share {test_share}: a number from 0 to below 1")
+        raise UserError(f"--test-share must be at least 0 and below 1, not {test_share}")
     names = ("train", "validation", "test") if validation_ids else ("train", "test")
     share = 0.0 if test_ids else test_share
     return SplitRule(
@@ -121,5 +121,5 @@ def _read_ids(path: Path) -> frozenset[str]:
             entries[number] = entry if isinstance(entry, str) else whole
     ids = frozenset(str(entry).strip() for entry in entries) - {""}
     if not ids:
-        raise UserError(f"{path}: an empty list of images; a line for each id or file name")
+        raise UserError(f"{path}: the list of images is empty; write one id or file name per line")
     return ids

@@ -74,7 +74,7 @@ class VisualGenomeSource:
     def counts(self, images: int) -> tuple[Counter[str], Counter[str]]:
         """How often each category and each predicate occurs.
 
-        Categories are counted in `objects.json` where it is given, else as the relationships mention them.
+        Categories are counted in `objects.json` if it is given, else as the relationships mention them.
 
         Args:
             images: their number, for the progress.

@@ -65,7 +65,7 @@ def read_choice(text: str, what: str) -> Choice:
         return Choice()
     if text.isdigit():
         if int(text) == 0:
-            raise UserError(f"--{what} 0: at least one")
+            raise UserError(f"--{what} must be at least 1, not 0")
         return Choice(most=int(text))
     path = expanded(text)
     names = [plain(name) for name in _read_names(path, what)]
@@ -105,13 +105,13 @@ class Aliases(dict[str, str]):
         if unmet:
             number = f"{len(unmet):,} of {len(self.lines):,} lines"
             notes.append(
-                f"{self.path}: {number} have no name that occurs (the first: {', '.join(unmet[0][:3])})"
+                f"{self.path}: {number} contain no name that occurs (the first: {', '.join(unmet[0][:3])})"
             )
         again = sorted({name for line in self.lines for name in line if self[name] != line[0]})
         if again:
             more = f" ({len(again):,} such names)" if len(again) > 1 else ""
             notes.append(
-                f"{self.path}: {again[0]!r} is on 2 lines or more, the first counts: it becomes "
+                f"{self.path}: {again[0]!r} is on several lines; the first counts: it becomes "
                 f"{self[again[0]]!r}{more}"
             )
         return notes

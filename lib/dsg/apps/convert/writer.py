@@ -40,7 +40,7 @@ def write_dataset(
     Args:
         account: is filled.
         force: replace the files of an earlier conversion.
-        allow_unknown: lists of images may name some that there are not.
+        allow_unknown: lists may name images that do not exist.
 
     Raises:
         UserError: boxes cannot be meant as they stand, a list names images that there are not, the folder
@@ -48,7 +48,7 @@ def write_dataset(
     """
     if annotation_file(folder, "train").is_file() and not force:
         raise UserError(
-            f"{folder}: holds a data set already; name another folder, or replace it with --force"
+            f"{folder}: already contains a data set; give another folder, or replace it with --force"
         )
     unfinished = folder / UNFINISHED
     made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -91,7 +91,7 @@ def check_link(folder: Path, images: Path, name: str) -> None:
         raise UserError(f"{images}: no such folder of images")
     link = folder / name
     if (link.is_symlink() or link.exists()) and link.resolve() != images.resolve():
-        raise UserError(f"{link}: is there already; remove it, or leave out --images")
+        raise UserError(f"{link}: already exists; remove it, or leave out --images")
 
 
 def link_images(folder: Path, images: Path, name: str) -> None:
@@ -108,7 +108,7 @@ def link_images(folder: Path, images: Path, name: str) -> None:
         link.symlink_to(images.resolve(), target_is_directory=True)
     except OSError as error:
         raise UserError(
-            f"{link}: cannot be made ({error.strerror or error}); copy the images there"
+            f"{link}: cannot be created ({error.strerror or error}); copy the images there"
         ) from error
 
 
@@ -138,7 +138,7 @@ def _write_all(
             known.update((picture.key, picture.file) if rule.lists else ())
             split = picture.split or rule.of(picture.key, picture.file)
             if split is None:
-                account.skip("image of no split", picture.file)
+                account.skip("image in no split", picture.file)
                 continue
             if (split, picture.file) in seen:
                 account.skip("image listed twice", picture.file)
@@ -199,7 +199,7 @@ def _relationships(
         elif first is None or second is None:
             account.skip("box outside the image, or without area", place)
         elif first == second:
-            account.skip("relation to oneself", place)
+            account.skip("self-relation", place)
         else:
             entry = {"predicate": relations[predicate], "subject": first, "object": second}
             key = repr(entry)

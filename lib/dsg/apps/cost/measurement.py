@@ -45,7 +45,7 @@ def measure_cost(pair: Pair, settings: CostSettings) -> dict[str, Any]:
 
     Returns:
         `parameters`, `trained`, `inference_gflop`, `training_gflop`: each {WITH, WITHOUT: {part: number}};
-        `seconds` and `processor_seconds`: {"inference", "training": {WITH, WITHOUT: median}}, empty where
+        `seconds` and `processor_seconds`: {"inference", "training": {WITH, WITHOUT: median}}, empty if
         nothing is to be timed; `about`: what was measured; `machine`.
     """
     report: dict[str, Any] = {"about": _about(pair, settings), "machine": machine(), **counts(pair)}
@@ -129,7 +129,7 @@ def times(pair: Pair, settings: CostSettings) -> dict[str, dict[str, dict[str, f
 def _about(pair: Pair, settings: CostSettings) -> dict[str, Any]:
     model = pair.models[WITH]
     sizes = {name: [int(side) for side in batch["image"].shape[1:3]] for name, batch in _batches(pair)}
-    proposals = int(tf.reduce_sum(tf.cast(model(pair.test).proposals.valid, tf.int32)))
+    proposals = int(tf.reduce_sum(tf.cast(model(pair.test).detection.proposals.valid, tf.int32)))
     precision = {"test": model.config.test.precision, "train": model.config.train.precision}
     gpus = [device.name for device in tf.config.get_visible_devices("GPU")]
     return {

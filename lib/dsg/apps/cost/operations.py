@@ -22,7 +22,7 @@ Labels = Callable[[Any, Sequence[Any]], Sequence[str]]
 
 
 def count_gflop(function: Callable[..., Any], *args: Any) -> float:
-    """Thousand million operations of one call; `function` is traced anew, and called once.
+    """Billions (10^9) of operations of one call; `function` is traced again and called once.
 
     Only that part of it is computed which the sizes depend on.
     """

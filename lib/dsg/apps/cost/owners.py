@@ -61,7 +61,7 @@ class Owners:
         self._part = {id(variable.handle): part_of(name) for name, variable in variables.items()}
 
     def __call__(self, graph: Any, operations: Sequence[Any]) -> list[str]:
-        """The part of each of `operations`; `other` where there is none, or several."""
+        """The part of each of `operations`; `other` if it has none, or several."""
         sources = self._sources(graph)
         parts: list[str] = []
         reader: dict[str, str] = {}  # input of an operation with a kernel -> its part

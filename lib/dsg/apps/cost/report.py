@@ -32,9 +32,9 @@ def format_cost(report: Report, name: str) -> str:
         "",
         *_table(("", "without", "with", "the graph adds", "published"), _summary(report)),
         "",
-        "Operations are those of convolutions and matrix products, a multiplication and an addition being "
-        "two; a convolution counts as its direct form, however it is computed. Published numbers are the "
-        "paper's (Table 3): its seconds are a GPU's.",
+        "Operations are those of convolutions and matrix products; a multiplication and an addition count "
+        "as two. A convolution counts as its direct form, however it is computed. Published numbers are the "
+        "paper's (Table 3), measured on a GPU.",
         "",
         "## By part",
         "",
@@ -44,9 +44,9 @@ def format_cost(report: Report, name: str) -> str:
         ),
         "",
         "The relation and entity heads of a ResNet are copies of its fourth block. Backbone: trunk and "
-        "entity head, the whole ResNet. The graph layer is what the paper calls the DSG generator. What is "
-        'called "without graph" reads unrefined features: it answers where there is no graph, and is trained '
-        "along with it where there is one. Training with a graph also looks at the ground-truth boxes.",
+        "entity head, the whole ResNet. The graph layer is what the paper calls the DSG generator. Parts "
+        'called "without graph" read unrefined features: they answer if there is no graph, and are trained '
+        "along with it if there is one. Training with a graph also uses the ground-truth boxes.",
     ]
     return "\n".join(lines) + "\n"
 

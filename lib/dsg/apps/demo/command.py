@@ -46,5 +46,5 @@ def demo(data: Path, snapshot: Path, output: Path, queries: Sequence[str] = (), 
     traced = len(scenes) >= TRACING_PAYS
     for line in table(answer_scenes(load_trained(snapshot), scenes, output, traced=traced)):
         LOG.info("%s", line)
-    LOG.info("answers and scene graphs, drawn and as JSON and DOT: %s", output)
+    LOG.info("answers and scene graphs (pictures, JSON, DOT): %s", output)
     LOG.info("%.0f seconds", time.monotonic() - started)

@@ -24,7 +24,8 @@ def bundled_scenes(
     dataset = load_dataset(folder, "test")
     if dataset.vocabulary != vocabulary:
         raise UserError(
-            f"{folder}: other categories or predicates than the snapshot's; `dsg ask` asks other pictures"
+            f"{folder}: its categories or predicates differ from the snapshot's; use `dsg ask` for other "
+            "images"
         )
     asked = np.array(queries, np.int32).reshape(-1, 3)
     return [

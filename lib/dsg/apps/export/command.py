@@ -57,4 +57,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot make it ({error.strerror or error})") from error
+        raise UserError(f"{folder}: cannot be created ({error.strerror or error})") from error

@@ -41,13 +41,13 @@ def answering(trained: Trained, *, direct: bool = False, checked: bool = True) -
 
     boxes float32 [N, 4]; role_probabilities float32 [Q, N, 4]: background, subject, object, other;
     subjects, objects bool [Q, N]: the boxes that answer; subject_box, object_box float32 [Q, 4] and
-    subject_score, object_score float32 [Q]: the likeliest; and where there are label heads labels int32 [N],
-    label_scores float32 [N], predicate_probabilities float32 [N, N, R], subject first; node_weights float32
-    [N] where the graph has attention.
+    subject_score, object_score float32 [Q]: the most probable; and where there are label heads labels int32
+    [N], label_scores float32 [N], predicate_probabilities float32 [N, N, R], subject first; node_weights
+    float32 [N] where the graph has attention.
 
     Args:
         trained: the model, folded.
-        direct: convolutions that a GPU or another runtime has kernels for, in place of Winograd's.
+        direct: convolutions that a GPU or another runtime has kernels for, instead of Winograd's.
         checked: refuse queries outside the vocabulary.
 
     Raises:
@@ -55,7 +55,7 @@ def answering(trained: Trained, *, direct: bool = False, checked: bool = True) -
     """
     model, config = trained.model, trained.config
     if config.rr_source not in ("dsg", "feature"):
-        raise UserError(f"RR_SOURCE {config.rr_source} is not exported: only classifiers of roles are")
+        raise UserError(f"RR_SOURCE {config.rr_source} cannot be exported: only role classifiers can")
     known = trained.vocabulary
     limits = (len(known.objects), len(known.predicates), len(known.objects))
     always = config.test.always_include_best
@@ -113,7 +113,7 @@ def exportable(trained: Trained) -> Trained:
     """The same model, whose suppression runs inside the graph."""
     if trained.config.use_e2e_tf:
         return trained
-    LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ a little")
+    LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ slightly")
     config = dataclasses.replace(trained.config, use_e2e_tf=True)
     return dataclasses.replace(trained, config=config, model=DSG(config, trained.model.parts))
 
@@ -121,7 +121,7 @@ def exportable(trained: Trained) -> Trained:
 def _checked(queries: tf.Tensor, limits: tuple[int, ...]) -> tf.Tensor:
     """The queries, or an error where they are no numbers of the vocabulary."""
     problems = [
-        tf.debugging.assert_non_negative(queries, "queries are numbers of the vocabulary, from 0 on"),
+        tf.debugging.assert_non_negative(queries, "queries are indices into the vocabulary, from 0"),
         tf.debugging.assert_less(queries, tf.constant([limits]), f"queries are below {list(limits)}"),
     ]
     with tf.control_dependencies([problem for problem in problems if problem is not None]):
@@ -129,7 +129,7 @@ def _checked(queries: tf.Tensor, limits: tuple[int, ...]) -> tf.Tensor:
 
 
 def _answer_boxes(probabilities: tf.Tensor, best: tf.Tensor, role: int, always: bool) -> tf.Tensor:
-    """`dsg.metrics.role_iou.answer_boxes`: [Q, N, 4] and the likeliest box [Q] -> bool [Q, N]."""
+    """`dsg.metrics.role_iou.answer_boxes`: [Q, N, 4] and the most probable box [Q] -> bool [Q, N]."""
     chosen = tf.argmax(probabilities, axis=2, output_type=tf.int32) == role
     needs_best = tf.fill([tf.shape(chosen)[0], 1], True)
     if not always:

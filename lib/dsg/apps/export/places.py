@@ -1,6 +1,6 @@
 """Where exports go, looked at before any work begins: what is no earlier export must not be lost.
 
-No TensorFlow here: a mistake is told at once.
+TensorFlow is not loaded here, so mistakes are reported at once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_places(snapshot: Path, weights: Path | None, saved_model: Path | None,
         return
     for path in (snapshot, *files):
         if saved_model.resolve() in (path.resolve(), *path.resolve().parents):
-            raise UserError(f"{path}: lies in {saved_model}, which is written anew; give another folder")
+            raise UserError(f"{path}: is inside {saved_model}, which will be replaced; give another folder")
     check_saved_model_folder(saved_model)
 
 
@@ -46,16 +46,18 @@ def check_saved_model_folder(folder: Path) -> None:
         UserError: it cannot.
     """
     if not folder.name:
-        raise UserError(f"{folder}: this folder would be replaced by another one; give a folder in it")
+        raise UserError(f"{folder}: would be replaced as a whole; give a folder inside it")
     if folder.is_symlink():
         raise UserError(f"{folder}: is a link; give the folder itself")
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UserError(f"{folder}: a file is there; give another folder")
+        raise UserError(f"{folder}: is a file; give a folder")
     if any(folder.iterdir()) and not (folder / "saved_model.pb").is_file():
-        raise UserError(f"{folder}: holds something else than a SavedModel; give another folder")
+        raise UserError(f"{folder}: contains something other than a SavedModel; give another folder")
     for path in folder.rglob("*"):
         part = path.relative_to(folder).as_posix()
         if not PARTS.fullmatch(part) or (path.is_dir() and part not in ("assets", "variables")):
-            raise UserError(f"{folder}: holds {part}, which is no part of a SavedModel; give another folder")
+            raise UserError(
+                f"{folder}: contains {part}, which is not part of a SavedModel; give another folder"
+            )

@@ -53,7 +53,7 @@ def share_weights(source: Path, target: Path, precision: str = "float32", larges
             if largest is not None and size > largest:
                 raise UserError(f"{source}: {size:,} bytes packed; at most {largest:,} are shipped")
     except OSError as error:
-        raise UserError(f"{target}: cannot write it ({error.strerror or error})") from error
+        raise UserError(f"{target}: cannot be written ({error.strerror or error})") from error
     finally:
         plain.unlink(missing_ok=True)
     return size

@@ -17,8 +17,8 @@ CLASSES = ("detector", "misclassified", "relation", "multiplicity", "other")
 MEANINGS = {
     "detector": "no proposal on any of the true boxes (IoU 0.5)",
     "misclassified": "all proposals on true boxes are called background or other",
-    "relation": "only boxes that are not true were chosen, one at least of the right category",
-    "multiplicity": "true and wrong boxes were chosen, or some of the true ones",
+    "relation": "only wrong boxes were chosen, at least one of the right category",
+    "multiplicity": "right and wrong boxes were chosen, or only some of the right ones",
     "other": "none of these, such as a box that is too large or in the other role",
 }
 PUBLISHED = {
@@ -38,7 +38,7 @@ class Side(NamedTuple):
     proposals: np.ndarray  # [N, 4]
     boxes: np.ndarray  # [N, 4], refined
     chosen: np.ndarray  # bool [N]: the answer
-    roles: np.ndarray | None  # int [N]: likeliest role of each box; None where roles are not classified
+    roles: np.ndarray | None  # int [N]: likeliest role of each box; None if roles are not classified
     categories: np.ndarray | None  # int [N]: likeliest category of each box; None without label heads
     gt_boxes: np.ndarray  # [G, 4]
     gt_categories: np.ndarray  # int [G]

@@ -61,7 +61,7 @@ class FailureReport:
             f"({share:.1f}%) have an IoU below {self.below:g}; of {self.ambiguous_answers:,} ambiguous ones "
             f"{ambiguous['count']:,}.",
             "",
-            "| class | failed | share | of ambiguous | fits, too | paper | what it is |",
+            "| class | failed | share | of ambiguous | also fits | paper | what it is |",
             "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
         ]
         for name in CLASSES:
@@ -73,8 +73,8 @@ class FailureReport:
             )
         lines += [
             "",
-            "A failed answer is in the first class that fits. The paper's shares are of a few failed answers "
-            "on Visual Genome, looked at one by one.",
+            "A failed answer is in the first class that applies. The paper's shares come from a few failed "
+            "answers on Visual Genome, classified by eye.",
             "",
         ]
         return "\n".join(lines)

@@ -45,7 +45,7 @@ class Part:
 
     @property
     def size_guess(self) -> int:
-        """Bytes, exact or rough; 0 where nothing is known."""
+        """Bytes, exact or rough; 0 if nothing is known."""
         return self.bytes or (self.about_mb or 0) * 1_000_000
 
 

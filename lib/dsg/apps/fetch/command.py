@@ -43,10 +43,10 @@ def fetch(
     Args:
         name: visualgenome, vrd, clevr, imagenet_weights or dsg_pretrained.
         data_dir: the data folder, or the data set's own folder.
-        source: a folder that has the files, or an address below which they lie, in place of the mirrors.
+        source: a folder that has the files, or an address below which they lie, instead of the mirrors.
         only: parts, such as annotations; all where empty.
         keep: keep archives that were downloaded.
-        thorough: compare what is there with checksums, not only sizes.
+        thorough: compare existing files by checksum, not only by size.
         tools, listed, limits: replaced in tests.
 
     Raises:
@@ -63,7 +63,7 @@ def fetch(
             for key, part in parts.items():
                 found = present(part, _target(part, data_dir), work / f"{key}.txt", thorough)
                 if found:
-                    LOG.info("%s %s: there already (%s)", name, key, found)
+                    LOG.info("%s %s: already there (%s)", name, key, found)
                 else:
                     missing[key] = part
             _need_space_for(name, list(missing.values()), data_dir, source, keep, tools)
@@ -75,7 +75,7 @@ def fetch(
                     _unpack(archive, ours and not keep, part, target, receipt, tools, limits)
                 LOG.info("%s %s: in %s", name, key, target)
     except KeyboardInterrupt:
-        LOG.info("stopped; the same command goes on from here")
+        LOG.info("stopped; the same command resumes from here")
         raise
 
 
@@ -85,12 +85,12 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
     known = plain if plain in listed else plain.replace("_", "")
     if known not in listed:
         if known == "shapes":
-            raise UserError("shapes is not fetched but generated: dsg shapes")
-        raise UserError(f"nothing is known of {name!r}: there are {', '.join(listed)}")
+            raise UserError("shapes is generated, not fetched: dsg shapes")
+        raise UserError(f"unknown name {name!r}: one of {', '.join(listed)}")
     parts = listed[known]
     for key in only:
         if key not in parts:
-            raise UserError(f"{known} has no part {key!r}: there are {', '.join(parts)}")
+            raise UserError(f"{known} has no part {key!r}: its parts are {', '.join(parts)}")
     return known, {key: part for key, part in parts.items() if not only or key in only}
 
 
@@ -161,8 +161,8 @@ def _take(name: str, part: Part, folder: Path, place: Path, tools: Tools) -> tup
     if found is None:
         if part.there and all(_lies_below(folder, pattern) for pattern in part.there):
             raise UserError(
-                f"--from {folder}: has no {part.file}, but what it unpacks to: give the folder that holds "
-                f"{part.into.partition('/')[0]} as the data folder, --data DIR, or move that folder there"
+                f"--from {folder}: has no {part.file}, but its unpacked contents: give the folder that "
+                f"contains {part.into.partition('/')[0]} as --data DIR, or move it to the data folder"
             )
         raise UserError(f"--from {folder}: has no {part.file}")
     with explained(found):
@@ -224,7 +224,7 @@ def _alone(work: Path) -> Iterator[None]:
     Raises:
         UserError: another one is at it.
     """
-    held = f"{work}: another fetch of the same is running; wait for it to end"
+    held = f"{work}: another fetch of the same data is running; wait for it to finish"
     lock = locked(work / "lock", held, "do not fetch the same twice at once")
     with contextlib.ExitStack() as stack:
         with explained(work):

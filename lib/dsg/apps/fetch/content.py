@@ -18,7 +18,7 @@ BLOCK = 1 << 20
 
 
 def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
-    """Why a file cannot be `part`; empty where it can. Reads it all if there is a checksum, or if it is a
+    """Why a file cannot be `part`; empty if it can. Reads it all if there is a checksum, or if it is a
     tar.gz; of what that unpacks to, no more than an archive may hold.
 
     Args:
@@ -32,12 +32,12 @@ def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
         return f"it is {reason}"
     size = path.stat().st_size
     if part.bytes and size != part.bytes:
-        return f"it has {size:,} bytes where {part.bytes:,} are expected"
+        return f"it has {size:,} bytes, but {part.bytes:,} are expected"
     if part.digest:
         algorithm, expected = part.digest
         found = digest(path, algorithm)
         if found != expected:
-            return f"its {algorithm} is {found} where {expected} is expected"
+            return f"its {algorithm} is {found}, but {expected} is expected"
     return _structure_problem(path, part, limits or Limits())
 
 
@@ -50,7 +50,7 @@ def digest(path: Path, algorithm: str) -> str:
 
 
 def size_of(path: Path, absent: int = 0) -> int:
-    """Bytes of a file; `absent` where there is none."""
+    """Bytes of a file; `absent` if it does not exist."""
     return path.stat().st_size if path.is_file() else absent
 
 
@@ -80,5 +80,5 @@ def _structure_problem(path: Path, part: Part, limits: Limits) -> str:
                     return "it is an empty archive"
     except (*DAMAGED, NotImplementedError, OSError) as error:
         reason = str(error) or type(error).__name__
-        return f"it is no complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
+        return f"it is not a complete {'zip' if part.file.endswith('.zip') else 'tar.gz'} archive ({reason})"
     return ""

@@ -47,11 +47,11 @@ def download(part: Part, urls: Sequence[str], target: Path, tools: Tools) -> Non
             os.replace(part_file, target)
         forget(part_file)
         return
-    kept = f"; {part_file} is kept, the same command goes on from there" if part_file.is_file() else ""
-    page = f" (look at {part.page})" if part.page else ""
+    kept = f"; {part_file} is kept, and the same command resumes from there" if part_file.is_file() else ""
+    page = f" (see {part.page})" if part.page else ""
     raise UserError(
-        f"{part.file}: no mirror gave it: {'; '.join(failures)}{kept}; "
-        f"get it in another way{page} and give the same command with --from FOLDER"
+        f"{part.file}: every mirror failed: {'; '.join(failures)}{kept}; "
+        f"get it some other way{page} and run the same command with --from FOLDER"
     )
 
 
@@ -72,7 +72,7 @@ def _from_mirror(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: 
             if failed >= tools.attempts:
                 raise
             wait = max(error.wait, tools.backoff * 2 ** (failed - 1))
-            LOG.info("  %s; again in %.0f s", error, wait)
+            LOG.info("  %s; trying again in %.0f s", error, wait)
             tools.sleep(wait)
             continue
         reason = problem(part_file, part)
@@ -82,12 +82,12 @@ def _from_mirror(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: 
         if not before or restarted:
             raise Refused(f"{reason}; it was removed")
         restarted = True  # two halves of different files, maybe
-        LOG.info("  %s; once more from the beginning", reason)
+        LOG.info("  %s; starting again from the beginning", reason)
 
 
 @contextlib.contextmanager
 def _progress(part: Part) -> Iterator[OnBytes]:
-    """Shows megabytes, if there are several, with the time left, or the rate where nobody knows the size."""
+    """Shows megabytes, if there are several, with the time left, or the rate if the size is unknown."""
     with contextlib.ExitStack() as stack:
         shown: list[Progress] = []
         told = [0]

@@ -1,7 +1,7 @@
-"""One try to get one file from one address, going on where an earlier try stopped.
+"""One try to get one file from one address, resuming where an earlier try stopped.
 
 What has arrived lies in `<file>.part`, beside it `<file>.part.json` with the address it came from and the
-server's name for that version of the file (ETag or date). A try goes on only with the same version, or
+server's name for that version of the file (ETag or date). A try resumes only with the same version, or
 where a checksum will tell.
 """
 
@@ -72,7 +72,7 @@ def receive(url: str, part_file: Path, part: Part, tools: Tools, on_bytes: OnByt
             start = 0  # the server sends all of it
         total = _total(response, part_file, start)
         if part.bytes and total and total != part.bytes:
-            raise Refused(f"it offers {total:,} bytes where {part.bytes:,} are expected")
+            raise Refused(f"it offers {total:,} bytes, but {part.bytes:,} are expected")
         _refuse_page(response)
         need_space(tools, part_file.parent, max(total - start, 0), part.file)
         if not start:
@@ -107,7 +107,7 @@ def _request(url: str, start: int, validator: str) -> urllib.request.Request:
 
 
 def _resumable(url: str, part_file: Path, part: Part) -> tuple[int, str]:
-    """From which byte to go on, and the version that must still be the server's."""
+    """The byte to resume from, and the version that the server must still have."""
     if not part_file.is_file():
         return 0, ""
     note: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def _total(response: Any, part_file: Path, start: int) -> int:
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
     if match is None or int(match[1]) != start:
         forget(part_file)
-        raise Transient("it sent another range than was asked for")
+        raise Transient("it sent another range than requested")
     return int(match[2]) if match[2] != "*" else 0
 
 
@@ -148,7 +148,7 @@ def _judge_end(part_file: Path, start: int, content_range: str) -> None:
     match = re.fullmatch(r"bytes \*/(\d+)", content_range.strip())
     if match is None or int(match[1]) != start:
         forget(part_file)
-        raise Transient("the file is another one than before")
+        raise Transient("the file has changed")
 
 
 def _judge_status(error: urllib.error.HTTPError) -> Exception:
@@ -199,7 +199,7 @@ def _next_chunk(response: Any, size: int, done: int) -> bytes:
 
 
 def local_path(source: str) -> Path | None:
-    """The folder or file that `--from` names; None where it is a web address.
+    """The folder or file that `--from` names; None if it is a web address.
 
     Raises:
         UserError: it is neither.
@@ -211,4 +211,4 @@ def local_path(source: str) -> Path | None:
         return Path(urllib.request.url2pathname(source[len("file://") :]))
     if scheme[1].lower() in ("http", "https"):
         return None
-    raise UserError(f"--from {source}: a folder, or an address that begins with http:// or https://")
+    raise UserError(f"--from {source}: give a folder, or an address that begins with http:// or https://")

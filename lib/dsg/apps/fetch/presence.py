@@ -1,4 +1,4 @@
-"""Is a part there already? By the receipt of an earlier fetch, file by file; else by what should be there.
+"""Is a part already there? By the receipt of an earlier fetch, file by file; else by what should be there.
 
 A receipt is a text with a line for each unpacked file: CRC-32, bytes, name. An empty one says that unpacking
 was begun and has not ended.
@@ -25,7 +25,7 @@ def write_receipt(receipt: Path, files: Sequence[Unpacked]) -> None:
 
 
 def read_receipt(receipt: Path) -> list[Unpacked]:
-    """What was unpacked; nothing where there is no receipt, or a damaged one."""
+    """What was unpacked; nothing if there is no receipt, or a damaged one."""
     try:
         lines = receipt.read_text(encoding="utf-8").splitlines()
         fields = [line.split(" ", 2) for line in lines]
@@ -35,7 +35,7 @@ def read_receipt(receipt: Path) -> list[Unpacked]:
 
 
 def present(part: Part, target: Path, receipt: Path, thorough: bool = False) -> str:
-    """What of `part` is in its folder, in words; empty where it is not there, or not all of it.
+    """What of `part` is in its folder, in words; empty if it is not there, or not all of it.
 
     Args:
         thorough: compare contents with the receipt's checksums, not only sizes.

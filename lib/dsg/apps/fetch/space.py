@@ -25,7 +25,7 @@ def demand(
 
     Args:
         target: its folder.
-        archive: where its archive lies while it is on its way, likewise a file that is not unpacked.
+        archive: where its archive is during the download; also a file that is not unpacked.
         keep: archives stay.
         given: the file in a folder of the user's, if it comes from there.
     """

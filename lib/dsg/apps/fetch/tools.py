@@ -76,8 +76,9 @@ def need_space(tools: Tools, folder: Path, needed: int, what: str) -> None:
     free = tools.free(folder)
     if needed + tools.spare > free:
         raise UserError(
-            f"{folder}: {what} needs {size_text(needed)}, and {size_text(max(free, 0))} of the disk are free"
-            f" ({size_text(tools.spare)} must remain); make room, or name another disk with --data DIR"
+            f"{folder}: {what} needs {size_text(needed)}, and {size_text(max(free, 0))} are free on the disk "
+            f"({size_text(tools.spare)} must remain free); free some space, or choose another disk with "
+            "--data DIR"
         )
 
 
@@ -95,6 +96,6 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
-                f"{path}: the disk is full; make room and give the same command again, it goes on from there"
+                f"{path}: the disk is full; free some space and run the same command again, which resumes"
             ) from error
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -44,7 +44,7 @@ def unpack(
 ) -> list[Unpacked]:
     """Unpacks a zip or tar.gz archive.
 
-    A file that is there already with the right content is left alone, so that an interrupted run goes on.
+    A file that already exists with the right content is left alone, so that an interrupted run resumes.
 
     Args:
         target: the folder that receives the files.
@@ -89,13 +89,13 @@ def _wanted(
     """(name below the target, member) of what is to be written."""
     root = _root([member.name for member in found], anchor)
     if root is None:
-        raise UserError(f"{path}: has no {anchor}; this is not the archive it should be")
+        raise UserError(f"{path}: has no {anchor}; this is not the expected archive")
     below = [(member.name[len(root) :], member) for member in found if member.name.startswith(root)]
     return [(name, member) for name, member in below if not only or name.startswith(tuple(only))]
 
 
 def _root(names: Sequence[str], anchor: str) -> str | None:
-    """The folder, with a slash at its end, that holds the anchor nearest to the top; None where none does."""
+    """The folder, with a slash at its end, that holds the anchor nearest to the top; None if none does."""
     if not anchor:
         return ""
     roots = []

@@ -33,7 +33,7 @@ class Shown(NamedTuple):
 
 
 class Pages(NamedTuple):
-    """Two pages, uint8 [H, W, 3] RGB or None where there is nothing to show, and what is on them."""
+    """Two pages, uint8 [H, W, 3] RGB or None if there is nothing to show, and what is on them."""
 
     successes: np.ndarray | None
     failures: np.ndarray | None

@@ -43,7 +43,7 @@ def attention_page(
     """
     found = shown.prediction
     if found.node_weights is None:
-        raise UserError("this network attends to nothing: it has no graph, or a graph without attention")
+        raise UserError("this network has no attention: it has no graph, or a graph without attention")
     graph = found.scene_graph(vocabulary, max_nodes=count)
     if graph is None:
         raise UserError("this network has no label heads to decode a scene graph with")
@@ -62,6 +62,6 @@ def _boxes(image: np.ndarray, boxes: np.ndarray, weights: np.ndarray, order: lis
         text = f"{100 * weights[index]:.0f}%"
         draw_tag(picture, boxes[index] * factor, text, COLOURS[rank % len(COLOURS)], right=rank % 2 == 1)
     caption = blank(round(1.7 * FONT_SIZE), picture.shape[1])
-    title = f"attended to most: {len(order)} of {len(boxes)} boxes"
+    title = f"most attention: {len(order)} of {len(boxes)} boxes"
     draw_text(caption, (2, 2), title, BLACK, FONT_SIZE + 1, bold=True)
     return stack([caption, picture])

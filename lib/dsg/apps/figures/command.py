@@ -46,7 +46,7 @@ def answers_figure(network: Network, data: Dataset, folder: Path, *, count: int)
 def variants_figure(networks: Sequence[Network], data: Dataset, folder: Path) -> None:
     """`variants.png`, `variants.json`."""
     if len(networks) < 2:
-        raise UserError("variants are compared: give --snapshot twice or more, the best one first")
+        raise UserError("variants compares networks: give --snapshot twice or more, the best network first")
     found = variant_page(networks, data)
     save_png(found.page, folder / "variants.png")
     _finish(folder, "variants", found.contents)
@@ -128,7 +128,7 @@ def shift_figures(
         if len(written) == count and not names:
             break
     if not written:
-        raise UserError(f"{data.name} {data.split}: no image that can be read has what {kind} show")
+        raise UserError(f"{data.name} {data.split}: no readable image has what {kind} shows")
     _finish(folder, kind, {"about": network.label, "images": written})
 
 
@@ -151,11 +151,11 @@ def _places(data: Dataset, count: int, names: Sequence[str]) -> list[int]:
     absent = [name for name in names if name not in known]
     if absent:
         raise UserError(
-            f"{data.name} {data.split} has no image {absent[0]!r} (one of it is {next(iter(known))})"
+            f"{data.name} {data.split} has no image {absent[0]!r} (it has, for example, {next(iter(known))})"
         )
     return [known[name] for name in names]
 
 
 def _finish(folder: Path, kind: str, contents: Any) -> None:
     write_text(folder / f"{kind}.json", json.dumps(contents, indent=1) + "\n")
-    LOG.info("%s: pictures, and %s.json that tells what is on them", folder, kind)
+    LOG.info("%s: pictures, and %s.json that describes them", folder, kind)

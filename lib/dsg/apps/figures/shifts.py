@@ -77,7 +77,7 @@ def shift_page(head: Any, vocabulary: Vocabulary) -> tuple[np.ndarray, dict[str,
         largest[name] = {"forward": float(both[0].max()), "inverse": float(both[1].max())}
     kind = "statistical" if isinstance(head.forward, StatisticalShift) else "learned"
     page = grid(tiles, min(ROW, len(tiles)), GAP)
-    return _titled(f"{kind} shifts: to the object, and below back", page), largest
+    return _titled(f"{kind} shifts: to the object, and back (below)", page), largest
 
 
 def iteration_page(model: Any, image: np.ndarray, record: ImageRecord, vocabulary: Vocabulary) -> np.ndarray:
@@ -123,7 +123,7 @@ class Chain:
 
 
 def find_chain(record: ImageRecord) -> Chain | None:
-    """The first annotated a - r - b - q - c of three entities, of different categories where there is one."""
+    """The first annotated a - r - b - q - c of three entities, of different categories if there is one."""
     found = None
     for subject, first, middle in record.triples:
         for other, second, last in record.triples:
@@ -162,7 +162,7 @@ def _picture(image: np.ndarray) -> np.ndarray:
 
 
 def _squashed(map_: Any) -> np.ndarray:
-    """A map as answers have it, [14, 14] -> [196] in [0, 1)."""
+    """A map in the form of answers, [14, 14] -> [196] in [0, 1)."""
     return np.tanh(np.asarray(map_)).reshape(-1)
 
 

@@ -58,8 +58,8 @@ def variant_page(networks: Sequence[Network], data: Dataset) -> Comparison:
         found = _choose(ious[0], other, data, networks[0].config.rng_seed, used)
         if found is None:
             raise UserError(
-                f"{networks[0].label} answers no query well (IoU {RIGHT:g}) that {network.label} fails at "
-                f"(IoU {WORSE:g}): take more images, or leave {network.label} out"
+                f"{networks[0].label} answers no query well (IoU {RIGHT:g}) on which {network.label} fails "
+                f"(IoU {WORSE:g}): use more images, or leave {network.label} out"
             )
         columns.append((network, *found))
     images = sorted({image for _, image, _ in columns})

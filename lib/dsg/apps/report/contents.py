@@ -137,5 +137,5 @@ def _flatten(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as YAML has it."""
+    """A value as YAML writes it."""
     return list(value) if isinstance(value, (list, tuple)) else value

@@ -30,7 +30,7 @@ def as_html(run: RunFiles) -> str:
 
 
 def data_uri(path: Path) -> str:
-    """A PNG to be shown inside a page, a large one as JPEG; empty where it cannot be read."""
+    """A PNG to be shown inside a page, a large one as JPEG; empty if it cannot be read."""
     try:
         content, kind = path.read_bytes(), "png"
     except OSError:

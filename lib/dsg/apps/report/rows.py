@@ -86,7 +86,7 @@ def score_rows(results: Mapping[str, Any]) -> Rows:
 
 
 def best_line(run: RunFiles) -> str:
-    """The best epoch and its validation, in words; empty where it is not known."""
+    """The best epoch and its validation, in words; empty if it is not known."""
     entries = [entry for entry in run.history if entry.get("epoch") == run.best_epoch]
     if not entries:
         return ""
@@ -106,7 +106,7 @@ def total_time(run: RunFiles) -> str:
 
 
 def _at(tree: Any, *keys: str) -> Any:
-    """A value inside nested dictionaries; None where there is none."""
+    """A value inside nested dictionaries; None if there is none."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, Mapping) else None
     return tree

@@ -16,7 +16,7 @@ TEXT, PAGE = "report.txt", "report.html"
 
 
 def make_report(folder: Path) -> Path:
-    """Write both files anew; the page's path.
+    """Write both files again; returns the page's path.
 
     Raises:
         UserError: there is neither a history nor a test, or the history cannot be read, or the report not
@@ -24,7 +24,7 @@ def make_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     if not run.history and not run.tests:
-        raise UserError(f"{folder}: no run that has finished an epoch or was tested, so there is no report")
+        raise UserError(f"{folder}: no report: not a run that has finished an epoch or was tested")
     write_text(folder / TEXT, as_text(run))
     write_text(folder / PAGE, as_html(run))
     return folder / PAGE

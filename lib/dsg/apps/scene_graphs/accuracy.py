@@ -1,8 +1,8 @@
 """How right the labels of a decoded scene graph are (the paper's section on scene graphs).
 
 Each proposal is compared with the ground-truth box it overlaps most, where that is at IoU 0.8 or more: its
-likeliest category with the box's, and the likeliest predicate of an ordered pair with those annotated between
-the two boxes. Every proposal, and every pair with an annotation, counts once over the whole split.
+likeliest category with the box's, and the most probable predicate of an ordered pair with those annotated
+between the two boxes. Every proposal, and every pair with an annotation, counts once over the whole split.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def graph_accuracy(
         entities: [N, E] probabilities.
         predicates: [N, N, R], [i, j] for subject i and object j.
         proposals: [N, 4] boxes, pixels, +1 widths.
-        gt_boxes: [G, 4], likewise.
+        gt_boxes: [G, 4], in the same units.
         gt_entities: int [G].
         triples: int [T, 3], every annotated relation: subject, predicate, object; relations of a box to
             itself are left aside.

@@ -88,7 +88,7 @@ def graphs_of_split(
     write_text(folder / "accuracy.json", json.dumps(contents, indent=1) + "\n")
     table = accuracy_table(total, about, threshold)
     write_text(folder / "accuracy.md", table)
-    LOG.info("%s\nscene graphs, drawn and as JSON and DOT: %s", table, graphs)
+    LOG.info("%s\nscene graphs (pictures, JSON, DOT): %s", table, graphs)
     return total
 
 
@@ -113,7 +113,7 @@ def graphs_of_images(
             for line in _sentences(graph):
                 LOG.info("%s: %s", path.name, line)
             progress.advance()
-    LOG.info("scene graphs, drawn and as JSON and DOT: %s", folder)
+    LOG.info("scene graphs (pictures, JSON, DOT): %s", folder)
 
 
 def _to_original(image: Examined) -> np.ndarray:

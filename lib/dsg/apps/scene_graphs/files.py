@@ -31,7 +31,7 @@ def write_graph(
         factors: [4], what the boxes in the JSON are multiplied by, to be in pixels of the original image.
 
     Raises:
-        UserError: where they cannot be written.
+        UserError: if they cannot be written.
     """
     original = graph if factors is None else _scaled(graph, factors)
     write_text(folder / f"{stem}.json", json.dumps(original.to_json(), indent=1) + "\n")

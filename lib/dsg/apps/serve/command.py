@@ -72,7 +72,7 @@ def serve(
     with opened(gradio, service, offered, host, port) as url:
         LOG.info("%s: open %s (Ctrl-C ends it)", service.model, url)
         if host in EVERYWHERE:
-            LOG.warning("every machine that reaches this one can use the page")
+            LOG.warning("every machine that can reach this one can use the page")
         _wait()
     LOG.info("ended")
 
@@ -98,18 +98,18 @@ def opened(gradio: Any, service: Service, examples: list[Example], host: str, po
 
 
 def examples_folder(folder: Path) -> Path:
-    """The folder, where it can be one of examples.
+    """The folder, if it can be one of examples.
 
     Raises:
-        UserError: there is none, or it has neither pictures nor annotations.
+        UserError: it does not exist, or has neither images nor annotations.
     """
     if not folder.is_dir():
-        what = "a file; name a folder of pictures" if folder.exists() else "no such folder of examples"
+        what = "a file; give a folder of images" if folder.exists() else "no such folder of examples"
         raise UserError(f"{folder}: {what}")
     pictures, others = pictures_in(folder, ENDINGS)
     if not pictures and not holds_annotations(folder):
         raise UserError(
-            f"{folder}: no picture in this folder ({', '.join(ENDINGS)}){'; ' * bool(others)}{others}"
+            f"{folder}: no image in this folder ({', '.join(ENDINGS)}){'; ' * bool(others)}{others}"
         )
     return folder
 

@@ -51,7 +51,7 @@ def answer_figure(
     Args:
         image: uint8 [H, W, 3], B, G, R.
         subjects: boxes that answer as the subject.
-        objects: likewise as the object.
+        objects: the boxes that answer as the object.
         boxes: [N, 4], x1 y1 x2 y2 in pixels of `image`.
         captions: of each of the N boxes.
     """
@@ -89,7 +89,7 @@ def attention_figure(
     Args:
         image: uint8 [H, W, 3], B, G, R.
         boxes: [N, 4].
-        attention: [N, N], rows sum to 1; None where the model has none.
+        attention: [N, N], rows sum to 1; None if the model has none.
         names: of the boxes.
     """
     if attention is None:
@@ -208,7 +208,7 @@ def _rect(box: Sequence[float] | np.ndarray, style: str = "", kind: str = "") ->
 
 
 def _text(box: Sequence[float] | np.ndarray, text: str, colour: str, unit: float) -> str:
-    """A label above the box's upper left corner, or inside where there is no room."""
+    """A label above the box's upper left corner, or inside if there is no room."""
     size = 14 * unit
     y = box[1] - 0.3 * size if box[1] > 1.3 * size else box[1] + size
     return (

@@ -16,7 +16,7 @@ LARGEST_CALL = 1_000_000  # bytes of a question, which names files and does not 
 
 
 class Refusal(Exception):
-    """Why a request is not passed on: a status of HTTP, and a sentence for whoever programs."""
+    """Why a request is refused: an HTTP status, and a sentence for programmers."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class UploadsOnly:
             return
         try:
             if "://" in scope["path"]:
-                raise Refusal(403, "Nothing is fetched from elsewhere.")
+                raise Refusal(403, "This server fetches nothing.")
             body = await _read_body(receive)
             _check_call(body, self.folder)
         except Refusal as refusal:
@@ -99,9 +99,9 @@ def _check_call(body: bytes, folder: str) -> None:
     try:
         call = json.loads(body) if body else None
     except (ValueError, RecursionError) as error:  # RecursionError: brackets without end
-        raise Refusal(400, "A call is JSON.") from error
+        raise Refusal(400, "A call must be JSON.") from error
     if not all(_lies_in(path, folder) for path in named_paths(call)):
-        raise Refusal(403, "Only files that were uploaded are taken: upload it first.")
+        raise Refusal(403, "Only uploaded files are accepted: upload it first.")
 
 
 def _lies_in(path: str, folder: str) -> bool:

@@ -19,10 +19,10 @@ from dsg.errors import UserError
 from dsg.models.dsg.query_words import spoken
 
 NEEDED = "the page needs gradio: pip install -r requirements-serve.txt"
-LONGEST_QUEUE = 100  # clients that wait; further ones are told to come back
+LONGEST_QUEUE = 100  # waiting clients; others are told to come back later
 HOUR = 3600  # seconds between two looks through the uploads, and what they may have lain there
 INTRODUCTION = """## Where is it?
-Choose a picture, then a subject, its relation, and an object: the model answers with the boxes of both.
+Choose a picture, then a subject, a relation and an object: the model answers with the boxes of both.
 """
 
 
@@ -40,7 +40,7 @@ def import_gradio() -> Any:
         UserError: it is not installed, or too old.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["GRADIO_RUN_HISTORY"] = "False"  # it goes to Hugging Face for whoever sends a token
+    os.environ["GRADIO_RUN_HISTORY"] = "False"  # for clients that send a token it goes to Hugging Face
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # It asks itself whether it is up; a proxy has no part in that.
     for name in ("no_proxy", "NO_PROXY"):
@@ -74,7 +74,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
         try:
             shown = service.ask(image, subject, predicate, object_)
         except UserError as error:
-            # A message for whoever looks, plain data for whoever programs.
+            # A message for users, plain data for programs.
             return (refusal(str(error)), *nothing[:3], {"error": str(error)})
         return shown.answer, shown.attention, shown.graph, shown.timings, shown.data
 
@@ -131,7 +131,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
                     timings = gr.HTML(elem_id="timings")
                     data = gr.JSON(label="Answer", elem_id="data")
         inputs, outputs = [image, *words], [answer, attention, graph, timings, data]
-        # The network answers one at a time; looking at a picture waits for nobody.
+        # The network answers one request at a time; showing an image does not wait.
         button.click(ask, inputs, outputs, api_name="ask", concurrency_limit=1)
         image.change(preview, image, outputs, api_name="preview", concurrency_limit=4, show_progress="hidden")
         if examples:
@@ -141,7 +141,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
 
 
 def launch_options(gr: Any, service: Service, uploads: str) -> dict[str, Any]:
-    """What `Blocks.launch` is told beside host and port; `uploads` is the folder where they lie."""
+    """Arguments of `Blocks.launch` besides host and port; `uploads` is the folder of the uploads."""
     from starlette.middleware import Middleware  # gradio stands on it
 
     return {

@@ -75,7 +75,7 @@ class Service:
             "network": answered - begun,
             "drawing": ended - answered,
         }
-        # Not waiting: the page's queue lets one in at a time, and nobody knows here how long it took.
+        # Without waiting: the page's queue admits one request at a time, and its time is not known here.
         timings["together"] = sum(timings.values())
         data = {
             **grounding.to_json(),
@@ -88,7 +88,7 @@ class Service:
         return Shown(**shown, timings=timings_table(timings), data=data)
 
     def names(self, found: Prediction) -> list[str]:
-        """The likeliest category of each box; empty where the model labels none."""
+        """The likeliest category of each box; empty if the model labels none."""
         if found.entities is None:
             return [""] * len(found.boxes)
         return [spoken(self.model.vocabulary.objects[index]) for index in found.entities.argmax(axis=1)]

@@ -35,7 +35,7 @@ def read_upload(path: str | Path | None, limits: Limits) -> np.ndarray:
     it, before anything is decoded.
 
     Raises:
-        UserError: there is none, it is none of these, damaged, or too large; the message names no folder.
+        UserError: the file is missing, of another format, damaged or too large; the message names no folder.
     """
     if not path:
         raise UserError("Choose an image first.")
@@ -52,7 +52,7 @@ def read_upload(path: str | Path | None, limits: Limits) -> np.ndarray:
     try:
         return decode_image(data, path)
     except UserError as error:
-        raise UserError(f"{path.name} is damaged or of an unknown kind: send a JPEG or PNG.") from error
+        raise UserError(f"{path.name} is damaged or of an unknown format: send a JPEG or PNG.") from error
 
 
 def _read_bytes(path: Path, limits: Limits) -> bytes:

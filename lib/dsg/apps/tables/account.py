@@ -60,7 +60,7 @@ class Account:
         """A run was worked on for so long.
 
         Raises:
-            UserError: where that cannot be written down.
+            UserError: if that cannot be written down.
         """
         before = self.seconds(run)
         self._entries[_key(run)] = Entry(_options(run), before + seconds, finished)
@@ -80,13 +80,13 @@ def check_epochs(runs: Sequence[PlannedRun]) -> None:
     """A table of fewer epochs must not show what more of them brought.
 
     Raises:
-        UserError: a run has been trained for more epochs than are asked for now.
+        UserError: a run has been trained for more epochs than are requested now.
     """
     for run in runs:
         done, asked = epochs_done(run), run.config.train.epochs
         if done > asked:
             raise UserError(
-                f"{run.folder}: trained for {done} epochs, and {asked} are asked for "
+                f"{run.folder}: trained for {done} epochs, but {asked} are requested "
                 f"({run.row.key}:TRAIN.EPOCHS): give another --tag for shorter runs, or move this one away"
             )
 
@@ -104,7 +104,7 @@ def time_left(
     Args:
         runs: all of the table.
         finished: seconds of finished runs by position; 0 where unknown.
-        current: position, seconds so far, epochs since then, and epochs before, of the run that goes on.
+        current: position, seconds so far, epochs since then, and epochs before, of the run in progress.
     """
     per_epoch: dict[int, float] = {
         place: seconds / max(runs[place].config.train.epochs, 1)
@@ -151,7 +151,7 @@ def _tested_as_asked(run: PlannedRun) -> bool:
 
 
 def _same_options(entry: Entry, run: PlannedRun) -> bool:
-    """Whether a run was begun with the options that are asked for, whatever version wrote that down."""
+    """Whether a run was begun with the options that are requested, whatever version wrote that down."""
     try:
         begun = stored_values(entry.options)
     except UserError:

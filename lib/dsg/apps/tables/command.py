@@ -32,7 +32,7 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
     Raises:
         UserError: an option is wrong, a run has been trained for longer than asked for, or runs failed; those
             that did not are in the table.
-        Interrupted: when asked to stop; the same command goes on.
+        Interrupted: when asked to stop; the same command resumes.
     """
     runs = plan_runs(request)
     check_epochs(runs)
@@ -51,7 +51,7 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
     if failed:
         names = ", ".join(f"{run.row.title} ({run.net} {run.name})" for run in failed)
         raise UserError(
-            f"{len(failed)} of {len(runs)} runs failed: {names}; give the command again to repeat them"
+            f"{len(failed)} of {len(runs)} runs failed: {names}; run the command again to repeat them"
         )
     return text
 

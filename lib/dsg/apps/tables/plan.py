@@ -78,7 +78,7 @@ def plan_runs(request: Request) -> list[PlannedRun]:
 
 
 def chosen_rows(table: int, keys: Sequence[str]) -> list[Row]:
-    """Rows by key, in the table's order; all where none are named."""
+    """Rows by key, in the table's order; all if none are named."""
     rows = TABLES[table]
     known = [row.key for row in rows]
     for key in keys:
@@ -99,7 +99,7 @@ def parse_seeds(text: str, rows: Sequence[Row]) -> dict[str, int]:
         key, _, number = part.rpartition("=")
         if not number.isdecimal() or int(number) < 1 or (key and key not in counts):
             raise UserError(
-                f"--seeds {text}: give a number, or some like 1,{rows[-1].key}=3 with keys of rows"
+                f"--seeds {text}: give a number, or a list such as 1,{rows[-1].key}=3 with names of rows"
             )
         counts.update({key: int(number)} if key else dict.fromkeys(counts, int(number)))
     return counts
@@ -115,7 +115,7 @@ def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str
         match = KEYED.fullmatch(key)
         name, key = (match["rows"], match["key"]) if match else ("", key)
         if name not in found:
-            raise UserError(f"{name}:{key}: options are for everyone, or for one of {', '.join(known[1:])}")
+            raise UserError(f"{name}:{key}: options apply to all rows, or to one of {', '.join(known[1:])}")
         found[name] += [key, value]
     return found
 
@@ -125,14 +125,14 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
     own = load_config(config_files(request.cfgs, dataset, net))
     if own.model in BASELINES:
         raise UserError(
-            f"{net} is a baseline, and a table's net is that of its rows with a scene graph, such as res101; "
-            "table 1 has the baselines as rows"
+            f"{net} is a baseline; give the net of the rows with a scene graph, such as res101 (table 1 has "
+            "the baselines as rows)"
         )
     name = f"{request.tag}_{row.key}"
     pairs = ["VARIANT", row.variant, *row.pairs]
     if row.kind == BASELINE:
         net, name = row.key, f"{request.tag}_{request.net}"
-        features = options()["BASELINE.FEATURES"]  # the table's backbone where the baselines can have it
+        features = options()["BASELINE.FEATURES"]  # the table's backbone if baselines can use it
         seen = own.backbone in features.metadata["choices"]
         pairs = ["BASELINE.FEATURES", own.backbone if seen else features.default]
         chosen, default = flatten(own), flatten(Config())
@@ -150,7 +150,7 @@ def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]
             config = load_config(files, [*data, *pairs])
     except UserError as error:
         keys = f"{row.key}:KEY VALUE or {row.kind}:KEY VALUE"
-        raise UserError(f"row {row.title}: {error} (an option for some rows only: {keys})") from None
+        raise UserError(f"row {row.title}: {error} (for an option of some rows only: {keys})") from None
     run = Run.of(request.output, net, dataset, name)
     results = run.folder / "test" / f"{name}_iter_0"
     results = results if request.split == "test" else results / request.split

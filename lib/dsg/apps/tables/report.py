@@ -38,7 +38,7 @@ class RowResult:
     seeds: int  # that are finished
     wanted: int
     queries: dict[str, int]  # by set
-    figures: Figures  # empty where no seed is finished
+    figures: Figures  # empty if no seed is finished
     seconds: float  # of all its runs
     runs: tuple[str, ...]  # folders of the finished ones
 
@@ -83,7 +83,7 @@ def read_results(run: PlannedRun) -> dict[str, Any]:
         return dict(found)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UserError(
-            f"{run.results}: not the results of a test; delete it, and the table tests anew"
+            f"{run.results}: not the results of a test; delete it, and the table tests again"
         ) from error
 
 
@@ -157,10 +157,10 @@ def _notes(request: Request, known: bool, rows: Sequence[RowResult]) -> list[str
         if request.table == 1:
             note += " SS, CO, VRD, SSAS compare with the columns rr."
         if request.split != split:
-            note += f" Ours is another: --split {split} tests on that."
+            note += f" Ours is on another split: --split {split} tests on that one."
         notes.append(note)
     if any(row.seeds < row.wanted for row in rows):
-        notes.append("The table is not complete: give the command again to go on.")
+        notes.append("The table is not complete: run the command again to continue.")
     return [line for note in notes for line in (note, "")][:-1]
 
 

@@ -138,7 +138,7 @@ PUBLISHED_ERRORS = {
 
 
 def published(table: int, dataset: str) -> dict[str, tuple[float, float]]:
-    """Subject and object IoU by row; empty where the paper has not this table for the data set (its name, or
+    """Subject and object IoU by row; empty if the paper has not this table for the data set (its name, or
     that of its folder).
     """
     return PUBLISHED.get((table, dataset.lower()), {})

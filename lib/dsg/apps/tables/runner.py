@@ -48,7 +48,7 @@ def run_all(
     finished = {place: account.seconds(run) for place, run in enumerate(runs) if account.finished(run)}
     for place, run in enumerate(runs):
         if place in finished:
-            LOG.info("%s: finished before", _title(run))
+            LOG.info("%s: already finished", _title(run))
             continue
         LOG.info("%s", _headline(runs, place, finished, None))
         before = epochs_done(run)
@@ -132,7 +132,7 @@ def _headline(
     if current is not None:
         text += f", epoch {current[2] + current[3]} of {run.config.train.epochs}"
     left = time_left(runs, finished, current)
-    rest = "time left unknown yet" if left is None else f"about {duration(left)} left for the table"
+    rest = "time left not known yet" if left is None else f"about {duration(left)} left for the table"
     return f"{text}; {len(finished)} finished, {rest}"
 
 

@@ -1,1 +1,1 @@
-"""What knows the layout of annotation files: a module a layout, and the checks of what stands in it."""
+"""What knows the layout of annotation files: a module per layout, and the checks of what stands in it."""

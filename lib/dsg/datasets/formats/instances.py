@@ -53,7 +53,7 @@ class InstanceSet:
 
 
 def clipped_box(box: Sequence[float], width: float, height: float) -> tuple[float, ...] | None:
-    """x1 y1 x2 y2 cut to 0..width, 0..height, or None where nothing is left."""
+    """x1 y1 x2 y2 cut to 0..width, 0..height, or None if nothing is left."""
     x1, y1, x2, y2 = box
     cut = (max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height))
     return cut if cut[2] > cut[0] and cut[3] > cut[1] else None

@@ -3,7 +3,7 @@
 The format is that of the referring-relationships release: `annotations_<split>.json` maps an image's file
 name to its list of relationships, `<split>_image_metadata.json` to its width and height, `objects.json` and
 `predicates.json` list names. A box is [ymin, ymax, xmin, xmax] in pixels. What is not of this format is
-refused with the place of the fault; what is of the format but makes no sense (a box outside its image, a
+refused with the place of the fault; what is of the format but is invalid (a box outside its image, a
 category that does not exist) is left to `roidb`.
 """
 
@@ -21,7 +21,7 @@ from dsg.runtime.json_stream import WrongKindError, object_members
 from dsg.runtime.text import json_kind, read_json
 
 Size = tuple[int, int]  # width and height
-MISSING = "no such file; data/README.md says which files a data set needs"
+MISSING = "no such file; data/README.md lists the files of a data set"
 FORMAT = (
     '{"image.jpg": [{"predicate": 0, "subject": {"category": 0, "bbox": [ymin, ymax, xmin, xmax]}, '
     '"object": {...}}]}'
@@ -78,7 +78,7 @@ def iterate_annotations(folder: Path, split: str) -> Iterator[tuple[str, Any]]:
 
 
 def not_a_list(path: Path, name: str, value: Any) -> UserError:
-    """An image that has something else than a list."""
+    """An image that has something other than a list."""
     return UserError(
         f"{path}: image {name!r}: a JSON {json_kind(value)} where a list of relationships is expected: "
         f"{FORMAT}"
@@ -88,7 +88,7 @@ def not_a_list(path: Path, name: str, value: Any) -> UserError:
 def read_sizes(
     folder: Path, split: str, picture_size: Callable[[str], Size | None] = lambda name: None
 ) -> dict[str, Size | None]:
-    """(width, height) by image name, in the order of the file; None where the two are not positive whole
+    """(width, height) by image name, in the order of the file; None if the two are not positive whole
     numbers (below a thousand million: what no picture reaches is a mistake).
 
     Args:
@@ -120,7 +120,7 @@ def read_metadata(folder: Path, split: str) -> dict[str, Any]:
 def size_text(entry: Any) -> str:
     """What an image's entry in the metadata says that is no valid size, for messages."""
     if is_unstated(entry):
-        return "none in the metadata, and no picture to read it from"
+        return "not in the metadata, and no image to read it from"
     if not isinstance(entry, dict):
         return f"a JSON {json_kind(entry)}"
     return f"width {described(entry.get('width'))}, height {described(entry.get('height'))}"

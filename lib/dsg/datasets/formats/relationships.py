@@ -1,4 +1,4 @@
-"""Checks of single relationships: what is not of the format stops the loader, what makes no sense is left out
+"""Checks of single relationships: what is not of the format stops the loader, what is invalid is left out
 and reported.
 """
 

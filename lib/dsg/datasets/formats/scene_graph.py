@@ -24,8 +24,8 @@ def scene_graph(
     report: Report,
     source: str,
 ) -> tuple[list[Entity], list[Triple]]:
-    """The different entities of an image, by first appearance, and the different relations between them
-    (subject, predicate, object), likewise; arguments as of `build_record`, without a size no box is outside.
+    """The distinct entities of an image and the distinct relations (subject, predicate, object) between them,
+    both by first appearance; arguments as of `build_record`, without a size no box is outside.
     """
     graph = _plain_scene_graph(size, relationships, vocabulary)
     if graph is not None:
@@ -45,7 +45,7 @@ def scene_graph(
 def _plain_scene_graph(
     size: tuple[int, int] | None, relationships: list[Any], vocabulary: Vocabulary
 ) -> tuple[list[Entity], list[Triple]] | None:
-    """`scene_graph` of an image of whole numbers without any fault, in a fraction of the time; None where the
+    """`scene_graph` of an image of whole numbers without any fault, in a fraction of the time; None if the
     image is not of this kind, which says nothing about whether it has faults."""
     try:
         predicates = [relationship["predicate"] for relationship in relationships]

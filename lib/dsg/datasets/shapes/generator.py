@@ -33,7 +33,7 @@ CLEVR = "clevr"  # the palette of CLEVR's colours
 VERSION = 1  # of the pictures: raised when the same settings give other ones
 SETTINGS_FILE = "shapes.json"
 IMAGE_FOLDERS = {"train": "CLEVR_v1.0/images/train", "test": "CLEVR_v1.0/images/val"}
-LEAST_SHOWN = 0.4  # of each solid; a scene in which one is hidden more is drawn anew
+LEAST_SHOWN = 0.4  # of each solid; a scene in which one is hidden more is drawn again
 LEAST_SIDE = 0.03  # of the picture's height: the smallest side of a visible box
 ATTEMPTS = 200
 
@@ -71,7 +71,7 @@ def generate_shapes(
         The folder, with annotations, metadata, vocabularies, images (PNG) and the settings in shapes.json.
 
     Raises:
-        UserError: a setting makes no sense; the folder holds something else; it cannot be written.
+        UserError: a setting is invalid; the folder holds something else; it cannot be written.
     """
     folder = Path(folder).resolve()  # a link stays a link, and what it points to is replaced
     settings = _settings(train, test, size, seed, objects, palette)
@@ -114,9 +114,7 @@ def make_picture(
             if _all_seen(view, boxes):
                 return draw(view), _annotation(view.scene, boxes, objects_of(palette))
     width, height = settings["size"]
-    raise UserError(
-        f"{fewest} to {most} objects do not fit into pictures of {width} x {height}: ask for fewer"
-    )
+    raise UserError(f"{fewest} to {most} objects do not fit into images of {width} x {height}: ask for fewer")
 
 
 def _all_seen(view: View, boxes: np.ndarray) -> bool:
@@ -139,12 +137,12 @@ def _settings(
     train: int, test: int, size: tuple[int, int], seed: int, objects: tuple[int, int], palette: str
 ) -> dict[str, Any]:
     if train < 1 or test < 1:
-        raise UserError(f"shapes: {train} train and {test} test pictures; each split needs at least one")
+        raise UserError(f"shapes: {train} train and {test} test images; each split needs at least one")
     if min(size) < 48 or max(size) > 4096:
-        raise UserError(f"shapes: pictures of {size[0]} x {size[1]}; sides may be 48 to 4096 pixels")
+        raise UserError(f"shapes: images of {size[0]} x {size[1]}; sides must be from 48 to 4096 pixels")
     if not 2 <= objects[0] <= objects[1] <= 10:
         raise UserError(
-            f"shapes: {objects[0]} to {objects[1]} objects; 2 to 10 are possible, the smaller first"
+            f"shapes: {objects[0]} to {objects[1]} objects; give 2 to 10, the smaller number first"
         )
     if seed < 0:
         raise UserError(f"shapes: seed {seed}; it must not be negative")
@@ -163,7 +161,7 @@ def _is_there(folder: Path, settings: dict[str, Any], force: bool) -> bool:
     """Whether the folder holds exactly this data set; refuses to touch what is not ours or not the same."""
     if not folder.is_dir():
         if folder.exists():
-            raise UserError(f"{folder}: a file, not a folder; name another place for the data set")
+            raise UserError(f"{folder}: a file, not a folder; give another folder for the data set")
         return False
     if not any(folder.iterdir()):
         return False
@@ -186,7 +184,7 @@ def _is_there(folder: Path, settings: dict[str, Any], force: bool) -> bool:
         if present.get(key) != settings[key]
     ]
     raise UserError(
-        f"{folder}: there already, with other settings ({', '.join(other) or 'unknown ones'}); "
+        f"{folder}: already exists with other settings ({', '.join(other) or 'unknown ones'}); "
         "replace it with --force, or name another folder"
     )
 
@@ -215,7 +213,7 @@ def _write_dataset(folder: Path, settings: dict[str, Any], workers: int, progres
 
 
 def _exchange(partial: Path, folder: Path) -> None:
-    """Gives the finished folder its name; what has had it until now goes only after that."""
+    """Gives the finished folder its name; an earlier folder of that name is removed only after that."""
     old = partial.with_name(f"{partial.name}-old")
     if folder.exists():
         folder.rename(old)
@@ -237,7 +235,7 @@ def _results(tasks: list[Task], workers: int) -> Generator[Result, None, None]:
         # makes the pool of Python 3.9 and 3.10 print a traceback.
         yield from pool.map(_write_picture, tasks)
     except BrokenProcessPool:
-        raise UserError("shapes: a worker process ended (out of memory?); try with fewer workers") from None
+        raise UserError("shapes: a worker process ended (out of memory?); try fewer workers") from None
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -32,7 +32,7 @@ class Table:
     names: list[str]
     unsized: list[str]  # in the annotations only
     unannotated: list[str]  # in the metadata only
-    sizes: np.ndarray  # int32 [I, 2]: width and height; 0 where they make no sense, such images hold nothing
+    sizes: np.ndarray  # int32 [I, 2]: width and height; 0 where they are invalid, such images hold nothing
     relationships: np.ndarray  # int32 [I]: how many the file has, faulty ones included
     entity_start: np.ndarray  # int64 [I]
     entity_count: np.ndarray  # int32 [I]
@@ -68,7 +68,7 @@ def read_table(
 
     Raises:
         UserError: a file is missing, not JSON, or not an object of the right form. A relationship that is not
-            of the format is noted in `faults`: nobody may ask for its image.
+            of the format is noted in `faults`: its image must not be requested.
     """
     path = annotation_file(folder, split)
     annotated = iterate_annotations(folder, split)

@@ -4,7 +4,7 @@ A cache is one file of plain arrays whose name is a digest of the contents of th
 metadata, and of what else decides what the arrays hold. Changed files have another name, so a cache is never
 out of date, and copied data sets share theirs. It lies in the folder `.dsg_cache` beside the annotations, or,
 where nothing can be written there, in `$XDG_CACHE_HOME/dsg` (`~/.cache/dsg`), or nowhere. What is damaged or
-not ours is written anew. All of it may be deleted at any time; the environment variable `DSG_CACHE` set to
+not ours is rewritten. All of it may be deleted at any time; the environment variable `DSG_CACHE` set to
 `off` turns it off, set to a folder has the caches there and in no other place.
 """
 
@@ -42,7 +42,7 @@ LEAST = 8_000_000
 NEWEST = 8
 """Caches of one split that a folder keeps."""
 ABANDONED = 3600
-"""Seconds after which a half-written file is nobody's."""
+"""Seconds after which a half-written file counts as abandoned."""
 TEXTS = ("names", "unsized", "unannotated", "reports", "faults")
 
 
@@ -54,7 +54,7 @@ def load_table(
     cache: bool | str | os.PathLike[str] = True,
     pictures: PictureSizes | None = None,
 ) -> Table:
-    """The table of a split, from its cache where there is one; otherwise from its files, and a cache is left.
+    """The table of a split, from its cache if there is one; otherwise from its files, and a cache is left.
 
     Args:
         split: of the files.
@@ -131,7 +131,7 @@ def _state(path: Path) -> tuple[int, ...] | None:
 
 
 def _load(path: Path, key: str, vocabulary: Vocabulary) -> Table | None:
-    """The table in a cache; None where there is none, or something else."""
+    """The table in a cache; None if there is no cache or it is something else."""
     if not os.path.isfile(path):  # a pipe would be waited for
         return None
     try:

@@ -20,7 +20,7 @@ def is_sound(table: Table, vocabulary: Vocabulary) -> bool:
     """Whether the arrays are of the right types and shapes, point nowhere but into each other and into the
     vocabulary, and count no more than is there.
 
-    How many queries and draws an image has is not counted anew, which would take as long as all the rest.
+    How many queries and draws an image has is not counted again, which would take as long as everything else.
 
     Args:
         table: anything may be in it.

@@ -1,4 +1,4 @@
-"""Records that are made when they are asked for, out of a `Table`: a split of hundreds of thousands of images
+"""Records that are made when they are requested, out of a `Table`: a split of hundreds of thousands of images
 costs no more memory than its flat arrays. What comes out is what `roidb.build_record` gives.
 """
 
@@ -110,7 +110,7 @@ class StoredRecords(Sequence[ImageRecord]):
 
 
 class StoredRecord(ImageRecord):
-    """A record that knows its name and size, and makes the rest when something of it is asked for."""
+    """A record that knows its name and size, and makes the rest when something of it is requested."""
 
     @classmethod
     def of(cls, records: StoredRecords, image: int, flipped: bool) -> StoredRecord:

@@ -73,7 +73,7 @@ class StepProfile(Callback):
             self._stop()
 
     def _begin_step(self, step: int) -> None:
-        """Before a batch is asked for: waiting for it is a part of the step."""
+        """Before a batch is requested: waiting for it is a part of the step."""
         if self._left > 0 and self._passed >= self._warm_up and not self._running:
             self._seen = 0
             self._running = self._try("start", lambda: tf.profiler.experimental.start(str(self._folder)))

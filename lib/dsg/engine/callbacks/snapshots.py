@@ -65,7 +65,7 @@ class Snapshots(Callback):
 
     def on_interrupt(self, state: TrainState) -> None:
         self._save(self._run.last, state)
-        LOG.info("interrupted; the same command goes on from %s", self._run.last)
+        LOG.info("interrupted; the same command resumes from %s", self._run.last)
 
     def _save(self, path: Path, state: TrainState, *, slots: bool = True) -> None:
         save_snapshot(path, self._variables, self._slots if slots else {}, state.to_meta(self._about))

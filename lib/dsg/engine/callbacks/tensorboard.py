@@ -1,7 +1,7 @@
 """TensorBoard: losses and learning rate while training, scores and pictures after each validation.
 
 The entries are written with TensorFlow alone, because its newest versions come without the package
-`tensorboard`; only whoever looks at them needs it.
+`tensorboard`; it is needed only to view them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TensorBoard(Callback):
 class Summaries:
     """Writes a run's TensorBoard files; a resumed run adds to them.
 
-    Where they cannot be written (full disk) this is said once, and training goes on without them.
+    If they cannot be written (full disk), this is reported once, and training continues without them.
 
     Args:
         folder: where they go.
@@ -97,7 +97,7 @@ class Summaries:
             self._writer = None
             message = error.message if isinstance(error, tf.errors.OpError) else str(error)
             reason = message.split("}} ")[-1].split("\n")[0]
-            LOG.warning("no more TensorBoard entries, they cannot be written: %s", reason)
+            LOG.warning("TensorBoard entries cannot be written and are switched off: %s", reason)
 
 
 def write_scalar(tag: str, value: float) -> None:

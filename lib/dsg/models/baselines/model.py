@@ -169,8 +169,10 @@ def check_options(config: Config) -> None:
     options = config.baseline
     if options.unknown_test != "none" and not options.unknown_rate:
         raise UserError(
-            f"BASELINE.UNKNOWN_TEST {options.unknown_test} hides what only a model trained with "
-            "BASELINE.UNKNOWN_RATE knows to be hidden"
+            f"BASELINE.UNKNOWN_TEST {options.unknown_test} needs a model that was trained with "
+            "BASELINE.UNKNOWN_RATE"
         )
     if (config.train.precision, config.test.precision) != ("float32", "float32"):
-        raise UserError(f"{config.model} computes in float32: leave TRAIN.PRECISION and TEST.PRECISION alone")
+        raise UserError(
+            f"{config.model} computes in float32: leave TRAIN.PRECISION and TEST.PRECISION at their default"
+        )

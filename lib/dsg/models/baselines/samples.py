@@ -7,7 +7,7 @@ batch (B images, Q queries, 196 cells):
     image           uint8 [B, 224, 224, 3], B, G, R; or
     features        float32 [B, 14, 14, C], where they are kept
     queries         int32 [B, Q, 3]; query_valid bool [B, Q]
-    subject_maps    float32 [B, Q, 196], 0 or 1; object_maps likewise
+    subject_maps    float32 [B, Q, 196], 0 or 1; object_maps the same
     index           int32 [B]: of the sample (training) or of the image (testing)
     name            string [B]: the image's
     seed            int32 [B, 2]: for random draws in the model
@@ -98,7 +98,7 @@ def question(
 
 
 def hide(queries: np.ndarray, columns: tuple[int, ...], unknown: int) -> np.ndarray:
-    """The queries with category `unknown` in place of what is hidden: column 0 the subject, 2 the object."""
+    """The queries with category `unknown` instead of what is hidden: column 0 the subject, 2 the object."""
     hidden = queries.copy()
     hidden[:, list(columns)] = unknown
     return hidden

@@ -133,7 +133,7 @@ class MapEvaluator:
         """
         if not all(np.isfinite(one).all() for one in maps):
             raise UserError(
-                f"{record.name}: maps are not finite: the model has diverged; take an earlier snapshot"
+                f"{record.name}: maps are not finite: the model has diverged; use an earlier snapshot"
             )
         for raster in RASTERS:
             truths = true_maps(record, raster, role_conflict=self._role_conflict)

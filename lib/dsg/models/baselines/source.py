@@ -87,7 +87,7 @@ class Source:
         if not self._memory.take(count * size):
             LOG.info(
                 "the features of %d images take %.1f GB, more than BASELINE.CACHE_GB leaves: they are "
-                "computed anew in every step",
+                "computed again in every step",
                 count,
                 count * size / GB,
             )

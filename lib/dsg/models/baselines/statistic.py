@@ -55,7 +55,7 @@ def _ways(record: ImageRecord, units: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _filters(kinds: np.ndarray, ways: np.ndarray, predicates: int, size: int) -> np.ndarray:
-    """The mean scores of each predicate; the identity where there is none."""
+    """The mean scores of each predicate; the identity if there is none."""
     sums = np.zeros((predicates, size, size))
     for start in range(0, len(kinds), CHUNK):
         part = slice(start, start + CHUNK)

@@ -50,7 +50,7 @@ def box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> tf.Ten
 
 
 def mask_loss(logits: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Mean binary cross entropy of foreground masks at their class; 0 where there are none.
+    """Mean binary cross entropy of foreground masks at their class; 0 if there are none.
 
     Args:
         logits: [P, m, m, C].

@@ -57,7 +57,7 @@ def sample_anchors(
     inside: tf.Tensor | None = None,
 ) -> AnchorSample:
     """Anchors that overlap an object much, or as much as any, against those that overlap none; of those that
-    are `inside` the image, bool [A], where that is given.
+    are `inside` the image, bool [A], if that is given.
     """
     if truth.boxes.shape[0] == 0:
         matches = tf.fill(tf.shape(anchors)[:1], -1)

@@ -30,7 +30,7 @@ def load_tf_faster_rcnn(model: Detector, prefix: str | Path, backbone: str) -> L
     """Fills a detector with a checkpoint that tf-faster-rcnn trained, as it is.
 
     Raises:
-        UserError: there is none, it is damaged, or it lacks a variable or has another shape.
+        UserError: the file does not exist or is damaged, or a variable is missing or has another shape.
     """
     return _load_tf1(model, prefix, backbone, lambda name: True, lambda name, value: value)
 

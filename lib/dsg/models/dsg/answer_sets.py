@@ -1,7 +1,7 @@
 """Which boxes answer a query: by the roles that a classifier gives them, or by matching a labelled graph.
 
 Matching is the second of the paper's TWO STEP: the graph's likeliest labels are facts, the query is looked up
-among them, and where no fact fits, the likeliest pair is the answer. Symbols: Q queries, N boxes, E
+among them, and where no fact fits, the most probable pair is the answer. Symbols: Q queries, N boxes, E
 categories, R predicates.
 """
 
@@ -29,7 +29,7 @@ def answer_sets(
         queries: int [Q, 3].
         probabilities: [Q, N, 4] of the roles; None with RR_SOURCE symbolic.
         entities: [N, E]; read with RR_SOURCE symbolic only.
-        predicates: [N, N, R], subject first; likewise.
+        predicates: [N, N, R], subject first; read with RR_SOURCE symbolic only.
         config: RR_SOURCE, TEST.ALWAYS_INCLUDE_BEST, TEST.TWO_STEP_TOPK.
     """
     if config.rr_source == "symbolic":
@@ -46,7 +46,7 @@ def answer_sets(
 def symbolic_sets(
     entities: np.ndarray, predicates: np.ndarray, queries: np.ndarray, *, topk: int = 0
 ) -> Sets:
-    """The boxes of the pairs that the labelled graph calls <s, r, o>; where there are none, the single pair
+    """The boxes of the pairs that the labelled graph calls <s, r, o>; if there are none, the single pair
     of largest p(s | i) p(r | i, j) p(o | j), the first of equals.
 
     Args:

@@ -27,8 +27,8 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
 
     if config.model in BASELINES:
         raise UserError(
-            f"MODEL {config.model} is a baseline, which answers with maps; needed here is one "
-            "that answers with boxes, such as res101"
+            f"MODEL {config.model} is a baseline, which answers with maps; this needs a network that answers "
+            "with boxes, such as res101"
         )
     import tensorflow as tf
 

@@ -58,8 +58,8 @@ class MatchingHead(Block):
     the classifier's.
 
     Box i is a good subject if it looks like s and some other box j looks like o and stands in relation r to
-    it: log p(s | i) + max_{j != i} [log p(r | i, j) + log p(o | j)]; objects likewise. Two learned numbers
-    scale and shift each score.
+    it: log p(s | i) + max_{j != i} [log p(r | i, j) + log p(o | j)]; the same for objects. Two learned
+    numbers scale and shift each score.
     """
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ class Detector(Block):
         train = self._config.train
         if train.use_gt:
             if "gt_boxes" not in batch:
-                raise UserError("TRAIN.USE_GT takes true boxes in place of proposals; none are known here")
+                raise UserError("TRAIN.USE_GT needs true boxes, and none are given here")
             return ground_truth_proposals(batch["gt_boxes"], batch["gt_valid"])
         return propose(
             rpn,

@@ -80,7 +80,7 @@ def score(evaluator: Evaluator, image: Examined) -> tuple[np.ndarray, np.ndarray
     """Adds an image to the evaluation; subject and object IoU of its queries, float64 [Q] each.
 
     Raises:
-        UserError: where answers are not finite.
+        UserError: if answers are not finite.
     """
     record, found, size = image.record, image.prediction, image.prediction.size
     original = np.array([record.width, record.height] * 2, np.float64)
@@ -88,7 +88,7 @@ def score(evaluator: Evaluator, image: Examined) -> tuple[np.ndarray, np.ndarray
         if values is not None and not np.isfinite(values).all():
             # Comparisons with nan would quietly give plausible, wrong numbers.
             raise UserError(
-                f"{record.name}: answers are not finite: the model has diverged; take an earlier snapshot"
+                f"{record.name}: answers are not finite: the model has diverged; use an earlier snapshot"
             )
     return evaluator.add_image(
         f"{record.name} (mirrored)" if record.flipped else record.name,

@@ -85,7 +85,7 @@ class Heads(Block):
         return logits
 
     def _around(self, detection: Detection) -> tf.Tensor | None:
-        """What lies in and around each box, on the map that forgot least; None where no refiner sees it."""
+        """What lies in and around each box, on the map that forgot least; None if no refiner sees it."""
         refiners = (self._box_refiner, self._first_stage_boxes)
         if not any(refiner is not None and refiner.with_fine for refiner in refiners):
             return None
@@ -101,7 +101,7 @@ class Heads(Block):
 
 
 def _read(head: Block | None, *inputs: object) -> tf.Tensor | None:
-    """What a head says, None where there is no such head."""
+    """What a head says, None if there is no such head."""
     return None if head is None else head(*inputs)
 
 

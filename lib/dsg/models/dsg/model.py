@@ -100,7 +100,7 @@ class DSG(Weighted, tf.keras.Model):
     def fold(self) -> None:
         """Fold normalisation into kernels once, so that answers need not do it each time (`Block.fold`).
 
-        Call it before the first answer is asked for. The weights are then those of an equal network, not the
+        Call it before the first answer is requested. The weights are then those of an equal network, not the
         trained ones: do not train or save it.
         """
         for part in self.parts.values():

@@ -63,7 +63,7 @@ class GraphFeatures(NamedTuple):
     alpha_weights: tf.Tensor | None  # attention of the graph to each node; None for a plain sum
     graph: tf.Tensor  # [B, P']
     nodes: tf.Tensor  # [B, N, D']: refined node features
-    edges: tf.Tensor | None  # [B, N, N, F']: refined edge features, None where RHO_RELATION is off
+    edges: tf.Tensor | None  # [B, N, N, F']: refined edge features, None if RHO_RELATION is off
     geometry: tf.Tensor | None = None  # [B, N, N, G]: embedding of each ordered pair's geometry, if any
 
 

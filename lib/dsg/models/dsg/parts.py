@@ -68,7 +68,7 @@ def part_table(
     matches = classifies and config.rr.matching
     relation_size = config.relation_pooling_size
     if config.resnet.max_pool and relation_size == 1:
-        relation_size = config.pooling_size  # the release takes a single cell only where it does not max-pool
+        relation_size = config.pooling_size  # the release takes a single cell only if it does not max-pool
 
     def rpn() -> Block:
         return RegionProposalNetwork(

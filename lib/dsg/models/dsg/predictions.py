@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 INPUTS = ("image", "image_size", "queries", "query_valid")  # all that answering reads, but for
-GROUND_TRUTH = ("gt_boxes", "gt_valid")  # with TRAIN.USE_GT, in place of proposals
+GROUND_TRUTH = ("gt_boxes", "gt_valid")  # with TRAIN.USE_GT, instead of proposals
 
 
 class Predictions(NamedTuple):
     """A batch's predictions; letters as in `dsg.pipeline.batch`, boxes in pixels of the network's input.
 
-    A field is None where the variant has nothing to say, `attention` also where it was not asked for.
+    A field is None if the variant has nothing to say, `attention` also where it was not asked for.
     """
 
     boxes: tf.Tensor  # [B, N, 4]: refined, clipped to the image
     valid: tf.Tensor  # bool [B, N]
-    role_probabilities: tf.Tensor | None  # [B, Q, N, 4]; None where labels answer (RR_SOURCE symbolic)
+    role_probabilities: tf.Tensor | None  # [B, Q, N, 4]; None if labels answer (RR_SOURCE symbolic)
     proposals: tf.Tensor  # [B, N, 4]: before refinement
     entity_probabilities: tf.Tensor | None  # [B, N, E]
     predicate_probabilities: tf.Tensor | None  # [B, N, N, R]
@@ -73,13 +73,13 @@ class Prediction:
         return replace(self, size=size, boxes=boxes, proposals=proposals)
 
     def best_first(self, query: int, role: int) -> np.ndarray:
-        """The boxes that answer a query in a role (SUBJECT, OBJECT), likeliest first: their numbers [K]."""
+        """Boxes that answer a query in a role (SUBJECT, OBJECT), most probable first: their indices [K]."""
         indices = np.flatnonzero((self.subjects if role == SUBJECT else self.objects)[query])
         return indices[np.argsort(-self.likelihood(query, role)[indices], kind="stable")]
 
     def likelihood(self, query: int, role: int) -> np.ndarray:
         """How likely each box answers a query in a role, float32 [N]; how likely it is of the category asked
-        for where there are no probabilities of roles.
+        for if there are no probabilities of roles.
         """
         if self.probabilities is not None:
             return self.probabilities[query, :, role]
@@ -87,17 +87,17 @@ class Prediction:
         return self.entities[:, self.queries[query, 0 if role == SUBJECT else 2]]
 
     def subject_boxes(self, query: int) -> np.ndarray:
-        """The boxes that answer a query as its subject, likeliest first, [K, 4]."""
+        """The boxes that answer a query as its subject, most probable first, [K, 4]."""
         return self.boxes[self.best_first(query, SUBJECT)]
 
     def object_boxes(self, query: int) -> np.ndarray:
-        """The boxes that answer a query as its object, likeliest first, [K, 4]."""
+        """The boxes that answer a query as its object, most probable first, [K, 4]."""
         return self.boxes[self.best_first(query, OBJECT)]
 
     def scene_graph(
         self, vocabulary: Vocabulary, *, max_nodes: int = 6, max_edges: int = 8
     ) -> SceneGraph | None:
-        """What the model sees, labelled; None where it was trained without label heads."""
+        """What the model sees, labelled; None if it was trained without label heads."""
         if self.entities is None or self.predicates is None:
             return None
         return decode_scene_graph(

@@ -1,7 +1,7 @@
 """Queries in words, such as `red metal cube, left, blue rubber sphere`, as the integers that a model takes.
 
-Blanks, underscores, hyphens, capitals, a name's own commas and signs of full width make no difference; an
-unknown name is answered with names like it.
+Spaces, underscores, hyphens, capitals, a name's own commas and full-width characters make no difference; for
+an unknown name, the message suggests similar names.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
         predicates: names of the predicates.
 
     Raises:
-        UserError: there are not three names; one of them is unknown, and the message has names like it; or
-            there are more commas, and several ways to read them.
+        UserError: there are not three names; a name is unknown, and the message suggests similar ones; or
+            there are more commas and several ways to read them.
 
     Example:
         >>> parse_query("Cat, left of, grey dog", ["cat", "grey_dog"], ["left_of", "on"])
@@ -44,7 +44,7 @@ def parse_query(text: str, objects: Sequence[str], predicates: Sequence[str]) ->
         )
     if len(found) > 1:
         ways = " or ".join(" ".join(map(repr, way)) for way in found)
-        raise UserError(f"query {text!r}: may be {ways}; leave out the commas within names")
+        raise UserError(f"query {text!r}: can mean {ways}; leave out the commas within names")
     return query_ids(found[0], objects, predicates, text)
 
 
@@ -78,8 +78,8 @@ def query_ids(
 
 
 def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> list[str]:
-    """Up to `count` of `names` that someone may have meant by `name`: those that have all of its words, or if
-    there are none those that are spelled like it.
+    """Up to `count` of `names` that someone may have meant by `name`: those that contain all of its words or,
+    if there are none, those with a similar spelling.
 
     Example:
         >>> similar_names("cube red", ["red_metal_cube", "red_ball", "red_rubber_cube"])
@@ -93,7 +93,7 @@ def similar_names(name: str, names: Sequence[str], count: int = SUGGESTIONS) -> 
 
 
 def spoken(name: str) -> str:
-    """A name of the vocabulary for people: blanks for underscores."""
+    """A name of the vocabulary for display: spaces instead of underscores."""
     return name.replace("_", " ")
 
 
@@ -132,7 +132,7 @@ def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
         if isinstance(name, bool) or not isinstance(name, numbers.Integral):
             raise UserError(f"query {query!r}: {name!r} is neither the name nor the number of a {kind}")
         if not 0 <= name < len(names):
-            raise UserError(f"query {query!r}: there is no {kind} {name}; they go from 0 to {len(names) - 1}")
+            raise UserError(f"query {query!r}: no {kind} {name}; the numbers go from 0 to {len(names) - 1}")
         return int(name)
     if name in names:  # another may differ from it in what makes no difference else
         return names.index(name)
@@ -143,5 +143,5 @@ def _find(name: str | int, names: Sequence[str], kind: str, query: str) -> int:
     hint = f"did you mean {' or '.join(repr(spoken(other)) for other in near)}?"
     if not near:
         shown = ", ".join(map(spoken, names[:10])) + (", ..." if len(names) > 10 else "")
-        hint = f"the {len(names)} known ones: {shown}"
+        hint = f"the {len(names)} known names: {shown}"
     raise UserError(f"query {query!r}: unknown {kind} {name.strip()!r}; {hint}")

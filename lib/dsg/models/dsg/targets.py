@@ -74,12 +74,12 @@ def proposal_targets(
     Args:
         boxes: float32 [B, N, 4], pixels of the network's input, +1 widths.
         valid: bool [B, N], which of them are proposals.
-        gt_boxes: float32 [B, G, 4], likewise; G may be 0.
+        gt_boxes: float32 [B, G, 4], in the same units; G may be 0.
         gt_valid: bool [B, G].
         gt_roles: int32 [B, Q, G], role of each box in each query.
         query_valid: bool [B, Q].
         gt_entities: int32 [B, G], -1 where unlabelled.
-        gt_predicates: int32 [B, G, G], row subject, column object, -1 where there is no relation.
+        gt_predicates: int32 [B, G, G], row subject, column object, -1 if there is no relation.
         fg_threshold: IoU from which a proposal is matched.
         bg_threshold: IoU below which it is background; in between it is ignored.
         normalize_stds: divisors of the deltas [dx, dy, dw, dh].
@@ -155,7 +155,7 @@ def balanced_role_weights(roles: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def _best_match(boxes: tf.Tensor, gt_boxes: tf.Tensor, gt_valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Index int32 [B, N] and IoU [B, N] of the valid box of largest overlap; 0 and -1 where none is valid."""
+    """Index int32 [B, N] and IoU [B, N] of the valid box of largest overlap; 0 and -1 if none is valid."""
     overlap = tf.where(gt_valid[:, None, :], overlaps_tf(boxes, gt_boxes), -1.0)  # [B, N, G]
     return tf.argmax(overlap, axis=-1, output_type=tf.int32), tf.reduce_max(overlap, axis=-1)
 

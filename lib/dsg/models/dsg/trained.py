@@ -1,4 +1,4 @@
-"""Asking a trained model: `load_trained` reads a snapshot, `Trained.ask` gives what it says of images.
+"""Inference: `load_trained` reads a snapshot, `Trained.ask` answers queries about images.
 
 No data set and no ground truth are needed: the snapshot carries its network, its options and its vocabulary.
 """
@@ -36,17 +36,17 @@ class Trained:
         *,
         traced: bool = True,
     ) -> list[Prediction]:
-        """What the model says of images and queries about them, TEST.IMS_PER_BATCH images at a time.
+        """Predictions for images and queries about them, TEST.IMS_PER_BATCH images at a time.
 
         Args:
             images: files, or uint8 [H, W, 3] in B, G, R order.
             queries: for each image integers [Q, 3]: subject category, predicate, object category; Q may be 0
                 and differ from image to image.
-            traced: the first call takes a second or more longer, each other one a fraction of the time; it
-                pays from some `TRACING_PAYS` images on.
+            traced: the first call takes a second or more longer, every other call a fraction of the time;
+                this pays from about `TRACING_PAYS` images on.
 
         Returns:
-            One `Prediction` an image, in pixels of the original image.
+            One `Prediction` per image, in pixels of the original image.
 
         Raises:
             UserError: an image cannot be read.
@@ -96,7 +96,7 @@ def load_trained(path: str | Path) -> Trained:
     """The model of a snapshot (`<name>_iter_N.npz`), with its options and vocabulary, folded (`DSG.fold`).
 
     Raises:
-        UserError: the file is missing, damaged or no snapshot.
+        UserError: the file is missing, damaged or not a snapshot.
     """
     from dsg.engine.snapshots import load_snapshot, restore
     from dsg.models.dsg.build import build_model

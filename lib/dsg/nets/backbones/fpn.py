@@ -18,7 +18,7 @@ class Pyramid(Block):
 
     Args:
         widths: channels of the body's maps.
-        normed: every convolution has batch normalisation, frozen, in place of a bias.
+        normed: every convolution has batch normalisation, frozen, instead of a bias.
     """
 
     channels = CHANNELS

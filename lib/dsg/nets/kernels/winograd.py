@@ -88,7 +88,7 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor, turned: bool = False) -> tf.Tenso
 
 
 def _kernel_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    """The gradient of [3, 3, C, K]: the same products, summed over tiles in place of channels."""
+    """The gradient of [3, 3, C, K]: the same products, summed over tiles instead of channels."""
     _, of_kernel, to_outputs = _transforms()
     cin, cout = int(x.shape[3]), int(upstream.shape[3])
     # Not those of the forward pass, which all layers would then hold from the start. The dependency is one of

@@ -107,7 +107,7 @@ def _inputs(golden: Golden, forward: str | Path | None) -> Golden:
     inputs = open_golden(path)
     if inputs.kind != "forward":
         raise UserError(
-            f"{path}: of the kind {inputs.kind}, but the inputs of {golden.path} stand in a forward file"
+            f"{path}: of the kind {inputs.kind}, but the inputs of {golden.path} are in a forward file"
         )
     return inputs
 

@@ -66,11 +66,11 @@ def check_anchor_target(checks: Checks, golden: Golden, config: Config) -> None:
 
 
 def _anchor_options(golden: Golden, key: str) -> dict[str, Any]:
-    """The release's options under `key`, as our arguments; none where there is no such key."""
+    """The release's options under `key`, as our arguments; none if there is no such key."""
     given = golden.mapping(key) if key in golden else {}
     for name, value in given.items():
         if name not in ANCHOR_OPTIONS:
-            raise UserError(f"{golden.path}: {key} names {name}, which no anchor option answers to")
+            raise UserError(f"{golden.path}: {key} names {name}, which is not an anchor option")
         if not isinstance(value, (int, float)):
             raise UserError(f"{golden.path}: {key} gives {name} the value {value!r}, expected a number")
     return {ANCHOR_OPTIONS[name]: value for name, value in given.items()}
