@@ -214,7 +214,7 @@ def test_files_that_are_not_what_they_should_be(folder: Path, tmp_path: Path) ->
     snapshot = folder / "small.npz"
     with pytest.raises(UserError, match="notes.txt: cannot be created .*; give --output DIR"):
         demo(folder, snapshot, text)
-    with pytest.raises(UserError, match="notes.txt: damaged, truncated or not a snapshot"):
+    with pytest.raises(UserError, match="notes.txt: is a text"):
         demo(folder, text, tmp_path / "out")
     with pytest.raises(UserError, match="notes.txt: not an image"):
         ask(snapshot, [text], out=tmp_path / "out")

@@ -196,7 +196,7 @@ def test_metadata_without_sizes(size, tmp_path, program):
     data = load_dataset(folder, "train")
     assert {(record.width, record.height) for record in data.records} == {(WIDTH, HEIGHT)}
     assert "sizes read from the images: 12" in data.summary()
-    program("check", folder, "--output", tmp_path / "out").went_well("usable", "read from the picture")
+    program("check", folder, "--output", tmp_path / "out").went_well("usable", "sizes read from the images")
 
 
 def test_metadata_without_sizes_and_without_pictures(tmp_path):

@@ -93,7 +93,7 @@ def test_what_16_bits_cannot_hold_keeps_32(source: Path, tmp_path: Path) -> None
 
 
 def test_mistakes(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such snapshot"):
+    with pytest.raises(UserError, match="no such file"):
         share_weights(tmp_path / "absent.npz", tmp_path / "a.npz")
     with pytest.raises(UserError, match="bytes packed; at most 1,000 are shipped"):
         share_weights(source, tmp_path / "a.npz", largest=1000)

@@ -356,7 +356,9 @@ def test_examples_have_words_that_fit(tmp_path: Path) -> None:
     found = find_examples(model, lacking, count=2)
     assert [one.path.name for one in found] == [one.path.name for one in examples[1:3]]
     assert [one.words for one in found] == [one.words for one in examples[1:3]]
-    assert find_examples(model, DEMO / "absent") == find_examples(model, None) == []
+    assert find_examples(model, None) == []
+    with pytest.raises(UserError, match="absent: cannot be read"):
+        find_examples(model, DEMO / "absent")
     cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((40, 60, 3), np.uint8))  # which would be refused
     shutil.copy(examples[0].path, tmp_path / "b.PNG")
     assert [one.path.name for one in find_examples(model, tmp_path)] == ["b.PNG"]
@@ -385,7 +387,7 @@ def test_without_gradio(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--port", "70000"], "--port must be from 0 to 65535"),
         (["--max-mb", "0"], "--max-mb and --max-megapixels must be above 0"),
-        (["--snapshot", "absent.npz"], "absent.npz: no such snapshot"),
+        (["--snapshot", "absent.npz"], "absent.npz: no such file"),
         (["--gpu", "first"], "give a GPU number"),
     ],
 )
@@ -399,7 +401,7 @@ def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
     ("arguments", "message"),
     [
         ([], "usage: serve.sh <gpu>"),
-        (["cpu", "absent.npz"], "absent.npz: no such snapshot"),
+        (["cpu", "absent.npz"], "absent.npz: no such file"),
         (["gpu"], "unknown GPU 'gpu'"),
         (["cpu", "--share"], "unknown option --share"),
         (["cpu", "--port"], "--port needs a value"),

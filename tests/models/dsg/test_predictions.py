@@ -122,5 +122,5 @@ def test_mistakes(trained: Trained, tmp_path: Path) -> None:
         trained.ask([picture(0, (96, 64))] * 2, [QUERIES])
     with pytest.raises(UserError, match="no such image"):
         trained.ask([tmp_path / "absent.png"], [QUERIES])
-    with pytest.raises(UserError, match="no such snapshot"):
+    with pytest.raises(UserError, match="no such file"):
         load_trained(tmp_path / "absent.npz")
