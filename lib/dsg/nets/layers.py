@@ -20,7 +20,8 @@ from dsg.nets.kernels import winograd
 from dsg.nets.kernels.products import product
 
 Initializer = Any
-GLOROT = tf.keras.initializers.GlorotUniform()
+KERAS_2 = not hasattr(tf.keras, "Variable")
+GLOROT = "glorot_uniform"
 HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")
 
 
@@ -89,12 +90,13 @@ class Block(Weighted, tf.keras.layers.Layer):
         """A new float32 variable; assign it to the attribute `name`. For `trained` and `decay` see
         `Weight`.
         """
+        if KERAS_2:
+            initializer = tf.keras.initializers.get(initializer)
         if isinstance(initializer, tf.keras.initializers.Initializer):
-            # One that has been used draws the same values again, so each weight has its own. The seed is what
-            # Keras would draw, which Keras 2 does in a way that Python deprecates.
+            # An initializer that has been used draws the same values again, so each weight has its own.
             values = initializer.get_config()
-            if values.get("seed", 0) is None:
-                values["seed"] = random.randint(1, 10**9)
+            if KERAS_2 and values.get("seed", 0) is None:
+                values["seed"] = random.randint(1, 10**9)  # as Keras 2 draws it, in a way Python deprecates
             initializer = type(initializer).from_config(values)
         self._decays[name] = decay
         return self.add_weight(
@@ -263,7 +265,7 @@ class StandardisedConv(Block):
         self, cin: int, cout: int, size: int = 1, stride: int = 1, relu: bool = True, epsilon: float = 1e-6
     ) -> None:
         super().__init__()
-        self.kernel = self.weight("kernel", (size, size, cin, cout), HE, decay="kernel")
+        self.kernel = self.weight("kernel", (size, size, cin, cout), "he_normal", decay="kernel")
         self.gain = self.weight("gain", (cout,), "ones")
         self.bias = self.weight("bias", (cout,), "zeros", decay="bias")
         self._fan_in = float(size * size * cin)

@@ -61,6 +61,7 @@ def part_table(
         made: receives the parts as they are made; the sizes of some follow from others.
     """
     parts = {} if made is None else made
+    initial: dict[str, Initializer] = {}
     options, loss, graph = config.gpi, config.loss, config.has_graph
     dim, words = config.head.dim + COORDINATES, (num_entities, num_predicates)  # dim: of nodes and edges
     small = not BACKBONES[config.backbone].released
@@ -83,7 +84,7 @@ def part_table(
 
     def regions() -> Block:
         channels, head = parts["trunk"].channels, config.head
-        return RegionEncoder(
+        encoder = RegionEncoder(
             _head(config, channels, config.pooling_size, head.channels),
             _head(config, channels, relation_size, head.relation_channels) if graph else None,
             stride=config.feature_stride,
@@ -91,6 +92,12 @@ def part_table(
             relation_size=relation_size,
             max_pool=config.resnet.max_pool,
         )
+        # With Keras 3 an initializer draws a seed when it is made. These are made here, before the graph
+        # layer, so that a seed gives the weights that it has always given. The release's initial values suit
+        # its ImageNet features; nets that learn from random weights need signals of unit size.
+        initial["roles"] = GLOROT if small else _normal(config, 0.01)
+        initial["boxes"] = _normal(config, 0.001)
+        return encoder
 
     def gpi() -> Block:
         if options.attention == "sparsemax":
@@ -98,14 +105,12 @@ def part_table(
         return GraphLayer(dim, dim, **asdict(options))
 
     def roles(node_dim: int) -> Block:
-        # The release's initial values suit its ImageNet features; nets that learn from random weights need
-        # signals of unit size.
-        init = GLOROT if small else _normal(config, 0.01)
         # Beside the matching read-out a quick classifier learned the images by heart (docs/results.md).
-        return RoleClassifier(node_dim, *words, config.rr.hidden, init, even=small and not matches)
+        even = small and not matches
+        return RoleClassifier(node_dim, *words, config.rr.hidden, initial["roles"], even=even)
 
     def boxes(node_dim: int, sees_maps: bool) -> Block:
-        init = _normal(config, 0.001)
+        init = initial["boxes"]
         if not sees_maps:
             return BoxRefiner(node_dim, init)
         return BoxRefiner(
