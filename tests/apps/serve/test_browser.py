@@ -90,6 +90,8 @@ def test_a_query_is_asked_by_clicking(visit: Visit) -> None:
     visit.choose("Subject", "blue metal cylinder")
     visit.choose("Relation", "left")
     visit.choose("Object", "blue metal cylinder")
+    tab.locator("#examples button").first.click()  # shown already: what was picked since stays
+    tab.wait_for_timeout(500)
     tab.click("#ask")
     tab.wait_for_selector("#answer .subject rect", state="attached")
     visit.seen("answer")

@@ -401,7 +401,7 @@ def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
     ("arguments", "message"),
     [
         ([], "usage: serve.sh <gpu>"),
-        (["cpu", "absent.npz"], "absent.npz: no such file"),
+        (["cpu", "absent.npz"], "absent.npz: no such snapshot"),
         (["gpu"], "unknown GPU 'gpu'"),
         (["cpu", "--share"], "unknown option --share"),
         (["cpu", "--port"], "--port needs a value"),

@@ -6,6 +6,7 @@ people upload lies in a folder of its own, is removed one to two hours later, an
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,8 +79,11 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
             return (refusal(str(error)), *nothing[:3], {"error": str(error)})
         return shown.answer, shown.attention, shown.graph, shown.timings, shown.data
 
-    def begin_with(chosen: Any) -> tuple[str, str, str, str]:
+    def begin_with(image: str | None, chosen: Any) -> tuple[Any, ...]:
         example = examples[chosen.index]
+        if image is not None and filecmp.cmp(image, example.path, shallow=False):
+            # It is shown already. Browsers may tell twice of one click, and what was picked since must stay.
+            return tuple(gr.skip() for _ in range(4))
         return (str(example.path), *example.words)
 
     # gradio reads the type, whose name is not known where gradio is imported late.
@@ -135,7 +139,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
         button.click(ask, inputs, outputs, api_name="ask", concurrency_limit=1)
         image.change(preview, image, outputs, api_name="preview", concurrency_limit=4, show_progress="hidden")
         if examples:
-            gallery.select(begin_with, None, inputs, api_visibility="private", concurrency_limit=4)
+            gallery.select(begin_with, image, inputs, api_visibility="private", concurrency_limit=4)
     page.queue(max_size=LONGEST_QUEUE)
     return page
 
