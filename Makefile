@@ -156,7 +156,7 @@ $(CHECKED): $(BUILT) $(wildcard lib/dsg/boxes/*.py)
 	@touch $@
 
 test: build $(DEV)
-	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line") $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder)
+	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line") $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 test-latest:
 	@$(MAKE) --no-print-directory test TF=latest

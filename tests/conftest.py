@@ -11,8 +11,11 @@ import pytest
 
 # What takes longest comes first, so that workers end together; whatever is not here takes seconds.
 LONGEST = (
-    "golden",
     "tests/scripts/test_scripts.py",
+    "tests/models/dsg/test_model.py",
+    "tests/parity/test_parity.py",
+    "tests/parity/test_detectors.py",
+    "tests/apps/export/test_document.py",
     "tests/apps/export/test_onnx.py",
     "tests/apps/serve/test_page.py",
     "tests/benchmarks/test_bench.py",
@@ -26,17 +29,6 @@ LONGEST = (
     "tests/models/baselines/test_scripts.py",
     "tests/test_own_data.py",
 )
-# Tests of the golden networks, which take seconds to build and to run, share them on one worker.
-GOLDEN = (
-    "tests/parity/test_parity.py",
-    "tests/models/dsg/test_model.py",
-    "tests/models/dsg/test_golden_stages.py",
-    "tests/models/dsg/test_losses.py",
-    "tests/models/dsg/test_batches.py",
-    "tests/models/test_weights.py",
-    "tests/checkpoints/test_tf1_names.py",
-)
-
 # What neither TensorFlow's version nor NumPy's changes, besides tests that are marked themselves.
 ONE_LINE = (
     "tests/apps/convert/",
@@ -79,16 +71,13 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a group are one worker's; the longest groups come first."""
-    groups = {}
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        groups[item] = "golden" if file in GOLDEN else file
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    """The longest files come first; a file's tests are one worker's (`make test`: --dist loadfile)."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    files = {item: item.nodeid.partition("::")[0] for item in items}
+    for item, file in files.items():
         if file.startswith(ONE_LINE):
             item.add_marker(pytest.mark.one_line)
-    places = {group: place for place, group in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(groups[item], len(places)))
+    items.sort(key=lambda item: places.get(files[item], len(places)))
 
 
 def _run_untraced() -> Iterator[None]:
