@@ -1,5 +1,5 @@
-"""Options that only the detector as a system reads: `DETECTOR.*`, `MOBILENET.*`, and its part of `TRAIN.*` and
-`TEST.*`. The defaults are tf-faster-rcnn's.
+"""Options that only the detector as a system reads: `DETECTOR.*`, `MOBILENET.*`, and its part of `TRAIN.*`
+and `TEST.*`. The defaults are tf-faster-rcnn's.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ class DetectorConfig:
 class MobilenetConfig:
     """MobileNet-v1, a backbone of the detector."""
 
-    fixed_layers: int = option(
-        5, "Number of the first layers that are never trained.", tuple(range(13))
-    )
+    fixed_layers: int = option(5, "Number of the first layers that are never trained.", tuple(range(13)))
     weight_decay: float = option(
         0.00004, "Weight decay of its own convolutions, in place of TRAIN.WEIGHT_DECAY.", within=NOT_NEGATIVE
     )

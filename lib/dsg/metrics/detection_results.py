@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -212,5 +211,3 @@ def _text(value: Any) -> str:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-

@@ -101,9 +101,7 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
         )
     truth = None
     if masks:
-        truth = [
-            run_lengths(one, record.height, record.width, record.name) for one in record.segmentations
-        ]
+        truth = [run_lengths(one, record.height, record.width, record.name) for one in record.segmentations]
     found = mask_runs(detected, record.height, record.width) if masks else None
     areas = cocotools("mask").area(truth) if truth else None
     # a difficult object of VOC counts as little as a region of many

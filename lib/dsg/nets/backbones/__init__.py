@@ -20,7 +20,7 @@ SLIM, FOLDED, TORCHVISION = "slim", "folded", "torchvision"
 class InitialWeights:
     """Weights that a new run starts from."""
 
-    kind: str  # SLIM: a TensorFlow 1 checkpoint; FOLDED: kernels with their norms folded in; TORCHVISION: a .pth
+    kind: str  # SLIM: a TensorFlow 1 checkpoint; FOLDED: kernels with norms folded in; TORCHVISION: a .pth
     files: tuple[str, ...]  # below a folder of data sets; the first that is there
     fetched: bool  # whether fetch.sh knows them
 
