@@ -128,11 +128,15 @@ def load_network(trained: Trained) -> Any:
 
 
 def _check_use(meaning: Meaning, wanted: str) -> None:
-    from dsg.config import BASELINES
+    from dsg.config import BASELINES, DETECTORS
 
     net = meaning.net
     if wanted == SHIFTS and net not in SHIFTING:
         raise UserError(f"{net} does not shift attention; this needs a snapshot of {' or '.join(SHIFTING)}")
+    if wanted == BOXES and meaning.config.net in DETECTORS:
+        raise UserError(
+            f"{net} finds objects and answers no queries; this needs a network that does, such as res101"
+        )
     if wanted == BOXES and net in BASELINES:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
