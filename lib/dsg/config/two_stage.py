@@ -62,9 +62,6 @@ class RegionOptions:
     fg_fraction: float = option(0.25, "Largest share of objects among them.", within=SHARE)
     bg_thresh_hi: float = option(0.5, "IoU below which a region is background.", within=SHARE)
     bg_thresh_lo: float = option(0.0, "IoU from which a region is background.", within=SHARE)
-    aspect_grouping: bool = option(
-        True, "Batches of several images have images of like shape: all upright, or all lying."
-    )
 
 
 @dataclass(frozen=True)
