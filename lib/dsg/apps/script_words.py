@@ -98,8 +98,8 @@ def usage(name: str) -> str:
     if name == "fetch":
         return (
             f"usage: fetch.sh {'|'.join(PARTS)} [PART ...] [--from FOLDER_OR_URL] [--data DIR] [--keep] "
-            "[--verify] (PART: annotations, images, res101, resnet50 ...; --from: a folder or web address that "
-            "has the files; --keep: keep the archives; --verify: compare existing files by checksum)"
+            "[--verify] (PART: annotations, images, res101, resnet50 ...; --from: a folder or web address "
+            "that has the files; --keep: keep the archives; --verify: compare existing files by checksum)"
         )
     return (
         "usage: serve.sh <gpu> [<snapshot>] [--host ADDRESS] [--port N] [--examples DIR] [--max-mb N] "

@@ -44,7 +44,11 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="PART", help="the older spelling of PART; can be repeated"
+        "--only",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="the older spelling of PART; can be repeated",
     )
     parser.add_argument("--keep", action="store_true", help="keep downloaded archives after unpacking")
     parser.add_argument(
