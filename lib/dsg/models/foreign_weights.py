@@ -16,12 +16,14 @@ import numpy as np
 
 from dsg.checkpoints.published import COCO_NAMES
 from dsg.checkpoints.tf1 import LoadReport, names_in_checkpoint, read_checkpoint
-from dsg.checkpoints.tf1_detector_names import detector_name
+from dsg.checkpoints.tf1_detector_names import SCOPES, detector_name
 from dsg.checkpoints.torchvision import MEANS, for_pixels_bgr, read_torchvision, torchvision_name
 from dsg.config import Config
+from dsg.config.names import DETECTOR
 from dsg.datasets.formats.voc import CLASSES as VOC_CLASSES
 from dsg.errors import UserError, some_of
-from dsg.models.weight_choice import FPN, kept_weights, slim_layout
+from dsg.models.weight_choice import body_of, kept_weights
+from dsg.nets.backbones.resnet import SLIM, UNITS
 from dsg.runtime.arrays import DAMAGE, read_arrays, reason_of
 from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT, WeightFile
 
@@ -30,7 +32,9 @@ Values = dict[str, np.ndarray]
 TRUNK, BOX_HEAD = "trunk/", "box_head/"
 OTHER_PARTS = ("pyramid/", "rpn/", BOX_HEAD, "predictor/", "mask_head/")  # beside the trunk
 FIRST_KERNELS = ("trunk/conv1/kernel", "trunk/conv1/0/kernel", "trunk/conv0/kernel")
-UNITS = re.compile(r"(^|\.)layer[123]\.\d+\.")  # of torchvision's ResNets, in blocks that every trunk has
+BODY_UNITS = re.compile(
+    r"(^|\.)layer[123]\.\d+\."
+)  # of torchvision's ResNets, in blocks that every trunk has
 MOBILE_RANGE = 127.5  # its ImageNet weights expect pixels in -1..1
 # The classes of detectors that name none, by their number.
 CLASSES: dict[int, tuple[str, ...]] = {
@@ -86,7 +90,7 @@ def read_foreign(file: WeightFile, shapes: Shapes, config: Config) -> Foreign:
 
 def _heads(config: Config) -> bool:
     """Whether ImageNet weights fill the head behind the crops, too."""
-    return config.model == "detector" or config.resnet.init_heads
+    return config.model == DETECTOR or config.resnet.init_heads
 
 
 def _of_imagenet(shapes: Shapes, config: Config) -> Shapes:
@@ -96,11 +100,11 @@ def _of_imagenet(shapes: Shapes, config: Config) -> Shapes:
 
 def _from_checkpoint(path: Path, shapes: Shapes, config: Config) -> Foreign:
     net = config.backbone
-    if not slim_layout(config) and net not in ("vgg16", "mobile"):
+    if body_of(config)[1] != SLIM and net not in SCOPES:
         kept = kept_weights(config)
         remedy = f"; {net} starts from {kept.files[0]}" if kept else ""
-        if net.startswith("res") and not net.endswith(FPN) and net != "res18":
-            remedy += ", or set RESNET.LAYOUT slim"
+        if net in UNITS:
+            remedy = f" with RESNET.LAYOUT torchvision{remedy}, or set RESNET.LAYOUT slim"
         raise UserError(f"{path}: a TensorFlow 1 checkpoint, which {net} cannot start from{remedy}")
     detector = any(name.endswith("rpn_conv/3x3/weights") for name in names_in_checkpoint(path))
     wanted = shapes if detector else _of_imagenet(shapes, config)
@@ -120,7 +124,7 @@ def _from_checkpoint(path: Path, shapes: Shapes, config: Config) -> Foreign:
 def _from_slim(name: str, value: np.ndarray, config: Config) -> np.ndarray:
     """ImageNet weights of slim for pixels in B, G, R order; VGG's two last layers are convolutions there."""
     if name in FIRST_KERNELS:
-        as_released = config.model != "detector" and slim_layout(config)
+        as_released = config.model != DETECTOR and config.backbone in UNITS
         value = value if as_released and not config.resnet.rgb_weights else value[:, :, ::-1]
         return value / np.float32(MOBILE_RANGE) if config.backbone == "mobile" else value
     dense = name in ("box_head/fc6/kernel", "box_head/fc7/kernel") and value.ndim == 4
@@ -129,7 +133,7 @@ def _from_slim(name: str, value: np.ndarray, config: Config) -> np.ndarray:
 
 def _from_torch(path: Path, shapes: Shapes, config: Config) -> Foreign:
     net = config.backbone
-    if slim_layout(config):
+    if body_of(config)[1] == SLIM:
         raise UserError(
             f"{path}: torchvision's ResNets have their strides elsewhere; set RESNET.LAYOUT torchvision to "
             f"start {net} from it"
@@ -206,7 +210,7 @@ def _check_whole(foreign: Foreign, shapes: Shapes) -> None:
                 f"{report.source}: lacks {len(lacking)} of the model's weights, such as {lacking[0]}; it is "
                 "damaged or of another network"
             )
-    surplus = [name for name in report.unused if UNITS.search(name)]
+    surplus = [name for name in report.unused if BODY_UNITS.search(name)]
     if surplus:
         raise UserError(f"{report.source}: has {surplus[0]}, which this network lacks; another network")
     for name, value in values.items():

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from dsg.checkpoints.published import BY_NAME, PUBLISHED, published_files
 from dsg.config import Config
+from dsg.config.names import PYRAMIDS
 from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
+from dsg.nets.backbones.resnet import SLIM, TORCHVISION, UNITS
 from dsg.runtime.weight_files import PRETRAINED, WeightFile, find_weights, is_checkpoint
 
 NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
 IMAGENET, PUBLISHED_HERE = "imagenet_weights", "weights"
 FOLDERS = (IMAGENET, PUBLISHED_HERE)  # below a folder of data sets
-FPN = "_fpn"
 
 
 class Kept(NamedTuple):
@@ -24,27 +25,28 @@ class Kept(NamedTuple):
     fetch: tuple[str, str]  # the words after `dsg fetch` that fetch one of them
 
 
-def slim_layout(config: Config) -> bool:
-    """Whether the trunk is a ResNet whose strides are in slim's places."""
-    return config.backbone in ("res50", "res101", "res152") and config.resnet.layout == "slim"
+def body_of(config: Config) -> tuple[str, str]:
+    """The trunk's network, and of ResNets that have bottlenecks the layout of its strides; a pyramid's is
+    torchvision's.
+    """
+    if config.backbone in PYRAMIDS:
+        return config.backbone.removesuffix("_fpn"), TORCHVISION
+    return config.backbone, config.resnet.layout if config.backbone in UNITS else ""
 
 
 def kept_weights(config: Config) -> Kept | None:
     """The ImageNet weights of the backbone; None if it learns from random weights."""
-    net = config.backbone
-    if slim_layout(config):  # as the release's instructions name the file, and as slim's archive does
+    net, layout = body_of(config)
+    if layout == SLIM:  # as the release's instructions name the file, and as slim's archive does
         return Kept((f"{net}.ckpt", f"resnet_v1_{net[3:]}.ckpt"), (IMAGENET, net))
-    if net == "mobile":
-        return Kept(("mobile.ckpt", "mobilenet_v1_1.0_224.ckpt"), (IMAGENET, net))
-    if net == "vgg16":
-        return Kept(("vgg16.ckpt", "vgg_16.ckpt", *_published("vgg16")), (IMAGENET, net))
-    if net == "res18":
-        return Kept(("resnet18_trunk_imagenet.npz", *_published("resnet18")), (PUBLISHED_HERE, "resnet18"))
-    body = net.removesuffix(FPN)
-    if body.startswith("res") or net.endswith(FPN):
-        theirs = f"resnext{body[1:]}" if body.startswith("x") else f"resnet{body[3:]}"
+    if layout == TORCHVISION:
+        theirs = net.replace("x101", "resnext101") if net.startswith("x") else f"resnet{net[3:]}"
         return Kept(_published(theirs), (PUBLISHED_HERE, theirs))
-    return None
+    return {
+        "res18": Kept(("resnet18_trunk_imagenet.npz", *_published("resnet18")), (PUBLISHED_HERE, "resnet18")),
+        "vgg16": Kept(("vgg16.ckpt", "vgg_16.ckpt", *_published("vgg16")), (IMAGENET, net)),
+        "mobile": Kept(("mobile.ckpt", "mobilenet_v1_1.0_224.ckpt"), (IMAGENET, net)),
+    }.get(net)
 
 
 def chosen_weights(config: Config, folder: Path) -> WeightFile | None:

@@ -15,12 +15,13 @@ import numpy as np
 from dsg.checkpoints.tf1 import LoadReport, names_in_checkpoint, read_checkpoint
 from dsg.checkpoints.tf1_names import release_name
 from dsg.config import Config, from_values, stored_values
+from dsg.config.names import PYRAMIDS
 from dsg.datasets.records import Vocabulary
 from dsg.engine.snapshots import Snapshot, holds_snapshot, load_snapshot
 from dsg.errors import UserError
 from dsg.models.fine_tuning import CATEGORIES, PREDICATES, Words, start_from, words_of
 from dsg.models.foreign_weights import CLASSES, Foreign, name_in_detector, read_foreign
-from dsg.models.weight_choice import FPN, chosen_weights
+from dsg.models.weight_choice import body_of, chosen_weights
 from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT
 from dsg.runtime.words import plain
 
@@ -98,7 +99,7 @@ def _start_from_snapshot(
 ) -> LoadReport:
     meta, path = snapshot.meta, snapshot.path
     trained = from_values(stored_values(meta.config))
-    if meta.config and _body(trained) != _body(config):
+    if meta.config and body_of(trained) != body_of(config):
         differ = f"{meta.net}, here {config.net}"
         if trained.backbone == config.backbone:
             differ = f"RESNET.LAYOUT {trained.resnet.layout}, here {config.resnet.layout}"
@@ -140,7 +141,7 @@ def _start_from_detector(
         cell = len(values.get("rpn/boxes/bias", ())) // 4
         if (config.anchor_scales, config.anchor_ratios) != (TF_FASTER_RCNN_SCALES.get(cell), RATIOS):
             notes.append(_without_rpn_outputs(values, "its anchors are others"))
-    elif not config.backbone.endswith(FPN):  # of a pyramid, a single map can have the body only
+    elif config.backbone not in PYRAMIDS:  # of a pyramid, a single map can have the body only
         values = {
             name: value for name, value in values.items() if name.startswith(("trunk/", "box_head/units/"))
         }
@@ -189,16 +190,8 @@ def _taken(report: LoadReport) -> str:
     return "taken: " + ", ".join(f"{part} {n} of {n + lacking}" for part, (n, lacking) in counts.items())
 
 
-def _body(config: Config) -> tuple[str, str]:
-    """The trunk's network and the layout of its strides; a pyramid's is torchvision's."""
-    if config.backbone.endswith(FPN):
-        return config.backbone.removesuffix(FPN), "torchvision"
-    resnet = config.backbone in ("res50", "res101", "res152")
-    return config.backbone, config.resnet.layout if resnet else ""
-
-
 def _anchors(config: Config) -> tuple[Any, ...]:
     """What the outputs of the region proposal network depend on; a pyramid's anchors are always the same."""
-    if config.backbone.endswith(FPN):
-        return (FPN,)
+    if config.backbone in PYRAMIDS:
+        return ()
     return config.feature_stride, config.anchor_scales, config.anchor_ratios
