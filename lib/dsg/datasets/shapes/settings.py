@@ -55,7 +55,7 @@ def stored_settings(folder: Path) -> dict[str, Any]:
         given = {key: stored[key] for key in ("train", "test", "size", "seed", "objects")}
         settings = settings_of(**given, palette=stored.get("palette", CLEVR))
         same = settings == stored and settings.get("palette", CLEVR) in PALETTES
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         same = False
     if not same:
         raise UserError(
