@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dsg.apps.configurations import DETECTION_DATASETS
 from dsg.apps.detector_words import detector_net
 from dsg.config import DETECTORS, DSG_BACKBONES, config_files, flatten, load_config, net_names
 from dsg.config.dsg import AUXILIARY
@@ -47,7 +48,7 @@ def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     assert script == f"./experiments/scripts/train{'_faster_rcnn' * detector}.sh"
     assert gpu in ("0", "cpu") and name == "<name>"
     net = detector_net(net) if detector else net
-    assert dataset in CATALOGUE and net in net_names(CFGS)
+    assert dataset in (DETECTION_DATASETS if detector else CATALOGUE) and net in net_names(CFGS)
     pairs = pairs[: pairs.index("--data")] if "--data" in pairs else pairs
     read = config_files(CFGS, dataset, net)
     load_config(read, pairs)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dsg.nets.backbones import vgg
 from dsg.nets.backbones.fpn import Pyramid, upsample
 from dsg.nets.backbones.mobilenet import MobileTrunk
 from dsg.nets.backbones.resnet_body import ResnetBody, grouped_convolve
@@ -89,12 +90,6 @@ def test_mobilenet_and_its_padding() -> None:
     assert "conv0/kernel" in trunk.regularised_names()
 
 
-def test_dropout_acts_in_training_only() -> None:
-    head, crops = VggHead(), tf.ones([2, 7, 7, 512])
-    assert np.array_equal(head(crops), head(crops))
-    assert not np.array_equal(head(crops, training=True), head(crops, training=True))
-
-
 def test_maps_of_a_body_and_of_its_pyramid() -> None:
     body = ResnetBody("res50")
     maps = body(tf.zeros([1, 64, 96, 3]))
@@ -109,3 +104,15 @@ def test_maps_of_a_body_and_of_its_pyramid() -> None:
         not any(name.startswith(("conv1", "block1")) for name in trained)
         and "block2/0/conv1/kernel" in trained
     )
+
+
+def test_dropout_acts_in_training_and_follows_from_what_it_drops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vgg, "HIDDEN", 64)
+    head = VggHead()
+    crops = tf.random.stateless_normal([3, 7, 7, 512], [1, 2])
+    first, again = (head.layers_of(crops, training=True)[0].numpy() for _ in range(2))
+    other = head.layers_of(crops * 1.001, training=True)[0].numpy()
+    kept = head.layers_of(crops)[0].numpy()
+    assert np.array_equal(first, again) and ((first == 0) != (other == 0)).any()
+    assert np.allclose(first[first != 0], 2 * kept[first != 0], rtol=1e-5)
+    assert 0.3 < (first[kept > 0] == 0).mean() < 0.7

@@ -1,5 +1,5 @@
-"""Random choices of a training step that follow from its numbers alone: a run that resumes makes those that an
-uninterrupted one makes.
+"""Random choices of a training step that follow from its numbers alone: a run that resumes makes those that
+an uninterrupted one makes.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoc
 
 _TOTAL = ("loss", "total", "total_loss")
 _RATE = ("lr", "learning_rate")
-_SPELLING = {"iou": "IoU", "ap": "AP", "voc": "VOC", "rpn": "RPN", "rr": "RR", "lr": "learning rate", "gt": "GT"}
+_SPELLING = {"iou": "IoU", "rpn": "RPN", "rr": "RR", "lr": "learning rate", "gt": "GT"}
+_SPELLING.update(ap="AP", voc="VOC")
 _CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, SUBJECT_COLOUR, BLACK)
 
 

@@ -1,4 +1,4 @@
-"""A tiny detector from two pictures to their objects, as people train and test it: the whole road, run once."""
+"""A tiny detector from two pictures to their objects, as people train and test it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,13 @@ SCORES = (
     ("ambiguous subject", "ambiguous_subject_iou"),
     ("ambiguous object", "ambiguous_object_iou"),
 )
-PRECISIONS = (("AP", "ap"), ("AP50", "ap_50"), ("AP75", "ap_75"), ("mask AP", "mask_ap"), ("VOC AP", "voc_ap"))
+PRECISIONS = (
+    ("AP", "ap"),
+    ("AP50", "ap_50"),
+    ("AP75", "ap_75"),
+    ("mask AP", "mask_ap"),
+    ("VOC AP", "voc_ap"),
+)
 EPOCH_COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # title, form, place in the history's entry
     ("epoch", "d", ("epoch",)),
     ("loss", ".4g", ("total",)),

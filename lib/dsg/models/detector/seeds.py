@@ -6,8 +6,8 @@ import tensorflow as tf
 
 
 class SeededOrder:
-    """`dsg.boxes.matching.Permutation` from a seed int32 [2], see `dsg.nets.seeds`; every call in a graph draws
-    another order.
+    """`dsg.boxes.matching.Permutation` from a seed int32 [2], see `dsg.nets.seeds`; every call in a graph
+    draws another order.
     """
 
     def __init__(self, seed: tf.Tensor) -> None:
