@@ -25,13 +25,14 @@ FILES = {
 }
 
 
-@pytest.fixture(params=["zip", "tar.gz"])
+@pytest.fixture(params=["zip", "tar.gz", "tar"])
 def packed(request, tmp_path):
     """A function that writes an archive of either kind."""
 
     def write(files):
         path = tmp_path / f"archive.{request.param}"
-        path.write_bytes(zip_of(files) if request.param == "zip" else tar_of(files))
+        zipped = request.param == "zip"
+        path.write_bytes(zip_of(files) if zipped else tar_of(files, packed=request.param == "tar.gz"))
         return path
 
     return write
