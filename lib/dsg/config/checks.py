@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsg.config.names import BACKBONE, BASELINES, NETS, STRIDES, meaning, with_stride
+from dsg.config.option import auto_values
 from dsg.config.schema import Config
 from dsg.errors import UserError
 
@@ -39,11 +40,17 @@ def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         raise UserError(_unknown(name, known))
     item = known[name]
     kind = TYPES[str(item.type)]
+    if item.metadata["auto"] and isinstance(value, str):
+        chosen_later = auto_values(value, item.default)
+        if chosen_later is not None:
+            return chosen_later
     converted = _convert(kind, value)
     if converted is None:
         large = "; that is too large" if _too_large(value) else ""
+        auto = ", or auto, or auto:N with N from 1 to 20" if item.metadata["auto"] else ""
         raise UserError(
-            f"{name} takes {_describe(kind)}, for example {_show(item.default)}, not {short(value)}{large}"
+            f"{name} takes {_describe(kind)}{auto}, for example {_show(item.default)}, not "
+            f"{short(value)}{large}"
         )
     if item.metadata["choices"]:
         _check_choice(name, converted, item.metadata["choices"])

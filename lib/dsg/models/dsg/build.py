@@ -21,15 +21,16 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
         num_predicates: R, predicates of the vocabulary.
 
     Raises:
-        UserError: MODEL is a baseline, which `dsg.models.baselines` builds.
+        UserError: MODEL is a baseline, which `dsg.models.baselines` builds, or the anchors are `auto` still.
     """
-    from dsg.config import BASELINES
+    from dsg.config import BASELINES, check_chosen
 
     if config.model in BASELINES:
         raise UserError(
             f"MODEL {config.model} is a baseline, which answers with maps; this needs a network that answers "
             "with boxes, such as res101"
         )
+    check_chosen(config)
     import tensorflow as tf
 
     from dsg.models.dsg.model import DSG
