@@ -20,13 +20,15 @@ class DetectorOptions:
     )
     anchor_scales: tuple[float, ...] = option(
         (4.0, 8.0, 16.0, 32.0),
-        "Anchor sides, in units of FEATURE_STRIDE. auto: four that fit the training boxes, auto:N: N.",
+        "Anchor sides, in units of FEATURE_STRIDE. Training chooses four that fit its boxes (auto), or N "
+        "(auto:N).",
         within=POSITIVE,
         auto=True,
     )
     anchor_ratios: tuple[float, ...] = option(
         (0.5, 1.0, 2.0),
-        "Anchor heights divided by their widths. auto: three that fit the training boxes, auto:N: N.",
+        "Anchor heights divided by their widths. Training chooses three that fit its boxes (auto), or N "
+        "(auto:N).",
         within=POSITIVE,
         auto=True,
     )
