@@ -7,17 +7,21 @@ import logging
 import re
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from dsg.boxes.overlaps import overlaps
 from dsg.config import automatic, dump_yaml, load_config
 from dsg.datasets import Dataset, Vocabulary, load_dataset
+from dsg.datasets.detection import InstanceDataset
+from dsg.datasets.formats.instances import Instances
 from dsg.errors import UserError
 from dsg.pipeline import anchor_choice
 from dsg.pipeline.anchor_choice import advice, log_reach, net_anchors, reach, seen_boxes, with_anchors
 from dsg.pipeline.anchor_targets import _inside
 from dsg.pipeline.examples import _anchors, feature_size, load_example, preprocess
+from dsg.pipeline.instance_examples import load_instance_example, preprocess_instances
 from tests.shared import ROOT, needs_shared, shared_path
 from tests.small_dataset import config as small_config
 from tests.small_dataset import small_dataset
@@ -76,11 +80,22 @@ def test_every_scale_of_training_counts() -> None:
     assert seen.image_sizes.tolist() == 2 * [[160, 240], [320, 480]]
 
 
-def test_what_no_detector_learns_from_does_not_count() -> None:
-    dataset = dataset_of(40, 50, 60, count=1)
-    dataset.records[0].difficult = np.array([False, True, False])
-    dataset.records[0].crowd = np.array([False, False, True])
-    assert len(seen_boxes(dataset, res18()).boxes) == 1
+@pytest.mark.parametrize("net", ["detector_res50", "detector_mini", "detector_res50_fpn"])
+def test_boxes_of_a_detector_are_those_of_its_training(tmp_path, net) -> None:
+    config = load_config(
+        [CFGS / "models" / f"{net}.yml"], ["DETECTOR.MASKS", "False", "TRAIN.SCALES", "[48]"]
+    )
+    image = np.zeros((60, 90, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    boxes = np.array([[3, 4, 40, 50], [5, 6, 30, 30], [7, 8, 20, 20]], np.float32)
+    difficult, crowd = np.array([False, True, False]), np.array([False, False, True])
+    record = Instances("a", tmp_path / "a.png", 90, 60, boxes, np.array([1, 1, 2]), difficult, crowd)
+    dataset = InstanceDataset("a", "train", tmp_path, Vocabulary(("x", "y"), ()), [record])
+    seen = seen_boxes(dataset, config)
+    arrays = preprocess_instances(load_instance_example(record), config, np.random.default_rng(0))
+    assert len(seen.boxes) == 1
+    np.testing.assert_allclose(seen.boxes, arrays["gt_boxes"], rtol=1e-6)
+    np.testing.assert_array_equal(seen.image_sizes, [arrays["image_size"]])
 
 
 def test_some_images_of_many_speak_for_all(monkeypatch) -> None:
@@ -123,16 +138,16 @@ def test_where_anchors_cannot_help_the_size_of_images_may() -> None:
 
 
 def test_a_pyramid() -> None:
-    config = dataclasses.replace(res18(), backbone="res50_fpn")
+    net = CFGS / "models" / "detector_res50_fpn.yml"
+    config = load_config([net], ["TRAIN.SCALES", "[320]"])
     dataset = dataset_of(8, 9, 10, 150)
     assert [grid.stride for grid in net_anchors(config).grids] == [4, 8, 16, 32, 64]
     reached = reach(seen_boxes(dataset, config), config)
     assert reached.low == 0.25
     said = advice(seen_boxes(dataset, config), config, reached)
     assert said.startswith("the anchors of res50_fpn are fixed") and "ANCHOR_SCALES" not in said
-    automatic_config = dataclasses.replace(res18("ANCHOR_SCALES", "auto"), backbone="res50_fpn")
-    with pytest.raises(UserError, match="ANCHOR_SCALES auto:4: the anchors of res50_fpn are fixed; leave it"):
-        with_anchors(automatic_config, dataset)
+    with pytest.raises(UserError, match="the anchors of detector_res50_fpn are fixed"):
+        load_config([net], ["ANCHOR_RATIOS", "auto"])
 
 
 def test_auto_becomes_numbers_of_the_configuration() -> None:

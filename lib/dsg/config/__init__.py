@@ -13,12 +13,14 @@ from dsg.config.load import (
     load_config,
     stored_values,
 )
-from dsg.config.names import BACKBONES, BASELINES, MODELS, NETS
+from dsg.config.names import BACKBONES, BASELINES, DETECTORS, DSG_BACKBONES, MODELS, NETS
 from dsg.config.schema import Config, options
 
 __all__ = [
     "BACKBONES",
     "BASELINES",
+    "DETECTORS",
+    "DSG_BACKBONES",
     "MODELS",
     "NETS",
     "Config",

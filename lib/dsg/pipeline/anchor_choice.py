@@ -18,9 +18,12 @@ from dsg.boxes.anchor_fit import fit_anchors
 from dsg.boxes.anchor_reach import AnchorGrid, Anchors, best_overlaps
 from dsg.boxes.anchors import PYRAMID_RATIOS, PYRAMID_SIZES, PYRAMID_STRIDES, anchor_grid, cell_anchors
 from dsg.config import BASELINES, Config, automatic, flatten, from_values
-from dsg.datasets import Dataset
+from dsg.datasets import Dataset, ImageRecord
+from dsg.datasets.detection import can_teach
+from dsg.datasets.formats.instances import Instances
 from dsg.errors import UserError
 from dsg.pipeline.images import network_scale
+from dsg.pipeline.instance_examples import is_pyramid, network_boxes
 
 LOG = logging.getLogger("dsg")
 
@@ -60,29 +63,27 @@ def seen_boxes(dataset: Dataset, config: Config) -> SeenBoxes:
     detector learns.
 
     Args:
-        dataset: its records have `boxes`, `width` and `height`.
+        dataset: of either kind of records.
         config: TRAIN.SCALES and TRAIN.MAX_SIZE.
     """
     count = len(dataset)
     chosen = np.unique(np.linspace(0, max(count - 1, 0), min(count, IMAGES)).round().astype(np.int64))
     boxes, sizes = [np.zeros((0, 4), np.float32)], [np.zeros((0, 2), np.float32)]
     for record in (dataset.records[int(position)] for position in chosen):
-        learnt = _learnt_boxes(record)
         for target in config.train.scales:
             scale = network_scale(record.height, record.width, target, config.train.max_size)
             size = [max(round(side * scale), 1) for side in (record.height, record.width)]
-            boxes.append(learnt * np.float32(scale))
-            sizes.append(np.tile(np.array(size, np.float32), (len(learnt), 1)))
+            boxes.append(_learnt_boxes(record, scale, config))
+            sizes.append(np.tile(np.array(size, np.float32), (len(boxes[-1]), 1)))
     note = f" (in {len(chosen):,} of {count:,} images)" if len(chosen) < count else ""
     return SeenBoxes(np.concatenate(boxes), np.concatenate(sizes), note)
 
 
-def _learnt_boxes(record: Any) -> np.ndarray:
-    """Boxes of a record [G, 4]; those of detection say which objects are difficult, or crowds."""
-    left_out = np.zeros(len(record.boxes), bool)
-    for kind in ("difficult", "crowd"):
-        left_out |= getattr(record, kind, False)
-    return record.boxes[~left_out]
+def _learnt_boxes(record: ImageRecord | Instances, scale: float, config: Config) -> np.ndarray:
+    """The boxes [G, 4] of a record that are learned from, in pixels of the network's input."""
+    if isinstance(record, Instances):
+        return network_boxes(record.boxes[can_teach(record)], np.float32(scale), config)
+    return record.boxes * np.float32(scale)
 
 
 def has_anchors(config: Config) -> bool:
@@ -92,16 +93,12 @@ def has_anchors(config: Config) -> bool:
 
 def net_anchors(config: Config) -> Anchors:
     """All anchors of the net that `config` describes."""
-    if _is_pyramid(config):
+    if is_pyramid(config):
         levels = zip(PYRAMID_SIZES, PYRAMID_STRIDES)
         grids = [AnchorGrid(cell_anchors(sizes, PYRAMID_RATIOS), stride) for sizes, stride in levels]
         return Anchors(grids, inclusive=False, inside=False)
     cell = anchor_grid(1, 1, config.feature_stride, config.anchor_scales, config.anchor_ratios)
     return Anchors([AnchorGrid(cell, config.feature_stride)])
-
-
-def _is_pyramid(config: Config) -> bool:
-    return config.backbone.endswith("_fpn")
 
 
 def reach(seen: SeenBoxes, config: Config) -> Reach:
@@ -116,7 +113,7 @@ def advice(seen: SeenBoxes, config: Config, reached: Reach) -> str:
     """What makes anchors reach more; empty where they reach enough."""
     if not reached.low < ENOUGH:
         return ""
-    if _is_pyramid(config):
+    if is_pyramid(config):
         return f"the anchors of {config.backbone} are fixed; {LARGER}"
     best, words = reached.low, ""
     for scales, ratios in OFFERS:
@@ -154,7 +151,7 @@ def with_anchors(
         before: numbers that the run has chosen already, by option; used if all that are needed are there.
 
     Raises:
-        UserError: the net's anchors are fixed, or there are no boxes to choose from.
+        UserError: there are no boxes to choose from.
     """
     requested = automatic(config)
     if not requested or not has_anchors(config):
@@ -162,8 +159,6 @@ def with_anchors(
     if set(requested) <= set(before):
         return from_values({**flatten(config), **before})
     words = " ".join(f"{name} {word}" for name, word in requested.items())
-    if _is_pyramid(config):
-        raise UserError(f"{words}: the anchors of {config.backbone} are fixed; leave {_them(requested)} out")
     seen = seen_boxes(training, config)
     if not len(seen.boxes):
         raise UserError(
@@ -173,10 +168,6 @@ def with_anchors(
     values = flatten(chosen)
     LOG.info("%s", ", ".join(f"{name} {word}: {list(values[name])}" for name, word in requested.items()))
     return chosen
-
-
-def _them(names: Mapping[str, str]) -> str:
-    return "it" if len(names) == 1 else "them"
 
 
 def _fitted(config: Config, seen: SeenBoxes) -> Config:
