@@ -82,7 +82,7 @@ def seen_boxes(dataset: Dataset, config: Config) -> SeenBoxes:
 def _learnt_boxes(record: ImageRecord | Instances, scale: float, config: Config) -> np.ndarray:
     """The boxes [G, 4] of a record that are learned from, in pixels of the network's input."""
     if isinstance(record, Instances):
-        return network_boxes(record.boxes[can_teach(record)], np.float32(scale), config)
+        return network_boxes(record.boxes[can_teach(record)], scale, config)
     return record.boxes * np.float32(scale)
 
 

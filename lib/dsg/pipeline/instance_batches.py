@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.config import Config
-from dsg.config.names import PYRAMIDS
 from dsg.datasets import Dataset
 from dsg.datasets.detection import can_teach, instances_of
 from dsg.datasets.formats.instances import Instances
@@ -24,6 +23,7 @@ from dsg.pipeline.images import read_image
 from dsg.pipeline.instance_batch import InstanceBatch
 from dsg.pipeline.instance_examples import (
     has_mask,
+    is_pyramid,
     load_instance_example,
     preprocess_instances,
 )
@@ -133,7 +133,7 @@ def instance_spec(config: Config, *, targets: bool = True) -> Spec:
         )
         if config.detector.masks:
             shapes["gt_masks"] = [None, None, None, None], tf.uint8
-        if config.backbone not in PYRAMIDS:
+        if not is_pyramid(config):
             anchors = len(config.anchor_scales) * len(config.anchor_ratios)
             shapes.update(
                 rpn_labels=([None, None, None, anchors], tf.int32),

@@ -5,6 +5,8 @@ statistics.json, statistics.png, and problems.jsonl with a line for each problem
 
     dsg check vrd --no-images
     dsg check ~/photos-rr --net res18_photos
+    dsg check coco --sample 500
+    dsg check shapes --net detector_mini        # its objects, as a detector reads them
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ NOT_USABLE_STATUS = 1
 def add_arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument(
-        "dataset", metavar="DATASET", help="its name (visualgenome, vrd, clevr, shapes), or its folder"
+        *("dataset",),
+        metavar="DATASET",
+        help="its name (visualgenome, vrd, clevr, shapes, pascal_voc, pascal_voc_0712, coco), or its folder",
     )
     parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
     parser.add_argument(
@@ -70,11 +74,16 @@ def run(options: argparse.Namespace) -> int:
 
     config = _config_of(options)
 
-    from dsg.apps.checks.command import check_dataset
+    from dsg.config.names import DETECTOR
+    from dsg.datasets.instance_layouts import for_detection_alone
     from dsg.runtime.paths import expanded
 
     data_dir = expanded(options.data)
     dataset = str(expanded(options.dataset)) if options.dataset.startswith("~") else options.dataset
+    if for_detection_alone(dataset, data_dir) or (config is not None and config.model == DETECTOR):
+        from dsg.apps.checks.detection import check_instances as check_dataset
+    else:
+        from dsg.apps.checks.command import check_dataset
     check = check_dataset(
         *(dataset, data_dir),
         images=not options.no_images,
