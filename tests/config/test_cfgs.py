@@ -44,7 +44,7 @@ def comment(path: Path) -> list[str]:
 def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     line = re.sub(r"<[^<>]*>", lambda gap: shlex.quote(gap[0]), comment(path)[0])
     script, gpu, dataset, net, name, *pairs = shlex.split(line)
-    detector = path.stem.startswith("detector")
+    detector = path.stem.startswith("detector") or path.stem in set(DETECTION_DATASETS) - set(CATALOGUE)
     assert script == f"./experiments/scripts/train{'_faster_rcnn' * detector}.sh"
     assert gpu in ("0", "cpu") and name == "<name>"
     net = detector_net(net) if detector else net

@@ -67,7 +67,7 @@ def of_class(masks: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(masks)
     # one list, because a gather in batches has no gradient where there is no region
     flat = tf.reshape(tf.transpose(masks, [0, 3, 1, 2]), [shape[0] * shape[3], shape[1], shape[2]])
-    return tf.gather(flat, tf.range(shape[0]) * shape[3] + classes)
+    return tf.gather(flat, tf.range(shape[0]) * shape[3] + tf.cast(classes, tf.int32))
 
 
 def softmax_objectness_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
