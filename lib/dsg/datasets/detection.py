@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -75,9 +76,9 @@ def load_instances(
             left; an argument has an unknown value.
 
     Example:
-        >>> dataset = load_instances("shapes", "test")
-        >>> print(dataset.summary())
-        shapes test: 400 images, 2,017 objects of 48 classes (data/shapes)
+
+        dataset = load_instances("shapes", "train", flip=True)
+        print(dataset.summary())  # shapes train: 2,700 images and 2,700 mirrored, ... objects of 48 classes
     """
     split = {"val": "validation"}.get(split, split)
     _check_choice("split", split, SPLITS)
@@ -105,6 +106,11 @@ def load_instances(
         records = [*records, *map(mirrored_instances, records)]
     vocabulary = Vocabulary(loaded.classes[1:], ())
     return InstanceDataset(source.label, split, source.folder, vocabulary, records, loaded.skipped)
+
+
+def instances_of(dataset: Dataset) -> Sequence[Instances]:
+    """The records of a data set that `load_instances` gave."""
+    return cast("Sequence[Instances]", dataset.records)
 
 
 def can_teach(image: Instances) -> np.ndarray:

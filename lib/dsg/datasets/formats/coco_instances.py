@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_inside
+from dsg.datasets.formats.instances import (
+    LONGEST_SIDE,
+    Instances,
+    InstanceSet,
+    are_finite,
+    clipped_box,
+    is_inside,
+)
 from dsg.datasets.formats.segmentations import check_segmentation
 from dsg.errors import UserError
 
@@ -94,7 +100,7 @@ def _sound(image: Any, result: InstanceSet) -> bool:
     sizes = [fields.get(key) for key in ("width", "height")]
     if not isinstance(fields.get("id"), int) or not is_inside(fields.get("file_name")):
         result.skip("image without id or file name", str(fields.get("file_name"))[:40])
-    elif not all(isinstance(size, int) and size > 0 for size in sizes):
+    elif not all(isinstance(size, int) and 0 < size <= LONGEST_SIDE for size in sizes):
         result.skip("image without size", fields["file_name"])
     else:
         return True
@@ -149,10 +155,7 @@ def _whole(value: Any) -> int:
 
 def _box(value: Any) -> tuple[float, float, float, float] | None:
     """x1 y1 x2 y2 from COCO's x, y, width, height."""
-    numbers = isinstance(value, list) and all(
-        isinstance(number, (int, float)) and math.isfinite(number) for number in value
-    )
-    if not numbers or len(value) != 4:
+    if not are_finite(value) or len(value) != 4:
         return None
     x, y, width, height = value
     return x, y, x + width, y + height

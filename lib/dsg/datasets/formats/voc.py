@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_plain_name
+from dsg.datasets.formats.instances import LONGEST_SIDE, Instances, InstanceSet, clipped_box, is_plain_name
 from dsg.errors import UserError
 
 CLASSES = (
@@ -144,7 +144,7 @@ def image_names(path: Path) -> list[str]:
 def _read_image(folder: Path, name: str, path: Path, result: InstanceSet) -> Instances:
     root = _root(folder / "Annotations" / f"{name}.xml")
     width, height = (_number(root, f"size/{side}") for side in ("width", "height"))
-    if width is None or height is None or min(width, height) < 1:
+    if width is None or height is None or min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
         raise _Unreadable("annotation without size", "")
     width, height = int(width), int(height)
     boxes, classes, difficult = [], [], []
