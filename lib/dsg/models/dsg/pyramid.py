@@ -31,7 +31,7 @@ class PyramidDetector(Block):
     def __init__(self, parts: Mapping[str, Any], config: Config) -> None:
         super().__init__()
         self.trunk, self.pyramid, self.rpn = parts["trunk"], parts["pyramid"], parts["rpn"]
-        self._box_head, self._predictor = parts.get("box_head"), parts.get("predictor")
+        self._box_head, self._predictor = parts.get("box_head"), parts.get("box_predictor")
         self._config = config
 
     def call(self, batch: Batch, training: bool) -> Detection:
