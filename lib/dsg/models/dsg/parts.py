@@ -24,7 +24,7 @@ from dsg.models.dsg.gpi import GraphLayer
 from dsg.models.dsg.pyramid import DetectorHead
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
-from dsg.nets.backbones import BACKBONES
+from dsg.nets.backbones import Backbone, backbone_of
 from dsg.nets.backbones.fpn import CHANNELS, STRIDES, Pyramid
 from dsg.nets.backbones.resnet_body import CHANNELS as BODY_CHANNELS
 from dsg.nets.layers import GLOROT, Block, Initializer, normal
@@ -71,7 +71,7 @@ def part_table(
     initial: dict[str, Initializer] = {}
     options, loss, graph = config.gpi, config.loss, config.has_graph
     dim, words = config.head.dim + COORDINATES, (num_entities, num_predicates)  # dim: of nodes and edges
-    small = not BACKBONES[config.backbone].released
+    small = not _backbone(config).released
     classifies = graph and (config.rr_source == "dsg" or loss.rr > 0)
     matches = classifies and config.rr.matching
     relation_size = config.relation_pooling_size
@@ -191,11 +191,15 @@ def part_table(
 def _trunk(config: Config) -> Any:
     pyramid = config.backbone in PYRAMIDS  # whose conv1 counts as a block
     fixed = 5 - config.detector.trained_blocks if pyramid else config.resnet.fixed_blocks
-    return BACKBONES[config.backbone].trunk(config.feature_stride, fixed)
+    return _backbone(config).trunk(config.feature_stride, fixed)
 
 
 def _head(config: Config, cin: int, size: int, channels: int) -> Any:
-    return BACKBONES[config.backbone].head(cin, channels, config.head.dim, size)
+    return _backbone(config).head(cin, channels, config.head.dim, size)
+
+
+def _backbone(config: Config) -> Backbone:
+    return backbone_of(config.backbone, config.resnet.layout)
 
 
 def _normal(config: Config, stddev: float) -> Initializer:
