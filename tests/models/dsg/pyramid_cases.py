@@ -15,7 +15,7 @@ from dsg.models.dsg.build import build_model
 from dsg.models.weights import load_initial_weights
 from dsg.parity.recipes import torch_value
 from tests.golden import FOLDER
-from tests.models.detector.test_weights import write_pth
+from tests.torch_files import write_pth
 from tests.models.dsg.cases import ENTITIES, PREDICATES
 from tests.shared import ROOT
 

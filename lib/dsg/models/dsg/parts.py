@@ -21,7 +21,7 @@ from dsg.models.dsg.classifiers import (
 )
 from dsg.models.dsg.geometry import PairGeometry
 from dsg.models.dsg.gpi import GraphLayer
-from dsg.models.dsg.pyramid import DetectorHead
+from dsg.models.dsg.pyramid import DETECTOR, DetectorHead
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
 from dsg.nets.backbones import Backbone, backbone_of
@@ -32,7 +32,6 @@ from dsg.nets.pyramid_rpn import PyramidRpn
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons
 
-DETECTOR = ("trunk", "pyramid", "rpn", "box_head", "box_predictor")  # what TRAIN.FREEZE_DETECTOR freezes
 COORDINATES = 4  # x1 y1 x2 y2 behind every entity and relation feature
 
 

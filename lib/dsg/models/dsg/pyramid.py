@@ -9,7 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from dsg.checkpoints.tf1 import LoadReport
 from dsg.config import Config
+from dsg.errors import UserError
 from dsg.models.detector.heads import POOLED, TwoLayerHead
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, packed
 from dsg.models.detector.predictions import detections
@@ -22,6 +24,8 @@ from dsg.nets.pyramid_roi import crop_pyramid
 from dsg.nets.pyramid_rpn import PyramidRpnOutputs, propose_from_pyramid
 from dsg.pipeline.batch import Batch
 
+DETECTOR = ("trunk", "pyramid", "rpn", "box_head", "box_predictor")
+"""Parts of the model that TRAIN.FREEZE_DETECTOR freezes, those of a single map among them."""
 ALL = 2**31 - 1
 
 
@@ -128,4 +132,33 @@ def at_least_one(proposals: Proposals, image_size: tf.Tensor) -> Proposals:
         tf.where(empty, 0.0, scores),
         tf.sequence_mask(tf.maximum(counts, 1), most),
         tf.where(empty, 0, rows),
+    )
+
+
+def check_frozen(model: Any, report: LoadReport) -> None:
+    """Refuse to freeze a detector whose weights are random because the file does not have them.
+
+    Args:
+        model: a `DSG` on a pyramid, after its initial weights.
+        report: of these.
+
+    Raises:
+        UserError: it says what the file lacks.
+    """
+    if not report.matched:  # WEIGHTS none
+        return
+    lacking = [
+        name
+        for name in model.named_variables()
+        if name.split("/")[0] in DETECTOR and name not in set(report.matched)
+    ]
+    if not lacking:
+        return
+    if all(name.startswith("box_predictor/") for name in lacking):
+        classes = model.config.nodes.classes
+        todo = f"its number of classes is not NODES.CLASSES {classes}, which counts the background"
+    else:
+        todo = "start from a detector, such as WEIGHTS fasterrcnn_resnet50_fpn"
+    raise UserError(
+        f"{report.source}: has nothing for {lacking[0]}, which TRAIN.FREEZE_DETECTOR would leave random: {todo}"
     )
