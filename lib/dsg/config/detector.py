@@ -36,8 +36,8 @@ class DetectorOptions:
     )
     use_e2e_tf: bool = option(
         True,
-        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False; not on a "
-        "feature pyramid).",
+        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False; not "
+        "on a feature pyramid).",
     )
 
 

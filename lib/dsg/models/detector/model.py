@@ -13,6 +13,7 @@ import tensorflow as tf
 from dsg.models.detector.heads import MASK_POOLED, POOLED
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
 from dsg.nets.layers import Block, Weight, Weighted
+from dsg.nets.masks import repeat_own_border
 from dsg.nets.outputs import Proposals, RpnOutputs
 from dsg.nets.pyramid_roi import CROPPED, crop_pyramid, pyramid_roi_align, pyramid_scales
 from dsg.nets.pyramid_rpn import propose_from_pyramid
