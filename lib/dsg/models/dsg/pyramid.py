@@ -57,7 +57,7 @@ class PyramidDetector(Block):
             image_size,
             pre_nms=train.rpn_pre_nms_top_n or ALL,
             post_nms=nodes.proposals if detects else train.rpn_post_nms_top_n,
-            iou=train.rpn_nms_thresh,
+            iou=nodes.rpn_nms_thresh if detects else train.rpn_nms_thresh,
         )
         if detects:
             first = FirstStage(image_size, features.features, rpn, proposals)
