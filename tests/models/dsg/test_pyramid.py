@@ -130,7 +130,7 @@ def test_nodes_are_the_detections_of_the_detector(best: Any) -> None:
     batch = tensors(*two_images(config))
     maps = PyramidMaps(parts["trunk"], parts["pyramid"], parts["rpn"])
     detector = Detector(maps, parts["box_head"], parts["box_predictor"])
-    settings = ProposalSettings(50, config.nodes.proposals, config.train.rpn_nms_thresh)
+    settings = ProposalSettings(50, config.nodes.proposals, config.nodes.rpn_nms_thresh)
     first = detector(batch["image"], batch["image_size"], settings)
     outputs = detector.classify(first, packed(first.proposals))
     expected = detections(first, outputs, threshold=config.nodes.min_score, iou=0.5, limit=6)
