@@ -60,8 +60,9 @@ class RegionOptions:
 
     batch_size: int = option(256, "Regions of an image that the second stage learns from.", within=COUNT)
     fg_fraction: float = option(0.25, "Largest share of objects among them.", within=SHARE)
-    bg_thresh_hi: float = option(0.5, "IoU below which a region is background.", within=SHARE)
-    bg_thresh_lo: float = option(0.0, "IoU from which a region is background.", within=SHARE)
+    bg_thresh_lo: float = option(
+        0.0, "IoU from which a region is background, if it is below BG_THRESH.", within=SHARE
+    )
 
 
 @dataclass(frozen=True)

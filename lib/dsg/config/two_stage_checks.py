@@ -37,7 +37,7 @@ def check_detector(config: Config) -> None:
         raise UserError(f"TEST.MODE top is for detectors of one map, not for {net}")
     if config.pooling_size != POOLING_SIZE:
         raise UserError(f"POOLING_SIZE of a detector is {POOLING_SIZE}, not {config.pooling_size}")
-    if train.bg_thresh_lo >= train.bg_thresh_hi:
+    if train.bg_thresh_lo >= train.bg_thresh:
         raise UserError(
-            f"TRAIN.BG_THRESH_LO {train.bg_thresh_lo} must be below TRAIN.BG_THRESH_HI {train.bg_thresh_hi}"
+            f"TRAIN.BG_THRESH_LO {train.bg_thresh_lo} must be below TRAIN.BG_THRESH {train.bg_thresh}"
         )

@@ -437,7 +437,9 @@ def test_weights_of_torchvision_are_checked_by_the_hash_in_their_name(get):
 def test_of_the_weights_somebody_chooses(get):
     with pytest.raises(UserError, match="weights: which.* fasterrcnn_resnet50_fpn, "):
         fetch("weights", get.data)
-    with pytest.raises(UserError, match="has no part 'alexnet': its parts are resnet18, resnet50, resnet50_v2"):
+    with pytest.raises(
+        UserError, match="has no part 'alexnet': its parts are resnet18, resnet50, resnet50_v2"
+    ):
         fetch("weights", get.data, only=["alexnet"])
     first, second = (catalogue()["weights"][name].file for name in ("resnet50", "resnet50_v2"))
     assert (first, second) == ("resnet50-0676ba61.pth", "resnet50-11ad3fa6.pth")

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.datasets import Dataset, Vocabulary
+from dsg.datasets.detection import InstanceDataset
 from dsg.engine.task import Check
 from dsg.metrics.detection_results import VOC, DetectionResults
 from dsg.models.detector.batch_losses import batch_losses
@@ -46,6 +47,7 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
         pass
 
     def examples(self, training: Dataset) -> Examples:
+        assert isinstance(training, InstanceDataset)
         return training_examples(training, self._config)
 
     def losses(self, model: Detector, batch: InstanceBatch) -> dict[str, tf.Tensor]:
@@ -58,6 +60,7 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
             def show(image: Examined) -> None:
                 observe(image.index, self._drawings(dataset.vocabulary, image))
 
+            assert isinstance(dataset, InstanceDataset)
             return evaluate(dataset, self._config, predict, label=label, observe=show, check=check)
 
         return run
