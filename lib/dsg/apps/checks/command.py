@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.apps.checks.anchors import anchor_lines
 from dsg.apps.checks.annotations import check_split, check_vocabulary
 from dsg.apps.checks.findings import NOTE, UNUSABLE, Findings
 from dsg.apps.checks.images import check_images
 from dsg.apps.checks.plots import plot_statistics
 from dsg.apps.checks.salvage import Picture, Salvaged, file_split, pictures_of, salvage
 from dsg.apps.checks.statistics import Statistics, statistics_of
+from dsg.config import Config
 from dsg.datasets import Dataset, Vocabulary, load_dataset
 from dsg.datasets.catalogue import find_dataset
 from dsg.datasets.formats.referring import annotation_file, metadata_file
@@ -34,6 +36,7 @@ class Check:
     vocabulary: Vocabulary  # numbers where the names cannot be read
     images: dict[str, tuple[int, int]]  # by split: how many were read, how many are bad
     partly: tuple[str, ...] = ()  # splits that cannot be loaded, of which the rest was looked at
+    anchors: tuple[str, ...] = ()  # what those of a net reach, in words
 
     @property
     def usable(self) -> bool:
@@ -47,7 +50,7 @@ class Check:
             result.append(f"only what can be read of {', '.join(self.partly)}")
         for split, (read, bad) in self.images.items():
             result.append(f"{split} images read: {read:,}, unusable: {bad:,}")
-        result += self.findings.lines()
+        result += [*self.anchors, *self.findings.lines()]
         verdict = "usable" if self.usable else "NOT usable: see the problems listed under `unusable`"
         return [*result, "", f"{self.name}: {verdict}"]
 
@@ -92,13 +95,23 @@ class Check:
         return {**item.summary(), "by category": categories, "by predicate": predicates}
 
 
-def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = True, sample: int = 0) -> Check:
+def check_dataset(
+    name: str,
+    data_dir: Path = Path("data"),
+    *,
+    images: bool = True,
+    sample: int = 0,
+    net: str = "",
+    config: Config | None = None,
+) -> Check:
     """Everything that is wrong with a data set, and its statistics; what cannot be read is passed over.
 
     Args:
         name: of the catalogue, or a folder.
         images: read the images, too.
         sample: read only so many of each split; 0: all.
+        net: the name of a net whose anchors are to fit.
+        config: the options of that net; None: no net.
 
     Raises:
         UserError: there is no such data set.
@@ -131,7 +144,9 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
         for split, found in pictures.items()
         if images and found
     }
-    return Check(label, folder, findings, statistics, vocabulary, read, tuple(partly))
+    filled = {split: dataset for split, dataset in datasets.items() if len(dataset)}
+    anchors = tuple(anchor_lines(net, config, filled)) if config is not None else ()
+    return Check(label, folder, findings, statistics, vocabulary, read, tuple(partly), anchors)
 
 
 def _explain(split: str, folder: Path, error: UserError, rest: Salvaged, findings: Findings) -> None:
