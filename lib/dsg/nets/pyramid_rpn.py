@@ -134,7 +134,7 @@ def propose_from_pyramid(
         iou: overlap above which a better box drops another.
     """
 
-    def propose(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def propose(image: tf.Tensor | int) -> tuple[tf.Tensor, ...]:
         found = candidates(rpn, image, image_size[image], pre_nms)
         row, levels, boxes = (
             tf.boolean_mask(x, found.large) for x in (found.rows, found.levels, found.boxes)
@@ -156,7 +156,10 @@ def propose_from_pyramid(
         tf.TensorSpec([post_nms], tf.float32),
         tf.TensorSpec([], tf.int32),
     )
-    images = tf.range(tf.shape(rpn.logits)[0])
-    rows, boxes, scores, counts = tf.map_fn(propose, images, fn_output_signature=signature)
+    if image_size.shape[0] == 1:  # without a loop, which other runtimes cannot always read
+        rows, boxes, scores, counts = (tf.expand_dims(part, 0) for part in propose(0))
+    else:
+        images = tf.range(tf.shape(rpn.logits)[0])
+        rows, boxes, scores, counts = tf.map_fn(propose, images, fn_output_signature=signature)
     most = tf.reduce_max(counts)
     return Proposals(boxes[:, :most], scores[:, :most], tf.sequence_mask(counts, most), rows[:, :most])

@@ -12,11 +12,10 @@ import tensorflow as tf
 
 from dsg.models.detector.heads import MASK_POOLED, POOLED
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
-from dsg.nets.backbones.fpn import STRIDES
 from dsg.nets.layers import Block, Weight, Weighted
 from dsg.nets.masks import repeat_own_border
 from dsg.nets.outputs import Proposals, RpnOutputs
-from dsg.nets.pyramid_roi import pyramid_roi_align, pyramid_scales
+from dsg.nets.pyramid_roi import CROPPED, crop_pyramid, pyramid_roi_align, pyramid_scales
 from dsg.nets.pyramid_rpn import propose_from_pyramid
 from dsg.nets.roi import crop
 from dsg.nets.roi_align import roi_align
@@ -116,13 +115,12 @@ class PyramidMaps(Block):
 
     def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
         """[M, size, size, C]."""
-        maps = first.maps[:4]
         if self._masked:
-            maps = [repeat_own_border(m, first.image_size, stride) for m, stride in zip(maps, STRIDES)]
-            scales = [tf.constant(1.0 / stride) for stride in STRIDES[:4]]
-        else:
-            tallest = tf.reduce_max(first.image_size[:, 0])
-            scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
+            regions_of = (first.maps, regions.boxes, regions.image, size)
+            return crop_pyramid(*regions_of, image_size=first.image_size, padded=True)
+        maps = first.maps[:CROPPED]
+        tallest = tf.reduce_max(first.image_size[:, 0])
+        scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
         return pyramid_roi_align(maps, regions.boxes, regions.image, size, scales)
 
 
