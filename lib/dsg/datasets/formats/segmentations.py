@@ -117,28 +117,6 @@ def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
-    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; without pycocotools.
-
-    Example:
-        >>> encode(np.array([[False, True], [True, True]]))
-        {'size': [2, 2], 'counts': '13'}
-    """
-    pixels = np.asarray(mask, bool).ravel(order="F")
-    changes = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    ends = [*([0] if pixels[:1].any() else []), *changes.tolist(), pixels.size]  # the first run is of zeros
-    counts = [end - start for start, end in zip([0, *ends], ends)]
-    return {"size": list(mask.shape), "counts": _packed(counts)}
-
-
-def _packed(counts: list[int]) -> str:
-    """What `_unpacked` reads."""
-    text = bytearray()
-    for place, count in enumerate(counts):
-        value = count - counts[place - 2] if place > 2 else count
-        while True:
-            bits, value = value & 31, value >> 5
-            last = value == (-1 if bits & 16 else 0)  # the rest is the sign, which the fifth bit has
-            text.append(48 + (bits if last else bits | 32))
-            if last:
-                break
-    return text.decode("ascii")
+    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON."""
+    runs = cocotools("mask").encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(runs["size"]), "counts": runs["counts"].decode()}
