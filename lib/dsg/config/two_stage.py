@@ -54,7 +54,6 @@ class MobilenetConfig:
     weight_decay: float = option(
         0.00004, "Weight decay of its own convolutions, in place of TRAIN.WEIGHT_DECAY.", within=NOT_NEGATIVE
     )
-    regu_depth: bool = option(False, "Weight decay also acts on depthwise kernels.")
 
 
 @dataclass(frozen=True)
