@@ -11,12 +11,13 @@ from typing import Any
 
 import yaml
 
-from dsg.apps.snapshot_choice import CURVES, RESULTS, TABLE
+from dsg.apps.snapshot_choice import RESULTS, TABLE
 from dsg.config import options, without_net
 from dsg.engine.session import read_sessions
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 from dsg.visualize.curves import read_history
+from dsg.visualize.iou_curves import CURVES
 
 ANSWERS, GRAPHS = 4, 2  # pictures of each kind that are shown
 
