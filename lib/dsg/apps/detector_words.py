@@ -1,5 +1,5 @@
-"""The words of train_faster_rcnn.sh and test_faster_rcnn.sh that differ from ours: names of nets, and options of
-tf-faster-rcnn. Only the standard library is loaded.
+"""The words of train_faster_rcnn.sh and test_faster_rcnn.sh that differ from ours: names of nets, and options
+of tf-faster-rcnn. Only the standard library is loaded.
 """
 
 from __future__ import annotations

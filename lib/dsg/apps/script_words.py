@@ -103,9 +103,9 @@ def usage(name: str) -> str:
         )
     if name == "fetch":
         return (
-            f"usage: fetch.sh {'|'.join(PARTS)} [--from FOLDER_OR_URL] [--only PART] [--data DIR] [--keep] "
-            "[--verify] (--from: a folder or web address that has the files; --only: annotations, images, "
-            "res101 ...; --keep: keep the archives; --verify: compare existing files by checksum)"
+            f"usage: fetch.sh {'|'.join(PARTS)} [PART ...] [--from FOLDER_OR_URL] [--data DIR] [--keep] "
+            "[--verify] (PART: annotations, images, res101, resnet50 ...; --from: a folder or web address "
+            "that has the files; --keep: keep the archives; --verify: compare existing files by checksum)"
         )
     return (
         "usage: serve.sh <gpu> [<snapshot>] [--host ADDRESS] [--port N] [--examples DIR] [--max-mb N] "

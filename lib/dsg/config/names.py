@@ -17,8 +17,8 @@ STRIDES: dict[str, tuple[int, ...]] = {
     "res101_fpn": (16,),
     "x101_32x8d_fpn": (16,),
 }
-"""Every backbone with the values of FEATURE_STRIDE that it supports; `dsg.nets.backbones` builds them. Pyramids have
-strides of their own, whatever it says.
+"""Every backbone with the values of FEATURE_STRIDE that it supports; `dsg.nets.backbones` builds them.
+Pyramids have strides of their own, whatever it says.
 """
 BACKBONES = tuple(STRIDES)
 DSG_BACKBONES = ("res18", "res50", "res101", "res152", "mini")

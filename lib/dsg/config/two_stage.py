@@ -1,5 +1,5 @@
-"""Options that only the detector as a system reads: `DETECTOR.*`, `MOBILENET.*`, and its part of `TRAIN.*` and
-`TEST.*`. The defaults are tf-faster-rcnn's.
+"""Options that only the detector as a system reads: `DETECTOR.*`, `MOBILENET.*`, and its part of `TRAIN.*`
+and `TEST.*`. The defaults are tf-faster-rcnn's.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ class DetectorConfig:
 class MobilenetConfig:
     """MobileNet-v1, a backbone of the detector."""
 
-    fixed_layers: int = option(
-        5, "Number of the first layers that are never trained.", tuple(range(13))
-    )
+    fixed_layers: int = option(5, "Number of the first layers that are never trained.", tuple(range(13)))
     weight_decay: float = option(
         0.00004, "Weight decay of its own convolutions, in place of TRAIN.WEIGHT_DECAY.", within=NOT_NEGATIVE
     )
@@ -64,9 +62,6 @@ class RegionOptions:
     fg_fraction: float = option(0.25, "Largest share of objects among them.", within=SHARE)
     bg_thresh_hi: float = option(0.5, "IoU below which a region is background.", within=SHARE)
     bg_thresh_lo: float = option(0.0, "IoU from which a region is background.", within=SHARE)
-    aspect_grouping: bool = option(
-        True, "Batches of several images have images of like shape: all upright, or all lying."
-    )
 
 
 @dataclass(frozen=True)

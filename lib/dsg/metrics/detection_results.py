@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from dsg.metrics.coco_ap import CocoResult, Found, Objects, coco_ap
 from dsg.metrics.report import aligned
-from dsg.metrics.voc_ap import Detections, ImageTruth, evaluate_class
+from dsg.metrics.voc_ap import Detections, ImageTruth, evaluate_class, kit_boxes
 
 COCO, VOC = "coco", "voc"
 HEADLINE = (("AP", "ap"), ("AP50", "ap_50"), ("AP75", "ap_75"), ("mask AP", "mask_ap"), ("VOC AP", "voc_ap"))
@@ -128,7 +127,7 @@ class DetectionResults:
 
 @dataclass(frozen=True)
 class ImageTruthAndFound:
-    """An image's objects and detections, boxes in pixels of the original image."""
+    """An image's objects and detections; boxes in pixels of the original image, whose width is x2 - x1."""
 
     name: str
     truth: Objects
@@ -178,14 +177,14 @@ class DetectionEvaluator:
         for image in self._images:
             own = np.asarray(image.truth.classes) == number
             if own.any():
-                truth[image.name] = ImageTruth(image.truth.boxes[own], image.difficult[own])
+                truth[image.name] = ImageTruth(kit_boxes(image.truth.boxes[own]), image.difficult[own])
                 count += int((~image.difficult[own]).sum())
             chosen = np.asarray(image.found.classes) == number
             rows.append((image.name, image.found.scores[chosen], image.found.boxes[chosen]))
         detections = Detections(
             [name for name, scores, _ in rows for _ in scores],
             np.concatenate([scores for _, scores, _ in rows]) if rows else np.zeros(0),
-            np.concatenate([boxes for *_, boxes in rows]) if rows else np.zeros((0, 4)),
+            kit_boxes(np.concatenate([boxes for *_, boxes in rows])) if rows else np.zeros((0, 4)),
         )
         voc = evaluate_class(truth, detections) if count else None
         return ClassFigures(
@@ -212,5 +211,3 @@ def _text(value: Any) -> str:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-

@@ -9,7 +9,7 @@ from typing import TypeVar
 from dsg.engine.task import M, Pictures
 from dsg.metrics.report import QUERIES, write_queries
 from dsg.metrics.results import EvaluationResults
-from dsg.models.drawing import DrawingTask, Drawings, Evaluate, Observer
+from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
 from dsg.visualize.iou_curves import CURVES, draw_iou_curves, save_iou_curves
 
 __all__ = ["Drawings", "Evaluate", "Observer", "ReferringTask"]

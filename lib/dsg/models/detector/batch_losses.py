@@ -75,8 +75,8 @@ def sampling_settings(config: Config) -> SamplingSettings:
 
 
 def filled(batch: InstanceBatch, size: int) -> InstanceBatch:
-    """The batch with `size` images, a number that the graph knows: the last of an epoch may have fewer, and its
-    last image then counts several times.
+    """The batch with `size` images, a number that the graph knows: the last of an epoch may have fewer, and
+    its last image then counts several times.
     """
     if batch["index"].shape[0] == size:
         return batch

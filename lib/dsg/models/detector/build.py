@@ -23,7 +23,7 @@ from dsg.models.detector.model import Detector, PyramidMaps, SingleMap
 from dsg.nets.backbones import BACKBONES
 from dsg.nets.backbones.fpn import CHANNELS, Pyramid
 from dsg.nets.backbones.mobilenet import MobileHead, MobileTrunk
-from dsg.nets.backbones.resnet import UNITS, ResnetTrunk
+from dsg.nets.backbones.resnet import SLIM, UNITS, ResnetTrunk
 from dsg.nets.backbones.resnet_body import CHANNELS as BODY_CHANNELS
 from dsg.nets.backbones.resnet_body import ResnetBody
 from dsg.nets.backbones.vgg import VggHead, VggTrunk
@@ -47,15 +47,14 @@ def build_detector(config: Config, classes: int) -> Detector:
     options, name = config.detector, config.backbone
     if name in PYRAMIDS:
         body = name[: -len("_fpn")]
-        return pyramid_detector(
-            *(body, classes), masks=options.masks, trained_blocks=options.trained_blocks
-        )
+        return pyramid_detector(*(body, classes), masks=options.masks, trained_blocks=options.trained_blocks)
     if name in SMALL:
         return _small_detector(config, classes)
     fixed = config.mobilenet.fixed_layers if name == "mobile" else config.resnet.fixed_blocks
     model = single_map_detector(
         *(name, classes, config.rpn_channels),
         fixed_blocks=fixed,
+        layout=config.resnet.layout,
         scales=config.anchor_scales,
         ratios=config.anchor_ratios,
         max_pool=config.resnet.max_pool or name not in UNITS,
@@ -103,6 +102,7 @@ def single_map_detector(
     rpn_channels: int = RPN_CHANNELS,
     *,
     fixed_blocks: int | None = None,
+    layout: str = SLIM,
     scales: Sequence[float] = ANCHOR_SCALES,
     ratios: Sequence[float] = ANCHOR_RATIOS,
     max_pool: bool | None = None,
@@ -117,6 +117,7 @@ def single_map_detector(
         classes: with the background.
         rpn_channels: of the RPN's hidden map.
         fixed_blocks: of a ResNet, or fixed layers of MobileNet; None: as many as in the original.
+        layout: of a ResNet's strides, see `dsg.nets.backbones.resnet`.
         scales: sides of the anchors in units of 16 pixels.
         ratios: heights of the anchors over their widths.
         max_pool: pool crops of twice the size; None: as the original does for this backbone.
@@ -127,7 +128,7 @@ def single_map_detector(
     trunk: Any
     head: Any
     if backbone in UNITS:
-        trunk = ResnetTrunk(backbone, 1 if fixed_blocks is None else fixed_blocks)
+        trunk = ResnetTrunk(backbone, 1 if fixed_blocks is None else fixed_blocks, layout)
         head = ResnetTail()
     elif backbone == "vgg16":
         trunk, head = VggTrunk(), VggHead()

@@ -10,13 +10,15 @@ import numpy as np
 from dsg.boxes.paste import paste_masks
 from dsg.config import Config
 from dsg.datasets import Dataset
-from dsg.datasets.formats.segmentations import encode, run_lengths
+from dsg.datasets.formats.instances import Instances
+from dsg.datasets.formats.segmentations import decode, encode, run_lengths
 from dsg.errors import UserError
 from dsg.metrics.coco_ap import Found, Objects
 from dsg.metrics.detection_results import COCO, DetectionEvaluator, DetectionResults, ImageTruthAndFound
 from dsg.models.detector.predictions import MASK_THRESHOLD, Detected, DetectorPredictor
 from dsg.pipeline.bad_records import BadRecords, iterate
 from dsg.pipeline.instance_batches import evaluation_batches
+from dsg.pipeline.instance_examples import has_mask
 from dsg.runtime.cocotools import cocotools
 from dsg.runtime.progress import Progress
 
@@ -25,7 +27,7 @@ class Examined(NamedTuple):
     """An image of a split with what the detector found, in pixels of the original image."""
 
     index: int  # position in the split
-    record: Any  # `dsg.datasets.formats.instances.Instances`
+    record: Instances
     detected: Detected
 
 
@@ -99,21 +101,32 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
         raise UserError(
             f"{record.name}: detections are not finite: the model has diverged; use an earlier snapshot"
         )
-    truth = None
-    if masks:
-        truth = [
-            run_lengths(one, record.height, record.width, record.name) for one in record.segmentations
-        ]
+    truth = true_masks(record) if masks else None
     found = mask_runs(detected, record.height, record.width) if masks else None
     areas = cocotools("mask").area(truth) if truth else None
-    # a difficult object of VOC counts as little as a region of many
-    objects = Objects(record.boxes, record.classes, record.crowd | record.difficult, areas, truth)
+    # A difficult object of VOC counts as little as a region of many, and so does one that lacks its mask.
+    ignored = record.crowd | record.difficult
+    ignored = ignored | ~has_mask(record) if masks else ignored
+    objects = Objects(record.boxes, record.classes, ignored, areas, truth)
     return ImageTruthAndFound(
         str(image.index),
         objects,
         record.difficult,
         Found(detected.boxes, detected.classes, detected.scores, found),
     )
+
+
+def true_masks(record: Instances) -> list[Mapping[str, Any]]:
+    """The masks of an image's objects as run lengths; the box of an object without one."""
+    size, masks = (record.height, record.width), []
+    for row, (x1, y1, x2, y2) in enumerate(record.boxes.tolist()):
+        known = record.segmentations[row] if record.segmentations else None
+        own = [[x1, y1, x2, y1, x2, y2, x1, y2]] if known is None else known
+        runs = run_lengths(own, *size, record.name)
+        if record.flipped and known is not None:
+            runs = encode(decode(runs, *size, record.name)[:, ::-1])
+        masks.append(runs)
+    return masks
 
 
 def mask_runs(detected: Detected, height: int, width: int) -> list[Mapping[str, Any]]:

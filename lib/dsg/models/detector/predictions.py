@@ -181,9 +181,7 @@ def detections(
         own = slice(starts[image], starts[image] + counts[image])
         proposals = first.proposals.boxes[image, : counts[image]]
         boxes = decode_classes(coder, proposals, regions.box_deltas[own])
-        boxes = tf.reshape(
-            coder.clip(tf.reshape(boxes, [-1, 4]), first.image_size[image]), [-1, classes, 4]
-        )
+        boxes = tf.reshape(coder.clip(tf.reshape(boxes, [-1, 4]), first.image_size[image]), [-1, classes, 4])
         places = tf.where((scores[own] > threshold) & large_enough(boxes, SMALLEST_SIDE))
         places = tf.boolean_mask(places, places[:, 1] > 0)  # no background
         box, score = tf.gather_nd(boxes, places), tf.gather_nd(scores[own], places)

@@ -9,7 +9,6 @@ import numpy as np
 from dsg.boxes.overlaps import overlaps
 from dsg.boxes.transform_np import BoxCoderNp
 
-
 ORIGINAL = BoxCoderNp(stds=(0.1, 0.1, 0.2, 0.2))
 
 
@@ -66,7 +65,8 @@ def sample_regions(
         if size
     ]
     rows = np.concatenate(parts).astype(np.int32)
-    labels, matches, deltas = np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros((count, 4), np.float32)
+    labels, matches = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    deltas = np.zeros((count, 4), np.float32)
     if number:
         matches[:number] = match[rows[:number]]
         labels[:number] = np.asarray(gt_classes)[matches[:number]]

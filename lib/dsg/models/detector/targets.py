@@ -62,9 +62,7 @@ def sample_anchors(
     """
     matches = _matched(
         truth,
-        lambda: match(
-            iou(truth.boxes, anchors), settings.anchor_high, settings.anchor_low, keep_best=True
-        ),
+        lambda: match(iou(truth.boxes, anchors), settings.anchor_high, settings.anchor_low, keep_best=True),
         anchors,
     )
     labels = tf.where(matches >= 0, 1, tf.where(tf.equal(matches, -1), 0, -1))

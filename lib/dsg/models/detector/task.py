@@ -17,7 +17,7 @@ from dsg.models.detector.evaluate import Examined, evaluate, has_cocotools
 from dsg.models.detector.model import Detector
 from dsg.models.detector.pictures import detection_page
 from dsg.models.detector.predictions import DetectorPredictor
-from dsg.models.drawing import DrawingTask, Drawings, Evaluate, Observer
+from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
 from dsg.pipeline.epochs import Examples
 from dsg.pipeline.examples import load_image
 from dsg.pipeline.images import mirror

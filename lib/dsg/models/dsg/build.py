@@ -28,8 +28,8 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
 
     if config.net in DETECTORS:
         raise UserError(
-            f"MODEL {config.model} finds objects and answers no queries; this needs a network that does, such "
-            "as res101"
+            f"MODEL {config.model} finds objects and answers no queries; this needs a network that does, "
+            "such as res101"
         )
     if config.model in BASELINES:
         raise UserError(
