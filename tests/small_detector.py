@@ -37,7 +37,12 @@ def _snapshot(overrides: tuple[str, ...], classes: tuple[str, ...]) -> bytes:
     model = build_detector(config, len(classes) + 1)
     variables = {name: np.array(variable) for name, variable in model.named_variables().items()}
     rng = np.random.default_rng(0)
-    for name, size in {"predictor/classes/kernel": 3.0, "predictor/boxes/kernel": 0.3, "rpn/boxes/kernel": 0.1}.items():
+    for name, size in {
+        "predictor/classes/kernel": 3.0,
+        "predictor/boxes/kernel": 0.3,
+        "rpn/boxes/kernel": 0.1,
+        "rpn/classes/kernel": 1.0,
+    }.items():
         variables[name] = rng.normal(0, size, variables[name].shape).astype(np.float32)
     meta = Meta(
         net=config.net, epoch=3, step=30, config=flatten(config), dataset="shapes", objects=list(classes)

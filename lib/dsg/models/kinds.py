@@ -8,10 +8,7 @@ from dsg.config import stored_values
 from dsg.config.names import BASELINES, DETECTOR, meaning
 from dsg.engine.snapshots import Meta, load_meta
 from dsg.errors import UserError
-from dsg.runtime.weight_files import CHECKPOINT, find_weights
-
-TORCHVISION = (".pth", ".pt")
-"""Endings of the files that torchvision publishes."""
+from dsg.runtime.weight_files import ARCHIVE, TORCH, find_weights
 
 
 def model_of(meta: Meta) -> str:
@@ -25,7 +22,8 @@ def holds_detector(path: str | Path) -> bool:
     Raises:
         UserError: it is neither that nor another snapshot.
     """
-    return is_torchvision(Path(path)) or model_of(load_meta(Path(path))) == DETECTOR
+    weights = find_weights(Path(path))
+    return weights.kind == TORCH or model_of(load_meta(weights.path)) == DETECTOR
 
 
 def check_answers_queries(path: str | Path, meta: Meta) -> None:
@@ -60,13 +58,6 @@ def check_snapshot_detects(path: str | Path) -> None:
     Raises:
         UserError: there is no such file, or it is a snapshot of another system.
     """
-    path = Path(path)
-    if not is_torchvision(path):
-        weights = find_weights(path)
-        if weights.kind != CHECKPOINT:
-            check_detects(path, load_meta(weights.path))
-
-
-def is_torchvision(path: Path) -> bool:
-    """Whether a file is one as torchvision publishes them, by its name's ending."""
-    return path.is_file() and path.suffix in TORCHVISION
+    weights = find_weights(Path(path))
+    if weights.kind == ARCHIVE:
+        check_detects(path, load_meta(weights.path))

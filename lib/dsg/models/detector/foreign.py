@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dsg.checkpoints.pth import read_pth
-from dsg.checkpoints.published import COCO_NAMES, EPSILON, EPSILON_COCO_V1, PUBLISHED
 from dsg.checkpoints.tf1 import open_checkpoint
 from dsg.checkpoints.tf1_detector_names import detector_name
 from dsg.checkpoints.torchvision import MEANS
 from dsg.config import Config, from_values
 from dsg.config.names import BACKBONES, DETECTOR
-from dsg.datasets.formats.voc import CLASSES as VOC_NAMES
 from dsg.datasets.records import Vocabulary
-from dsg.errors import UserError
-from dsg.models.detector.build import pyramid_detector, single_map_detector
+from dsg.engine.snapshots import mismatches
+from dsg.errors import UserError, some_of
+from dsg.models.detector.build import build_detector, pyramid_detector
 from dsg.models.detector.model import Detector
-from dsg.models.detector.weights import load_tf_faster_rcnn, load_torchvision
+from dsg.models.foreign_weights import CLASSES, read_foreign
+from dsg.runtime.weight_files import TORCH, WeightFile
 
 TORCHVISION_VALUES = {
     "MODEL": DETECTOR,
@@ -48,7 +48,7 @@ TF_FASTER_RCNN_VALUES = {
 BODIES = {6: "res50", 23: "res101"}
 """By the number of units in the third layer."""
 UNIT = re.compile(r"backbone\.body\.layer3\.\d+\.conv1\.weight")
-WIDE = 8  # channels of a group in ResNeXt-101 32x8d
+GROUP = 8  # channels of a group in ResNeXt-101 32x8d
 ANCHOR_SCALES = {9: (8.0, 16.0, 32.0), 12: (4.0, 8.0, 16.0, 32.0)}
 """tf-faster-rcnn's, for VOC and for COCO, by the number of anchors a cell."""
 SCORES = "roi_heads.box_predictor.cls_score.weight"
@@ -60,83 +60,85 @@ class ForeignDetector(NamedTuple):
 
     model: Detector
     config: Config
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary  # class k is `objects[k - 1]`
 
 
-def torchvision_detector(path: Path) -> ForeignDetector:
-    """The detector of a `.pth` file: one that torchvision publishes, or one of its kind.
+def foreign_detector(file: WeightFile, backbone: str = "") -> ForeignDetector:
+    """The detector of a file.
+
+    Args:
+        file: no snapshot.
+        backbone: of a checkpoint of tf-faster-rcnn, which does not name it.
 
     Raises:
-        UserError: the file is damaged or hostile, or of another network.
+        UserError: the file is damaged or hostile, or holds no whole detector of a known network.
     """
+    read = _torchvision_detector if file.kind == TORCH else _tf_faster_rcnn_detector
+    model, config, classes = read(file.path, backbone)
+    variables = model.named_variables()
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    values = read_foreign(file, shapes, config).values
+    problems = mismatches({name: value.shape for name, value in values.items()}, shapes)
+    if problems:
+        raise UserError(f"{file.path}: not a whole detector of {config.backbone}: {some_of(problems)}")
+    for name, value in values.items():
+        variables[name].assign(value)
+    model.fold()
+    return ForeignDetector(model, config, class_names(classes - 1))
+
+
+def class_names(count: int) -> Vocabulary:
+    """The names of `count` classes: COCO's or VOC's where these are so many.
+
+    Example:
+        >>> class_names(90).objects[15], class_names(20).objects[7], class_names(2).objects
+        ('bird', 'cat', ('class 1', 'class 2'))
+    """
+    return Vocabulary(CLASSES.get(count, tuple(f"class {number + 1}" for number in range(count))), ())
+
+
+def _torchvision_detector(path: Path, _: str) -> tuple[Detector, Config, int]:
+    """The network of a `.pth` file, empty, and how many classes it has with the background."""
     shapes = {name: value.shape for name, value in read_pth(path).items()}
     if SCORES not in shapes:
         raise UserError(
             f"{path}: not a Faster R-CNN or Mask R-CNN of torchvision ({SCORES} is missing); weights of a "
             "backbone alone start a training, see WEIGHTS"
         )
-    body = _body_of(path, shapes)
+    body, classes = _body_of(path, shapes), shapes[SCORES][0]
     masks = "roi_heads.mask_predictor.conv5_mask.weight" in shapes
-    normed = "roi_heads.box_head.5.weight" in shapes
-    published = PUBLISHED.get(path.name)
-    # One who fine-tunes a published detector of the first generation keeps its epsilon.
-    epsilon = published.epsilon if published else EPSILON if normed else EPSILON_COCO_V1
-    classes = shapes[SCORES][0]
-    model = pyramid_detector(body, classes, masks=masks, second_generation=normed, epsilon=epsilon)
-    load_torchvision(model, path, pixels_bgr=True)
-    config = from_values({**TORCHVISION_VALUES, "BACKBONE": f"{body}_fpn", "DETECTOR.MASKS": masks})
-    return ForeignDetector(model, config, class_names(classes))
-
-
-def tf_faster_rcnn_detector(prefix: Path, backbone: str) -> ForeignDetector:
-    """The detector of a TensorFlow 1 checkpoint of tf-faster-rcnn.
-
-    Args:
-        prefix: of the checkpoint's files.
-        backbone: its network, which the files do not name.
-
-    Raises:
-        UserError: it is of another network, damaged or no checkpoint.
-    """
-    if backbone not in TF1_BACKBONES:
-        known = ", ".join(TF1_BACKBONES)
-        what = f"not {backbone}" if backbone else "which a checkpoint does not name: give --net"
-        raise UserError(f"{prefix}: a checkpoint of tf-faster-rcnn is of {known}; {what}")
-    shapes = open_checkpoint(prefix).get_variable_to_shape_map()
-    places = [detector_name(name, backbone) for name in ("predictor/classes/bias", "rpn/classes/bias")]
-    if not all(place in shapes for place in places):
-        raise UserError(f"{prefix}: not a detector of {backbone} ({places[0]} is missing)")
-    classes, anchors = (shapes[place][0] for place in places)
-    scales = ANCHOR_SCALES.get(anchors // 2)
-    if scales is None:
-        known = " and ".join(map(str, ANCHOR_SCALES))
-        raise UserError(f"{prefix}: has {anchors // 2} anchors a cell; those of tf-faster-rcnn have {known}")
-    model = single_map_detector(backbone, classes, scales=scales)
-    load_tf_faster_rcnn(model, prefix, backbone)
-    config = from_values({**TF_FASTER_RCNN_VALUES, "BACKBONE": backbone, "ANCHOR_SCALES": scales})
-    return ForeignDetector(model, config, class_names(classes))
-
-
-def class_names(count: int) -> Vocabulary:
-    """The names of `count` classes, the background among them: COCO's or VOC's where these are so many.
-
-    Example:
-        >>> class_names(91).objects[16], class_names(21).objects[7], class_names(3).objects
-        ('bird', 'cat', ('class 1', 'class 2'))
-    """
-    coco = tuple(name for name in COCO_NAMES if name != "N/A")
-    known = {len(names): names for names in (COCO_NAMES, coco, VOC_NAMES)}.get(count)
-    names = known[1:] if known else tuple(f"class {number}" for number in range(1, count))
-    return Vocabulary(tuple(names), ())
+    second_generation = "roi_heads.box_head.5.weight" in shapes
+    values = {**TORCHVISION_VALUES, "BACKBONE": f"{body}_fpn", "DETECTOR.MASKS": masks}
+    model = pyramid_detector(body, classes, masks=masks, second_generation=second_generation)
+    return model, from_values(values), classes
 
 
 def _body_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
     units = sum(bool(UNIT.fullmatch(name)) for name in shapes)
-    second = shapes.get("backbone.body.layer1.0.conv2.weight", (0, 0))
     body = BODIES.get(units, "")
-    if body == "res101" and second[1] == WIDE:
+    inputs = shapes.get("backbone.body.layer1.0.conv2.weight", (0, 0))[1]
+    if body == "res101" and inputs == GROUP:
         body = "x101_32x8d"
     if f"{body}_fpn" not in BACKBONES:
         known = " and ".join(f"{units} ({name})" for units, name in BODIES.items())
         raise UserError(f"{path}: its third layer has {units} units; known networks have {known}")
     return body
+
+
+def _tf_faster_rcnn_detector(prefix: Path, backbone: str) -> tuple[Detector, Config, int]:
+    """The network of a checkpoint, empty, and how many classes it has with the background."""
+    if backbone not in TF1_BACKBONES:
+        known = ", ".join(TF1_BACKBONES)
+        what = f"not {backbone}" if backbone else "it does not say which: give --net"
+        raise UserError(f"{prefix}: a checkpoint of tf-faster-rcnn is one of {known}; {what}")
+    shapes = open_checkpoint(prefix).get_variable_to_shape_map()
+    places = [detector_name(name, backbone) for name in ("predictor/classes/bias", "rpn/classes/bias")]
+    if not all(place in shapes for place in places):
+        raise UserError(f"{prefix}: not a detector of {backbone}: {places[0]} is missing")
+    classes, anchors = (shapes[place][0] for place in places)
+    scales = ANCHOR_SCALES.get(anchors // 2)
+    if scales is None:
+        known = " and ".join(map(str, ANCHOR_SCALES))
+        raise UserError(f"{prefix}: has {anchors // 2} anchors a cell; those of tf-faster-rcnn have {known}")
+    config = from_values({**TF_FASTER_RCNN_VALUES, "BACKBONE": backbone, "ANCHOR_SCALES": scales})
+    return build_detector(config, classes), config, classes

@@ -17,14 +17,14 @@ from dsg.config import Config, from_values, stored_values
 from dsg.datasets.records import Vocabulary
 from dsg.engine.snapshots import load_snapshot, restore
 from dsg.models.detector.build import build_detector
-from dsg.models.detector.foreign import tf_faster_rcnn_detector, torchvision_detector
+from dsg.models.detector.foreign import foreign_detector
 from dsg.models.detector.model import Detector
 from dsg.models.detector.objects import DetectedObjects
 from dsg.models.detector.predictions import Detected, DetectorPredictor
-from dsg.models.kinds import check_detects, is_torchvision
+from dsg.models.kinds import check_detects
 from dsg.pipeline.images import read_image
 from dsg.pipeline.instance_batches import inference_batch
-from dsg.runtime.weight_files import CHECKPOINT, find_weights
+from dsg.runtime.weight_files import ARCHIVE, find_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +84,14 @@ def load_detector(path: str | Path, backbone: str = "") -> TrainedDetector:
         UserError: the file is missing, damaged, hostile, or of another network.
     """
     path = Path(path)
-    if is_torchvision(path):
-        return TrainedDetector(*torchvision_detector(path))
     weights = find_weights(path)
-    if weights.kind == CHECKPOINT:
-        return TrainedDetector(*tf_faster_rcnn_detector(weights.path, backbone))
+    if weights.kind != ARCHIVE:
+        return TrainedDetector(*foreign_detector(weights, backbone))
     snapshot = load_snapshot(weights.path)
     check_detects(path, snapshot.meta)
     config = from_values(stored_values(snapshot.meta.config))
     vocabulary = Vocabulary(tuple(snapshot.meta.objects), ())
     model = build_detector(config, len(vocabulary.objects) + 1)
     restore(snapshot, model)
+    model.fold()
     return TrainedDetector(model, config, vocabulary)
