@@ -121,10 +121,11 @@ class DoubledConv(Block):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         # Tiles do not overlap: a product of matrices, and then cells become two by two.
         kernel = tf.cast(tf.convert_to_tensor(self.kernel), x.dtype)
-        cout = kernel.shape[2]
-        y = tf.einsum("mhwi,abci->mhwabc", x, kernel)
+        cout, cin = kernel.shape[2:]
         shape = tf.shape(x)
-        y = tf.reshape(tf.transpose(y, [0, 1, 3, 2, 4, 5]), [shape[0], 2 * shape[1], 2 * shape[2], cout])
+        y = tf.matmul(tf.reshape(x, [-1, cin]), tf.reshape(kernel, [-1, cin]), transpose_b=True)
+        y = tf.transpose(tf.reshape(y, [shape[0], shape[1], shape[2], 2, 2, cout]), [0, 1, 3, 2, 4, 5])
+        y = tf.reshape(y, [shape[0], 2 * shape[1], 2 * shape[2], cout])
         return tf.nn.relu(tf.nn.bias_add(y, tf.cast(self.bias, x.dtype)))
 
 

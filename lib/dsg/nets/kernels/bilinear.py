@@ -8,9 +8,27 @@ TRAIN.DETERMINISTIC.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
+
+_by_gathers: contextvars.ContextVar[bool] = contextvars.ContextVar("by_gathers", default=False)
+
+
+@contextlib.contextmanager
+def by_gathers() -> Iterator[None]:
+    """Graphs built within take samples by gathers and sums, for ONNX, which has no operator that crops: it would
+    resize in a loop over the boxes, and onnxruntime (1.32) gives wrong values where as many samples are taken
+    as the map is wide.
+    """
+    token = _by_gathers.set(True)
+    try:
+        yield
+    finally:
+        _by_gathers.reset(token)
 
 
 def sample(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, samples: int) -> tf.Tensor:
@@ -24,6 +42,8 @@ def sample(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, samples: int
         samples: points a side; a single one is taken at the centre of the box.
     """
     boxes = tf.stop_gradient(boxes)
+    if _by_gathers.get():
+        return _gathered(features, boxes, image, samples)
 
     @tf.custom_gradient
     def crops(features: tf.Tensor) -> Any:
@@ -33,6 +53,20 @@ def sample(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, samples: int
         return tf.image.crop_and_resize(features, boxes, image, [samples, samples]), gradient
 
     return crops(features)
+
+
+def _gathered(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, samples: int) -> tf.Tensor:
+    shape = tf.shape(features)
+    height, width = shape[1], shape[2]
+    flat = tf.reshape(features, [-1, shape[3]])
+    first_cell = (image * height * width)[:, None, None]
+    parts = [
+        tf.gather(flat, first_cell + row[:, :, None] * width + column[:, None, :])
+        * (row_weight[:, :, None] * column_weight[:, None, :])[..., None]
+        for row, row_weight in _axis(boxes[:, 0], boxes[:, 2], height, samples)
+        for column, column_weight in _axis(boxes[:, 1], boxes[:, 3], width, samples)
+    ]
+    return tf.add_n(parts)
 
 
 def _spread(
