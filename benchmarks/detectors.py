@@ -5,6 +5,7 @@ with a feature pyramid. What they are compared with lives in an environment of i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def answers(settings: Settings, net: str) -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     for precision in _precisions(settings):
         answer = answering(model, _config(settings, net, precision))
-        found[_name(net, "inference", precision)] = lambda answer=answer: answer(image)
+        found[_name(net, "inference", precision)] = partial(answer, image)
     return found
 
 

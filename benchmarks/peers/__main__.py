@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.peers.report import format_report
 from benchmarks.peers.settings import ANSWERS, CASES, Case, PeerSettings, cores
 from benchmarks.peers.subject import make_subject, write_subject
-from benchmarks.peers.turns import LIBRARY, TORCHVISION, Interpreters, run_case
+from benchmarks.peers.turns import LIBRARY, TORCHVISION, Program, Programs, run_case
 from benchmarks.run import load_average
 from dsg.apps.parser import Parser
 from dsg.apps.process import run_process, status_of
@@ -58,10 +58,18 @@ def run(options: argparse.Namespace) -> None:
         names = [name for name in names if not name.endswith("bfloat16")]
         print("bfloat16 is left out: this processor computes it by way of float32")
     settings = PeerSettings(threads=options.threads or cores())
-    report = measure(settings, names, {LIBRARY: [sys.executable], TORCHVISION: [options.peer]})
+    report = measure(settings, names, programs(options.peer))
     print(f"\n{format_report(report)}")
     write_text(options.output, json.dumps(report, indent=1) + "\n")
     print(f"\n{options.output}")
+
+
+def programs(peer: str) -> Programs:
+    """Both sides, torchvision's run by the interpreter `peer`."""
+    return {
+        name: Program(python, f"benchmarks.peers.{name}_side")
+        for name, python in ((LIBRARY, sys.executable), (TORCHVISION, peer))
+    }
 
 
 def check_peer(python: str) -> None:
@@ -82,7 +90,7 @@ def check_peer(python: str) -> None:
 def measure(
     settings: PeerSettings,
     names: Sequence[str],
-    interpreters: Interpreters,
+    sides: Programs,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """The report: `cases` by name, `machine`, `versions`, `settings`, `load`; ready for JSON."""
@@ -93,7 +101,7 @@ def measure(
         say(f"[{number}/{len(names)}] measuring {name} ...")
         with tempfile.TemporaryDirectory() as folder:
             write_subject(make_subject(settings), Path(folder))
-            cases[name] = run_case(Case.parse(name), settings, interpreters, Path(folder))
+            cases[name] = run_case(Case.parse(name), settings, sides, Path(folder))
         for side in (LIBRARY, TORCHVISION):
             versions.update(cases[name][side].pop("versions"))
     return {

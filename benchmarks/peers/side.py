@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers.side SIDE CASE SETTINGS FOLDER
 
-SIDE is the name of a module of this package with a function `contender`; FOLDER has the picture and the
+SIDE is a module with a function `contender`; FOLDER has the picture and the
 weights. Each line of standard input is a command, answered by a line of JSON on standard output:
 
     compare FILE  answers the smaller picture, or takes a step; what was found goes to FILE: {"first_seconds"}
@@ -42,8 +42,8 @@ def main(words: list[str]) -> None:
     side, case, settings, folder = words
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever libraries print is no answer
-    module = importlib.import_module(f"benchmarks.peers.{side}")
-    contender: Contender = module.contender(Case.parse(case), PeerSettings.from_json(settings), Path(folder))
+    make = importlib.import_module(side).contender
+    contender: Contender = make(Case.parse(case), PeerSettings.from_json(settings), Path(folder))
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         print(json.dumps(_answer(contender, command, argument)), file=answers, flush=True)

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,20 +19,27 @@ ALIKE = {"share": 0.95, "score": 2e-3, "overlap": 0.99}
 """In float32: of the detections so many must have a counterpart of the same class, with as near a score and
 as large an overlap. Rounding decides about boxes at a threshold."""
 LOSSES = 0.3  # relative difference: the two draw other regions
-Interpreters = Mapping[str, Sequence[str]]
+
+
+class Program(NamedTuple):
+    """What a side is: `contender` of a module, run by an interpreter."""
+
+    python: str
+    module: str
+
+
+Programs = Mapping[str, Program]  # by the name of the side
 
 
 class Side:
     """A process of `benchmarks.peers.side`."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], case: Case, settings: PeerSettings, folder: Path
-    ) -> None:
+    def __init__(self, name: str, program: Program, case: Case, settings: PeerSettings, folder: Path) -> None:
         self.name, self._log = name, folder / f"{name}.log"
-        module = ["-m", "benchmarks.peers.side", f"{name}_side", case.name, settings.to_json(), str(folder)]
+        words = [program.module, case.name, settings.to_json(), str(folder)]
         with open(self._log, "w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [*command, *module],
+                [program.python, "-m", "benchmarks.peers.side", *words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -64,7 +71,7 @@ class Side:
         self._process.communicate()
 
 
-def run_case(case: Case, settings: PeerSettings, interpreters: Interpreters, folder: Path) -> dict[str, Any]:
+def run_case(case: Case, settings: PeerSettings, programs: Programs, folder: Path) -> dict[str, Any]:
     """Times of both sides by name, how alike they are, and what each found.
 
     Raises:
@@ -75,7 +82,7 @@ def run_case(case: Case, settings: PeerSettings, interpreters: Interpreters, fol
     first: dict[str, Any] = {}
     try:
         for name in (TORCHVISION, LIBRARY):  # the second reads the weights that the first one writes
-            sides.append(Side(name, interpreters[name], case, settings, folder))
+            sides.append(Side(name, programs[name], case, settings, folder))
             first[name] = sides[-1].ask(f"compare {folder / name}.npz")
         agreement = _compare(case, folder)
         times = take_turns(sides, settings.warm_up, settings.steps if case.step else settings.repeats)

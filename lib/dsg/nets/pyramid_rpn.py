@@ -75,8 +75,7 @@ class PyramidRpn(Block):
         inside = None
         if image_size is not None:
             distances = [(stride, stride) for stride in STRIDES]
-        if padding is not None:
-            inside = tf.concat([_inside(level, padding, stride) for level, stride in zip(logits, STRIDES)], 1)
+            inside = tf.concat([_inside(*rest) for rest in zip(logits, [image_size] * 5, STRIDES)], 1)
         anchors = pyramid_anchors(grids, distances, SIZES, [RATIOS] * len(maps))
         batch = tf.shape(maps[0])[0]
         flat_deltas = tf.concat([tf.reshape(level, [batch, -1, 4]) for level in deltas], 1)
