@@ -27,9 +27,9 @@ def detectors(settings: Settings) -> dict[str, Any]:
     """Seconds of an answer and of a training step of each net, in each precision."""
     cases: dict[str, Any] = {}
     for net in settings.detector_nets:
-        for contenders in (answers(settings, net), steps(settings, net)):
+        for task in settings.detector_tasks:
             timings = in_turns(
-                *(contenders, settings.repeats),
+                *(TASKS[task](settings, net), settings.repeats),
                 warm_up=settings.warm_up,
                 seconds=settings.seconds / 4,
                 fewest=settings.fewest,
@@ -71,7 +71,10 @@ def steps(settings: Settings, net: str) -> dict[str, Callable[[], object]]:
 def contender(settings: Settings, case: str) -> Callable[[], object]:
     """One case alone, such as detector/res50_fpn/inference."""
     _, net, task = case.split("/")
-    return (answers if task.startswith("inference") else steps)(settings, net)[case]
+    return TASKS[task.partition("_")[0]](settings, net)[case]
+
+
+TASKS = {"inference": answers, "training": steps}
 
 
 def _name(net: str, task: str, precision: str) -> str:

@@ -37,6 +37,7 @@ class Settings:
     mini_size: tuple[int, int] = (192, 128)  # width, height
     mini_batch: int = 4
     detector_nets: tuple[str, ...] = ("res101", "res50_fpn")
+    detector_tasks: tuple[str, ...] = ("inference", "training")
     detector_size: tuple[int, int] = (600, 1000)  # height, width
     detector_proposals: int = 300  # of an answer
     detector_classes: int = 91  # with the background, as torchvision's detectors of COCO have
@@ -114,6 +115,7 @@ QUICK = Settings(
     scaling_repeats=2,
     annotation_share=0.05,
     detector_nets=("res50_fpn",),
+    detector_tasks=("inference",),
     memory_cases=("training/plain", "training/library"),
 )
 """A run within five minutes."""
