@@ -21,6 +21,7 @@ from dsg.config.names import PYRAMIDS
 from dsg.models.detector.losses import of_class
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import Detections, FirstStage, RegionOutputs, Regions, packed
+from dsg.nets.images import by_image
 
 SMALLEST_SIDE = 1e-2
 INPUTS = ("image", "image_size")  # of a batch: all that the network reads
@@ -178,7 +179,7 @@ def detections(
     scores = tf.nn.softmax(regions.class_logits)
     classes = scores.shape[1]
 
-    def choose(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def choose(image: tf.Tensor | int) -> tuple[tf.Tensor, ...]:
         own = slice(starts[image], starts[image] + counts[image])
         proposals = first.proposals.boxes[image, : counts[image]]
         boxes = decode_classes(coder, proposals, regions.box_deltas[own])
@@ -198,8 +199,7 @@ def detections(
         tf.TensorSpec([limit], tf.int32),
         tf.TensorSpec([], tf.int32),
     )
-    images = tf.range(tf.shape(counts)[0])
-    box, number, score, row, found = tf.map_fn(choose, images, fn_output_signature=signature)
+    box, number, score, row, found = by_image(choose, first.image_size, signature)
     most = tf.reduce_max(found)
     valid = tf.sequence_mask(found, most)
     return Detections(box[:, :most], number[:, :most], score[:, :most], row[:, :most], valid)
@@ -221,7 +221,7 @@ def choose_per_class(
     places = tf.where((scores > threshold) & large_enough(boxes, SMALLEST_SIDE))
     places = tf.boolean_mask(places, places[:, 1] > 0)  # no background
     box, score = tf.gather_nd(boxes, places), tf.gather_nd(scores, places)
-    kept = suppress_in_groups(box, score, tf.cast(places[:, 1], tf.int32), iou)[:limit]
+    kept = suppress_in_groups(box, score, tf.cast(places[:, 1], tf.int32), iou, limit)
     row, number = (tf.cast(tf.gather(places[:, axis], kept), tf.int32) for axis in range(2))
     return Chosen(tf.gather(box, kept), number, tf.gather(score, kept), row)
 
