@@ -28,8 +28,6 @@ needs_packages = pytest.mark.skipif(
     not INSTALLED, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
 )
 
-pytestmark = pytest.mark.usefixtures("unoptimized")
-
 
 def check_session(session: Any, trained: Trained, images: Iterable[np.ndarray]) -> None:
     """onnxruntime answers like the library, also where it is asked nothing."""

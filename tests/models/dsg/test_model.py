@@ -102,7 +102,7 @@ def test_answering_needs_no_ground_truth_and_computes_nothing_for_it() -> None:
 
 
 @pytest.mark.parametrize("overrides", [PAPER, ("USE_E2E_TF", "False", "RR.MATCHING", "True")])
-def test_the_traced_function_computes_the_same(overrides: tuple[str, ...]) -> None:
+def test_the_traced_function_computes_the_same(overrides: tuple[str, ...], optimized: None) -> None:
     config = tiny_config(*overrides)
     model = tiny_model(config)
     function = tf.function(model.predict_roles, autograph=False)
