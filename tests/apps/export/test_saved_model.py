@@ -105,18 +105,10 @@ def check_without_queries(found: dict[str, np.ndarray], expected: Prediction) ->
         assert found[f"{role}_box"].shape == (0, 4) and found[f"{role}_score"].shape == (0,)
 
 
-@pytest.fixture(scope="module")
-def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled model's folder. Copy it to change it."""
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    export_saved_model(trained, folder)
-    return folder
-
-
 def test_served_by_tensorflow_alone(
     trained: Trained, exported: Path, expected: dict[str, Prediction], tmp_path: Path
 ) -> None:
-    shutil.copytree(exported, tmp_path / "model")
+    shutil.copytree(exported / "output" / "mini", tmp_path / "model")
     np.savez(tmp_path / "images.npz", **pictures())
     np.save(tmp_path / "queries.npy", QUERIES)
     done = subprocess.run(
@@ -185,7 +177,9 @@ def test_what_is_no_saved_model_stays(strange: str, trained: Trained, tmp_path: 
 
 def test_an_earlier_export_is_replaced(exported: Path, tmp_path: Path) -> None:
     small = load_trained(write_snapshot(tmp_path / "small.npz", "VARIANT", "no_dsg"))
-    before = (shutil.copytree(exported, tmp_path / "model") / "saved_model.pb").read_bytes()
+    before = (
+        shutil.copytree(exported / "output" / "mini", tmp_path / "model") / "saved_model.pb"
+    ).read_bytes()
     export_saved_model(small, tmp_path / "model")
     assert (tmp_path / "model" / "vocabulary.json").is_file()
     assert (tmp_path / "model" / "saved_model.pb").read_bytes() != before

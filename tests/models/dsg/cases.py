@@ -100,6 +100,12 @@ def tiny_model(config: Config, seed: int = 0) -> Any:
     return model
 
 
+@functools.cache
+def shared_model(config: Config) -> Any:
+    """`tiny_model(config)`, made once for all tests. Leave its weights alone."""
+    return tiny_model(config)
+
+
 def random_record(
     seed: int, height: int = 64, width: int = 96, boxes: int = 4, queries: int = 3
 ) -> ImageRecord:
