@@ -34,7 +34,7 @@ def first_run(tmp_path_factory):
 
 
 @pytest.fixture
-def trained(first_run, program, tmp_path):
+def trained(first_run, program, tmp_path, untraced):
     """A data set, and an output folder with a run called `a` that was trained on it."""
     if not first_run.made:
         dataset(first_run.folder / "data" / "mine")

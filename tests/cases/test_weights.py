@@ -21,6 +21,7 @@ from dsg.engine.snapshots import load_meta, load_snapshot
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
 from dsg.models.weights import load_initial_weights
+from dsg.nets.initial import unfilled
 from tests.cases.inputs import dataset, write
 from tests.cases.programs import ROOT
 from tests.crafted import header, replace
@@ -35,7 +36,8 @@ def checkpoint(tmp_path_factory):
     """The trunk of res50 under slim's names; its prefix."""
     from dsg.checkpoints.tf1_names import release_name
 
-    model = build_model(load_config(overrides=["NET", "res50", "VARIANT", "no_dsg"]), 3, 2)
+    with unfilled():
+        model = build_model(load_config(overrides=["NET", "res50", "VARIANT", "no_dsg"]), 3, 2)
     folder = tmp_path_factory.mktemp("checkpoint")
     shapes = {
         release_name(name, "res50"): tuple(variable.shape)
@@ -362,7 +364,7 @@ def test_another_net_is_refused(source):
         load_initial_weights(model, config, vocabulary=Vocabulary(OBJECTS, PREDICATES))
 
 
-def test_no_optimiser_state_is_taken(source, tmp_path, program):
+def test_no_optimiser_state_is_taken(source, tmp_path, program, untraced):
     """A run that begins from a snapshot begins at step 0 with fresh slots."""
     folder = dataset(tmp_path / "mine")
     from tests.tiny import PAIRS, PLAIN
@@ -407,8 +409,8 @@ def test_the_released_checkpoint_for_another_vocabulary(tmp_path):
     from dsg.checkpoints.tf1_names import release_name
 
     config = load_config(overrides=["NET", "res50", "WEIGHTS", str(tmp_path / "dsg_pretrained.ckpt")])
-    model = build_model(config, 3, 2)
-    v1 = tf.compat.v1
+    with unfilled():
+        model = build_model(config, 3, 2)
     released = {
         release_name(name, "res50"): tuple(variable.shape)
         for name, variable in model.named_variables().items()
@@ -416,14 +418,12 @@ def test_the_released_checkpoint_for_another_vocabulary(tmp_path):
     }
     released["gpi/rel_score/0/weights"] = (1024, 100)
     released["gpi/rel_score/0/biases"] = (100,)
-    with tf.Graph().as_default():
-        wanted = [
-            v1.get_variable(name, shape, initializer=v1.zeros_initializer())
-            for name, shape in released.items()
-        ]
-        with v1.Session() as session:
-            session.run(v1.global_variables_initializer())
-            v1.train.Saver(wanted).save(session, str(tmp_path / "dsg_pretrained.ckpt"))
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "dsg_pretrained.ckpt"),
+        tensor_names=list(released),
+        shape_and_slices=[""] * len(released),
+        tensors=[np.zeros(shape, np.float32) for shape in released.values()],
+    )
     report = load_initial_weights(model, config, vocabulary=Vocabulary(OBJECTS, PREDICATES))
     assert "gpi/node_mlp/0/kernel" in report.matched and "labels/entities/kernel" not in report.matched
     assert "labels/entities/kernel" in str(report) or "categories" in str(report)

@@ -84,14 +84,10 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(world):
-    """What `train.sh` printed, as a process, for a run of two epochs called `whole`."""
-    command = [FOLDER / "train.sh", "cpu", "shapes", "mini", "whole", *PAIRS]
-    command += ["--data", world.data, "--output", world.output]
-    variables = {**os.environ, "DSG_PYTHON": sys.executable}
-    variables.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    done = subprocess.run(
-        command, cwd=world.data, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    """What `train.sh` printed for a run of two epochs called `whole`; test_own_data.py runs it as a
+    process.
+    """
+    done = world.script("train.sh", "cpu", "shapes", "mini", "whole", *PAIRS)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
@@ -150,7 +146,7 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
     assert load_snapshot(folder / "twin_last.npz").meta.step == 12
 
     tf.keras.utils.set_random_seed(99)  # nothing of the interrupted process is left where a new one resumes
-    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", *PAIRS)
+    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", "--no-test", *PAIRS)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "resuming from twin_last.npz: epoch 2, step 12" in done.stdout
     whole = load_snapshot(world.folder("whole") / "whole_iter_2.npz")

@@ -101,12 +101,14 @@ def load_trained(path: str | Path) -> Trained:
     """
     from dsg.engine.snapshots import load_snapshot, restore
     from dsg.models.dsg.build import build_model
+    from dsg.nets.initial import unfilled
 
     snapshot = load_snapshot(Path(path))
     check_answers_queries(path, snapshot.meta)
     config = from_values(stored_values(snapshot.meta.config))
     vocabulary = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
-    model = build_model(config, len(vocabulary.objects), len(vocabulary.predicates))
+    with unfilled():
+        model = build_model(config, len(vocabulary.objects), len(vocabulary.predicates))
     restore(snapshot, model)
     model.fold()
     return Trained(model, config, vocabulary)
