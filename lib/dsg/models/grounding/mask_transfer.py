@@ -71,13 +71,13 @@ def transfer_matrix(
         mask_vectors: float32 [M, D], words of the second.
         transfer: released; softmax_all: nothing is copied, every category mixes; paper_dot: the dot products
             themselves, as eq. 3 has them, which scale logits up by tens.
-        threshold: of `novel_shares`, of `released`.
+        threshold: of `novel_shares`; paper_dot has none.
         same_as: of `base_categories`.
     """
     if transfer == PAPER_DOT:
         return _dots(mask_vectors, vectors).astype(np.float32)
     if transfer == SOFTMAX_ALL:
-        return _softmax(_dots(vectors, mask_vectors)).T.astype(np.float32)
+        return novel_shares(_dots(vectors, mask_vectors), threshold).T.astype(np.float32)
     if transfer != RELEASED:
         raise ValueError(f"no transfer {transfer!r}")
     matrix = np.zeros((len(mask_names), len(names)), np.float32)
