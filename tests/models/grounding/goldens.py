@@ -64,3 +64,20 @@ def _assert_close(values: np.ndarray, reference: np.ndarray, tolerance: float, k
     if reference.size:
         error = np.abs(values.astype(np.float64) - reference).max() / max(np.abs(reference).max(), 1e-30)
         assert error <= tolerance, f"{key}: {error}"
+
+
+def fill(block: Any, prefix: str, renamed: dict[str, str] | None = None, scope: str = "") -> None:
+    """Gives the variables of a block the recipe's values.
+
+    Args:
+        prefix: of the recipe's names.
+        renamed: parts of our names -> parts of the recipe's, the first that fits.
+        scope: before the whole name.
+    """
+    make = recipe().make_variable
+    for name, variable in block.named_variables().items():
+        for ours, theirs in (renamed or {}).items():
+            if ours in name:
+                name = name.replace(ours, theirs)
+                break
+        variable.assign(make(f"{scope}{prefix}{name}", variable.shape))

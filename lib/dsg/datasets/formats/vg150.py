@@ -160,9 +160,9 @@ def _check_numbers(
             )
     for kind, rows in (("box", "labels"), ("rel", "predicates")):
         first, last = arrays[f"img_to_first_{kind}"], arrays[f"img_to_last_{kind}"]
-        bad = (first >= 0) & ((last < first) | (last >= len(arrays[rows])))
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
+        outside = (first >= 0) & ((last < first) | (last >= len(arrays[rows])))
+        if outside.any():
+            row = int(np.flatnonzero(outside)[0])
             raise UserError(
                 f"{files.graphs}: row {row} has {rows} {first[row]} to {last[row]} of {len(arrays[rows])}; "
                 "the file is cut or damaged, fetch it again"
