@@ -80,4 +80,10 @@ def fill(block: Any, prefix: str, renamed: dict[str, str] | None = None, scope: 
             if ours in name:
                 name = name.replace(ours, theirs)
                 break
-        variable.assign(make(f"{scope}{prefix}{name}", variable.shape))
+        full, shape = f"{prefix}{name}", variable.shape
+        if full.endswith("lstm/forward/bias") or full.endswith("lstm/backward/bias"):
+            # The release keeps two, which are added.
+            value = sum(make(f"{scope}{full}_{kind}", shape) for kind in ("ih", "hh"))
+        else:
+            value = make(f"{scope}{full}", shape)
+        variable.assign(value)
