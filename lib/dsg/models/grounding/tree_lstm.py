@@ -27,7 +27,7 @@ class BlockOrthogonal(tf.keras.initializers.Initializer):
         width = columns // self.blocks
         # An initializer with a seed draws the same again: each block has its own.
         parts = [
-            tf.keras.initializers.Orthogonal(None if self.seed is None else self.seed + number)((rows, width))
+            tf.keras.initializers.Orthogonal(seed=(self.seed or 0) + number)((rows, width))
             for number in range(self.blocks)
         ]
         return tf.concat(parts, 1)
