@@ -20,7 +20,7 @@ from dsg.errors import UserError
 
 # Of the test's configuration; all else is the training's, such as how the data were split.
 TODAYS = ("DATA.DIR", "DATA.WORKERS", "DATA.MAX_IMAGES", "WEIGHTS")
-TABLE, RESULTS, QUERIES, CURVES = "table.txt", "results.json", "queries.jsonl", "iou_curves.png"
+TABLE, RESULTS = "table.txt", "results.json"
 
 
 def is_snapshot(path: Path) -> bool:

@@ -7,8 +7,19 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dsg.config.names import BACKBONE, BASELINES, NETS, STRIDES, meaning, with_stride
+from dsg.config.names import (
+    BACKBONE,
+    BASELINES,
+    DETECTOR,
+    DSG,
+    DSG_BACKBONES,
+    NETS,
+    STRIDES,
+    meaning,
+    with_stride,
+)
 from dsg.config.schema import Config
+from dsg.config.two_stage_checks import check_detector
 from dsg.errors import UserError
 
 SIMILAR = 0.6  # likeness of two words from which one may be a slip of the other
@@ -86,6 +97,12 @@ def check_together(config: Config) -> None:
     """
     if config.model in BASELINES and config.backbone != BACKBONE:
         raise UserError(f"BACKBONE {config.backbone} is for dsg; set BASELINE.FEATURES for {config.model}")
+    if config.model == DSG and config.backbone not in DSG_BACKBONES:
+        raise UserError(
+            f"BACKBONE {config.backbone} is for MODEL {DETECTOR}; dsg has {', '.join(DSG_BACKBONES)}"
+        )
+    if config.model == DETECTOR:
+        check_detector(config)
     if config.feature_stride not in STRIDES[config.backbone]:
         stride = config.feature_stride
         others = ", ".join(map(str, STRIDES[config.backbone]))

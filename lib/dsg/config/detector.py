@@ -101,6 +101,12 @@ class ResnetConfig:
     fixed_blocks: int = option(
         1, "Number of blocks after conv1 that, like conv1, are never trained.", (0, 1, 2, 3)
     )
+    layout: str = option(
+        "slim",
+        "Where res50, res101 and res152 have their strides: as slim's ResNet v1 (slim), or as torchvision's, "
+        "which reads its ImageNet weights (torchvision).",
+        ("slim", "torchvision"),
+    )
     max_pool: bool = option(
         False,
         "Crop at twice the size and max-pool; RELATION_POOLING_SIZE 1 then means POOLING_SIZE, as in the "

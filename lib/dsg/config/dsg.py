@@ -142,7 +142,9 @@ class LossConfig:
 
     rpn_class: float = option(1.0, "Region proposal network: object or not.", within=NOT_NEGATIVE)
     rpn_box: float = option(1.0, "Region proposal network: boxes.", within=NOT_NEGATIVE)
-    box: float = option(1.0, "Box refiner.", within=NOT_NEGATIVE)
+    box: float = option(1.0, "Box refiner; of the detector: boxes of regions.", within=NOT_NEGATIVE)
+    region_class: float = option(1.0, "Detector: classes of regions.", within=NOT_NEGATIVE)
+    mask: float = option(1.0, "Detector: masks of regions.", within=NOT_NEGATIVE)
     rr: float = option(0.1, "Referring-relationship classifier on the graph.", within=NOT_NEGATIVE)
     rr_baseline: float = option(
         0.1,

@@ -62,6 +62,10 @@ class ScheduleOptions:
     freeze_detector: bool = option(False, "Train neither the trunk nor the region proposal network.")
     use_gt: bool = option(False, "Use the ground-truth boxes instead of proposals.")
     ims_per_batch: int = option(1, "Images per step on each GPU (release: one).", within=COUNT)
+    aspect_grouping: bool = option(
+        True,
+        "With a detector and more than one image per step, wide images share steps, and so do tall ones.",
+    )
     scales: tuple[int, ...] = option(
         (600,),
         "Length of the shorter image side in pixels; one of the values is drawn for each image.",

@@ -21,7 +21,14 @@ import numpy as np
 from dsg.errors import UserError, some_of
 from dsg.runtime.arrays import DAMAGE, open_archive, read_array, reason_of
 from dsg.runtime.files import replacing
-from dsg.runtime.weight_files import CHECKPOINT, PRETRAINED, find_weights, foreign_format
+from dsg.runtime.weight_files import (
+    CHECKPOINT,
+    PRETRAINED,
+    PYTORCH,
+    TORCH,
+    find_weights,
+    foreign_format,
+)
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
@@ -144,6 +151,8 @@ def snapshot_file(path: Path) -> Path:
             f"{path}: a TensorFlow 1 checkpoint, not a snapshot (.npz); WEIGHTS FILE starts training from "
             f"it, and the released one is tested as {PRETRAINED}"
         )
+    if found.kind == TORCH:
+        raise UserError(f"{path}: {PYTORCH}, not a snapshot (.npz); WEIGHTS FILE starts training from it")
     return found.path
 
 

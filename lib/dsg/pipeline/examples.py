@@ -36,6 +36,8 @@ LISTS = {
     "gt_boxes": 1,
     "gt_valid": 1,
     "gt_entities": 1,
+    "gt_classes": 1,
+    "gt_masks": 1,
     "gt_predicates": 2,
     "gt_roles": 2,
 }
@@ -110,10 +112,9 @@ def preprocess(
     else:
         target, max_size = int(rng.choice(config.train.scales)), config.train.max_size
         record = _draw(record, config, rng)
-    arrays = _input(
-        example.image, target, max_size, config.pixel_means, record.queries, record.name, example.index
-    )
+    arrays = network_input(example.image, target, max_size, config.pixel_means, record.name, example.index)
     arrays.update(
+        **_asked(record.queries),
         gt_boxes=record.boxes * arrays["scale"],
         gt_valid=np.ones(len(record.boxes), bool),
         gt_entities=record.entities,
@@ -135,7 +136,22 @@ def preprocess_image(
 ) -> Arrays:
     """What `preprocess` gives, without ground truth, for an image uint8 [H, W, 3] in B, G, R order."""
     asked = np.asarray(queries, np.int32).reshape(-1, 3)
-    return _input(image, config.test.scales[0], config.test.max_size, config.pixel_means, asked, name, index)
+    limits = config.test.scales[0], config.test.max_size
+    return {**network_input(image, *limits, config.pixel_means, name, index), **_asked(asked)}
+
+
+def network_input(
+    image: np.ndarray, target: int, max_size: int, pixel_means: Sequence[float], name: str, index: int
+) -> Arrays:
+    """The keys that every batch has: image, image_size, scale, index, name."""
+    blob, scale = to_blob(image, target, max_size, pixel_means)
+    return {
+        "image": blob,
+        "image_size": np.array(blob.shape[:2], np.float32),
+        "scale": np.array(scale, np.float32),
+        "index": np.array(index, np.int32),
+        "name": np.array(name.encode("utf-8", "replace"), object),
+    }
 
 
 def to_batch(examples: Sequence[Arrays]) -> Batch:
@@ -203,26 +219,8 @@ def _draw(record: ImageRecord, config: Config, rng: np.random.Generator) -> Imag
     return record
 
 
-def _input(
-    image: np.ndarray,
-    target: int,
-    max_size: int,
-    pixel_means: Sequence[float],
-    queries: np.ndarray,
-    name: str,
-    index: int,
-) -> Arrays:
-    """The keys that exist with and without ground truth."""
-    blob, scale = to_blob(image, target, max_size, pixel_means)
-    return {
-        "image": blob,
-        "image_size": np.array(blob.shape[:2], np.float32),
-        "scale": np.array(scale, np.float32),
-        "index": np.array(index, np.int32),
-        "name": np.array(name.encode("utf-8", "replace"), object),
-        "queries": queries,
-        "query_valid": np.ones(len(queries), bool),
-    }
+def _asked(queries: np.ndarray) -> Arrays:
+    return {"queries": queries, "query_valid": np.ones(len(queries), bool)}
 
 
 def _stack(arrays: list[np.ndarray], key: str) -> np.ndarray:

@@ -389,7 +389,8 @@ def test_unknown_names(get):
 
 
 def test_the_catalogue_makes_sense():
-    assert set(catalogue()) == {"visualgenome", "vrd", "clevr", "imagenet_weights", "dsg_pretrained"}
+    names = {"visualgenome", "vrd", "clevr", "imagenet_weights", "dsg_pretrained", "weights"}
+    assert set(catalogue()) == names
     for name, parts in catalogue().items():
         if name in CATALOGUE:
             assert {part.into.split("/")[0] for part in parts.values()} == {CATALOGUE[name].folder}
@@ -403,9 +404,45 @@ def test_the_catalogue_makes_sense():
             )
             assert not part.is_archive or (part.anchor and part.there)
             assert part.size_guess > 0  # the free disk is looked at before a server tells the size
-            assert part.sha256 is None or len(part.sha256) == 64
+            assert part.sha256 is None or len(part.sha256) == (8 if name == "weights" else 64)
             assert part.md5 is None or len(part.md5) == 32
             assert not (part.digest or part.bytes) or part.checked
+
+
+def test_weights_of_torchvision_are_checked_by_the_hash_in_their_name(get):
+    """As many as are named; the first two answers break off, and the download resumes."""
+    file = f"resnet18-{sha(DATA)[:8]}.pth"
+    get.site.files |= {file: DATA, "other-0123abcd.pth": DATA}
+
+    def listed(behaviour, name):
+        kept = catalogue()["weights"]["resnet18"]
+        urls = (get.site.url(behaviour, name),)
+        part = replace(kept, file=name, urls=urls, about_mb=None, sha256=name[-12:-4])
+        return {"weights": {"resnet18": part, "vgg16": replace(part, urls=(get.site.url("missing", name),))}}
+
+    def run(behaviour, name=file):
+        fetch("weights", get.data, only=["resnet18"], tools=get.tools, listed=listed(behaviour, name))
+
+    run("cut")
+    assert (get.data / "weights" / file).read_bytes() == DATA and get.files() == {f"weights/{file}"}
+    assert get.site.asked("cut")[0] is None and str(get.site.asked("cut")[-1]).startswith("bytes=")
+    get.site.requests.clear()
+    run("good")
+    assert get.site.requests == [] and "sha256 as expected" in get.caplog.text
+    with pytest.raises(UserError, match=r"other-0123abcd\.pth.*sha256 is .* begins with 0123abcd"):
+        run("good", "other-0123abcd.pth")
+    assert get.files() == {f"weights/{file}"} and get.left_over() == []
+
+
+def test_of_the_weights_somebody_chooses(get):
+    with pytest.raises(UserError, match="weights: which.* fasterrcnn_resnet50_fpn, "):
+        fetch("weights", get.data)
+    with pytest.raises(
+        UserError, match="has no part 'alexnet': its parts are resnet18, resnet50, resnet50_v2"
+    ):
+        fetch("weights", get.data, only=["alexnet"])
+    first, second = (catalogue()["weights"][name].file for name in ("resnet50", "resnet50_v2"))
+    assert (first, second) == ("resnet50-0676ba61.pth", "resnet50-11ad3fa6.pth")
 
 
 def test_the_command_in_messages(tmp_path):
@@ -420,7 +457,7 @@ def test_the_command_in_messages(tmp_path):
 def test_the_command_can_be_typed_where_the_user_is(tmp_path, monkeypatch):
     script = ROOT / "experiments/scripts/fetch.sh"
     monkeypatch.chdir(ROOT)
-    assert fetch_command("vrd", "d", "images") == "./experiments/scripts/fetch.sh vrd --only images --data d"
+    assert fetch_command("vrd", "d", "images") == "./experiments/scripts/fetch.sh vrd images --data d"
     assert fetch_command("vrd", ROOT / "data") == "./experiments/scripts/fetch.sh vrd"
     monkeypatch.setenv("DSG_START", str(tmp_path))  # a script was called there and went to the root
     assert fetch_command("vrd") == f"{script} vrd"
@@ -461,7 +498,7 @@ def test_the_script(tmp_path, site):
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([script, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
-    words = ["imagenet_weights", "--only", "res50", "--from", ".", "--data", "d"]
+    words = ["imagenet_weights", "res50", "--from", ".", "--data", "d"]
     done = call(*words)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "d/imagenet_weights/resnet_v1_50.ckpt").read_bytes() == DATA

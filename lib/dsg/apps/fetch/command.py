@@ -24,6 +24,7 @@ from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
 WORK = ".fetch"  # below the data folder: what is on its way, and receipts
+PICKED = "weights"  # of its parts nobody needs all
 
 
 def fetch(
@@ -41,10 +42,10 @@ def fetch(
     """Downloads, verifies and unpacks what is not there yet.
 
     Args:
-        name: visualgenome, vrd, clevr, imagenet_weights or dsg_pretrained.
+        name: visualgenome, vrd, clevr, imagenet_weights, dsg_pretrained or weights.
         data_dir: the data folder, or the data set's own folder.
         source: a folder that has the files, or an address below which they lie, instead of the mirrors.
-        only: parts, such as annotations; all where empty.
+        only: parts, such as annotations; all where empty, but `weights` needs at least one.
         keep: keep archives that were downloaded.
         thorough: compare existing files by checksum, not only by size.
         tools, listed, limits: replaced in tests.
@@ -88,6 +89,8 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
             raise UserError("shapes is generated, not fetched: dsg shapes")
         raise UserError(f"unknown name {name!r}: one of {', '.join(listed)}")
     parts = listed[known]
+    if known == PICKED and not only:
+        raise UserError(f"{known}: which? dsg fetch {known} NAME, with NAME one of {', '.join(parts)}")
     for key in only:
         if key not in parts:
             raise UserError(f"{known} has no part {key!r}: its parts are {', '.join(parts)}")

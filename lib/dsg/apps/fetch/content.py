@@ -36,8 +36,9 @@ def problem(path: Path, part: Part, limits: Limits | None = None) -> str:
     if part.digest:
         algorithm, expected = part.digest
         found = digest(path, algorithm)
-        if found != expected:
-            return f"its {algorithm} is {found}, but {expected} is expected"
+        if not found.startswith(expected):
+            begins = "" if len(expected) == len(found) else "one that begins with "
+            return f"its {algorithm} is {found}, but {begins}{expected} is expected"
     return _structure_problem(path, part, limits or Limits())
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_plain_name
+from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_inside
 from dsg.datasets.formats.segmentations import check_segmentation
 from dsg.errors import UserError
 
 
-def read_coco(folder: str | Path, split: str) -> InstanceSet:
+def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | None = None) -> InstanceSet:
     """The images of a split with their objects, crowds included, masks as they are encoded.
 
     Categories are numbered from 1 in the order of their ids (80 of 1..90 in COCO); images keep the file's
@@ -24,16 +25,22 @@ def read_coco(folder: str | Path, split: str) -> InstanceSet:
     Args:
         folder: holds `annotations/` and the images in a folder named as the split.
         split: `train2017`, `val2017`, ...
+        picture: from an image's name to its file; None: a file in the split's folder.
 
     Raises:
         UserError: the file is missing, not COCO's, or without images or categories.
     """
-    path = Path(folder) / "annotations" / f"instances_{split}.json"
+    path = annotation_file(Path(folder), split)
     content = _content(path)
     names = _categories(content, path)
     result = InstanceSet(("__background__", *names.values()), [])
     numbers = {identity: number for number, identity in enumerate(names, 1)}
-    images = {image["id"]: image for image in content["images"] if _sound(image, result)}
+    images: dict[int, dict[str, Any]] = {}
+    for image in content["images"]:
+        if _sound(image, result):
+            if image["id"] in images:
+                result.skip("image whose id another image has", image["file_name"])
+            images.setdefault(image["id"], image)
     if not images:
         raise UserError(f"{path}: lists no images that can be used")
     objects: dict[int, list[dict[str, Any]]] = {identity: [] for identity in images}
@@ -43,9 +50,16 @@ def read_coco(folder: str | Path, split: str) -> InstanceSet:
             result.skip("object of an unknown image", str(identity)[:40])
         else:
             objects[identity].append(annotation)
+    place = picture or (Path(folder) / split).joinpath
     for identity, image in images.items():
-        result.images.append(_image(Path(folder) / split, image, objects[identity], numbers, result))
+        path = place(image["file_name"])
+        result.images.append(_image(path, image, objects[identity], numbers, result))
     return result
+
+
+def annotation_file(folder: Path, split: str) -> Path:
+    """The file of a split's annotations."""
+    return folder / "annotations" / f"instances_{split}.json"
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -78,7 +92,7 @@ def _categories(content: dict[str, Any], path: Path) -> dict[int, str]:
 def _sound(image: Any, result: InstanceSet) -> bool:
     fields = image if isinstance(image, dict) else {}
     sizes = [fields.get(key) for key in ("width", "height")]
-    if not isinstance(fields.get("id"), int) or not is_plain_name(fields.get("file_name")):
+    if not isinstance(fields.get("id"), int) or not is_inside(fields.get("file_name")):
         result.skip("image without id or file name", str(fields.get("file_name"))[:40])
     elif not all(isinstance(size, int) and size > 0 for size in sizes):
         result.skip("image without size", fields["file_name"])
@@ -88,7 +102,7 @@ def _sound(image: Any, result: InstanceSet) -> bool:
 
 
 def _image(
-    folder: Path,
+    path: Path,
     image: dict[str, Any],
     annotations: list[dict[str, Any]],
     numbers: dict[int, int],
@@ -98,14 +112,17 @@ def _image(
     boxes, classes, crowd, segmentations = [], [], [], []
     for annotation in annotations:
         number, box = numbers.get(_whole(annotation.get("category_id"))), _box(annotation.get("bbox"))
-        cut = clipped_box(box, width, height) if box else None
+        cut = None
+        if box:
+            result.stated.append((*box, width, height))
+            cut = clipped_box(box, width, height)
         if number is None:
             result.skip("object of an unknown category", name, str(annotation.get("category_id"))[:40])
             continue
         if cut is None:
             result.skip("object without a box in its image", name, str(annotation.get("bbox"))[:60])
             continue
-        segmentation = annotation.get("segmentation")
+        segmentation = annotation.get("segmentation") or None  # many programs write [] for boxes alone
         if segmentation is not None:
             try:
                 check_segmentation(segmentation, height, width, name)
@@ -117,7 +134,7 @@ def _image(
         crowd.append(annotation.get("iscrowd") == 1)
         segmentations.append(segmentation)
     return Instances(
-        *(name, folder / name, width, height),
+        *(name, path, width, height),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         classes=np.array(classes, np.int32),
         difficult=np.zeros(len(boxes), bool),

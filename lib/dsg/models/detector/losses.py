@@ -91,16 +91,18 @@ def mean_box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> t
     return tf.reduce_mean(tf.reduce_sum(smooth_l1((chosen - targets) * foreground, 1.0), 1))
 
 
-def decay_factors(model: Weighted, weight_decay: float) -> dict[str, float]:
+def decay_factors(
+    model: Weighted, weight_decay: float, mobile_decay: float = MOBILE_DECAY
+) -> dict[str, float]:
     """The factor of weight decay by variable: `weight_decay`, but for MobileNet's own convolutions theirs."""
     return {
-        name: MOBILE_DECAY if re.search(r"(conv0|pointwise)/kernel$", name) else weight_decay
+        name: mobile_decay if re.search(r"(conv0|pointwise)/kernel$", name) else weight_decay
         for name in model.regularised_names()
     }
 
 
-def decay_loss(model: Weighted, weight_decay: float) -> tf.Tensor:
+def decay_loss(model: Weighted, weight_decay: float, mobile_decay: float = MOBILE_DECAY) -> tf.Tensor:
     """Half the squared norm of every decayed variable, trained or not, times its factor."""
     variables = model.named_variables()
-    factors = decay_factors(model, weight_decay)
+    factors = decay_factors(model, weight_decay, mobile_decay)
     return tf.add_n([factor * tf.nn.l2_loss(variables[name]) for name, factor in factors.items()])

@@ -21,7 +21,7 @@ from dsg.models.dsg.geometry import PairGeometry
 from dsg.models.dsg.gpi import GraphLayer
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
-from dsg.nets.backbones import BACKBONES
+from dsg.nets.backbones import Backbone, backbone_of
 from dsg.nets.layers import GLOROT, Block, Initializer, normal
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons
@@ -64,7 +64,7 @@ def part_table(
     initial: dict[str, Initializer] = {}
     options, loss, graph = config.gpi, config.loss, config.has_graph
     dim, words = config.head.dim + COORDINATES, (num_entities, num_predicates)  # dim: of nodes and edges
-    small = not BACKBONES[config.backbone].released
+    small = not _backbone(config).released
     classifies = graph and (config.rr_source == "dsg" or loss.rr > 0)
     matches = classifies and config.rr.matching
     relation_size = config.relation_pooling_size
@@ -162,11 +162,15 @@ def part_table(
 
 
 def _trunk(config: Config) -> Any:
-    return BACKBONES[config.backbone].trunk(config.feature_stride, config.resnet.fixed_blocks)
+    return _backbone(config).trunk(config.feature_stride, config.resnet.fixed_blocks)
 
 
 def _head(config: Config, cin: int, size: int, channels: int) -> Any:
-    return BACKBONES[config.backbone].head(cin, channels, config.head.dim, size)
+    return _backbone(config).head(cin, channels, config.head.dim, size)
+
+
+def _backbone(config: Config) -> Backbone:
+    return backbone_of(config.backbone, config.resnet.layout)
 
 
 def _normal(config: Config, stddev: float) -> Initializer:

@@ -58,15 +58,16 @@ class PairScorer(Block):
 
     def __init__(self, sizes: ContextSizes, co_occurrence: np.ndarray | None, swapped: bool) -> None:
         super().__init__()
-        width = 4 * REDUCED
+        width = sizes.hidden
         self.obj_reduce, self.emb_reduce = Dense(sizes.features, REDUCED), Dense(sizes.embedding, REDUCED)
         self.box, self.overlap = Normed(POSITION_NUMBERS), Normed(OVERLAP_NUMBERS)
-        self.score_pre, self.score_sub, self.score_obj = (Dense(width, width) for _ in range(3))
+        self.score_pre = Dense(4 * REDUCED, width)
+        self.score_sub, self.score_obj = Dense(width, width), Dense(width, width)
         self.vision_prior = Dense(3 * width + 1, 1)
         self.co = self.weight("co", (sizes.labels, sizes.labels), "zeros", decay="kernel")
         if co_occurrence is not None:
             self.co.assign(co_occurrence)
-        self._swapped, self._width = swapped, width
+        self._swapped = swapped
 
     def call(
         self,
