@@ -160,9 +160,8 @@ def test_answers_are_the_release_s(
 
 
 @needs_goldens
-@pytest.mark.parametrize(
-    "case", [f"{c}_{s}_train" for c in ("motif", "vctree") for s in ("predcls", "sgcls")]
-)
+@pytest.mark.parametrize("context", ["motif", "vctree"])
+@pytest.mark.parametrize("setting", ["predcls", "sgcls"])
 def test_a_step_of_training_is_the_release_s(
     golden: Golden, transfer, mask_head, detector: Detect, context: str, setting: str
 ) -> None:

@@ -6,7 +6,7 @@ context, predicates, and residuals for the masks.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 import numpy as np
 import tensorflow as tf
@@ -126,7 +126,7 @@ class GraphStage(Block):
         mask_logits: tf.Tensor,
         pairs: tf.Tensor,
         training: bool = False,
-        **drawn: object,
+        **drawn: Any,
     ) -> Grounded:
         """Relations of the graphs' images.
 
@@ -171,7 +171,7 @@ class GraphStage(Block):
         mask_logits: tf.Tensor,
         pairs: tf.Tensor,
         training: bool,
-        **drawn: object,
+        **drawn: Any,
     ) -> Grounded:
         masks = transferred(mask_logits, self._transfer)
         crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
@@ -204,15 +204,21 @@ class GraphStage(Block):
 
 
 def _context(options: StageOptions, sizes: ContextSizes, shares: np.ndarray | None) -> AnyContext:
-    variants = {
-        "label_embed": options.label_embed,
-        "swapped": options.pos_swap,
-        "shift": options.decoder_shift,
-    }
     if options.context == MOTIF:
-        return MotifContext(sizes, leftwards=options.order == "right_left", **variants)
+        return MotifContext(
+            sizes,
+            label_embed=options.label_embed,
+            swapped=options.pos_swap,
+            leftwards=options.order == "right_left",
+            shift=options.decoder_shift,
+        )
     if options.context == VCTREE:
         together = None if shares is None else shares.sum(-1)
-        symmetric = None if together is None else together + together.T
-        return VCTreeContext(sizes, co_occurrence=symmetric, **variants)
+        return VCTreeContext(
+            sizes,
+            label_embed=options.label_embed,
+            swapped=options.pos_swap,
+            shift=options.decoder_shift,
+            co_occurrence=None if together is None else together + together.T,
+        )
     raise ValueError(f"no context {options.context!r}")
