@@ -28,12 +28,11 @@ class ResnetTail(Block4):
 class TwoLayerHead(Block):
     """Crops [M, 7, 7, C] -> features [M, 1024] by two dense layers."""
 
-    dim = HIDDEN
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dim: int = HIDDEN) -> None:
         super().__init__()
-        self.fc6 = Dense(POOLED * POOLED * channels, HIDDEN, HE)
-        self.fc7 = Dense(HIDDEN, HIDDEN, HE)
+        self.fc6 = Dense(POOLED * POOLED * channels, dim, HE)
+        self.fc7 = Dense(dim, dim, HE)
+        self.dim = dim
 
     def call(self, crops: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.nn.relu(self.fc7(self.first(crops)))
@@ -132,25 +131,25 @@ class DoubledConv(Block):
 class MaskHead(Block):
     """Crops [M, 14, 14, C] -> mask logits [M, 28, 28, classes] in float32."""
 
-    def __init__(self, channels: int, classes: int, normed: bool = False) -> None:
+    def __init__(
+        self, channels: int, classes: int, normed: bool = False, width: int = MASK_CHANNELS, convs: int = 4
+    ) -> None:
         super().__init__()
         self.convs: list[Block] = [
-            FrozenNormConv(width, MASK_CHANNELS, 3)
-            if normed
-            else Conv(width, MASK_CHANNELS, 3, relu=True, init=HE)
-            for width in (channels, *[MASK_CHANNELS] * 3)
+            FrozenNormConv(cin, width, 3) if normed else Conv(cin, width, 3, relu=True, init=HE)
+            for cin in (channels, *[width] * 3)[:convs]
         ]
-        self.up = DoubledConv(MASK_CHANNELS, MASK_CHANNELS)
-        self.masks = Conv(MASK_CHANNELS, classes, init=HE)
+        self.up = DoubledConv(width if convs else channels, width)
+        self.masks = Conv(width, classes, init=HE)
 
     def call(self, crops: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.masks(self.up(self.maps(crops)[-1])), tf.float32)
+        return tf.cast(self.masks(self.up([crops, *self.maps(crops)][-1])), tf.float32)
 
     def maps(self, crops: tf.Tensor) -> list[tf.Tensor]:
         """The maps after each convolution."""
-        maps = [self.convs[0](crops)]
-        for conv in self.convs[1:]:
-            maps.append(conv(maps[-1]))
+        maps: list[tf.Tensor] = []
+        for conv in self.convs:
+            maps.append(conv(maps[-1] if maps else crops))
         return maps
 
 
