@@ -28,6 +28,8 @@ class ResnetTail(Block4):
 class TwoLayerHead(Block):
     """Crops [M, 7, 7, C] -> features [M, 1024] by two dense layers."""
 
+    dim: int = HIDDEN
+
     def __init__(self, channels: int, dim: int = HIDDEN) -> None:
         super().__init__()
         self.fc6 = Dense(POOLED * POOLED * channels, dim, HE)

@@ -34,7 +34,6 @@ def by_gathers() -> Iterator[None]:
         _by_gathers.reset(token)
 
 
-
 def sample(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, samples: Samples) -> tf.Tensor:
     """Points of each box, corner to corner: float32 [M, rows, columns, C].
 
@@ -61,9 +60,7 @@ def sample(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, samples: Sam
     return crops(features)
 
 
-def _gathered(
-    features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, sides: tuple[Side, Side]
-) -> tf.Tensor:
+def _gathered(features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, sides: tuple[Side, Side]) -> tf.Tensor:
     shape = tf.shape(features)
     height, width = shape[1], shape[2]
     flat = tf.reshape(features, [-1, shape[3]])
