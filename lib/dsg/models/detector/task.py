@@ -19,6 +19,7 @@ from dsg.models.detector.model import Detector
 from dsg.models.detector.pictures import detection_page
 from dsg.models.detector.predictions import DetectorPredictor
 from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
+from dsg.pipeline.anchor_choice import log_reach
 from dsg.pipeline.epochs import Examples
 from dsg.pipeline.examples import load_image
 from dsg.pipeline.images import mirror
@@ -44,7 +45,7 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
         return load_initial(model, self._config, vocabulary=training.vocabulary)
 
     def prepare(self, model: Detector, datasets: Sequence[Dataset], check: Check) -> None:
-        pass
+        log_reach(self._config, datasets[0])
 
     def examples(self, training: Dataset) -> Examples:
         assert isinstance(training, InstanceDataset)
