@@ -40,7 +40,7 @@ def trained(first_run, program, tmp_path):
         dataset(first_run.folder / "data" / "mine")
         train(
             program, first_run.folder / "data" / "mine", first_run.folder / "output", "--tag", "a"
-        ).went_well()
+        ).went_well("ANCHOR_SCALES auto:2: [", "of the training boxes at IoU 0.5")
         first_run.made = True
     shutil.copytree(first_run.folder, tmp_path / "copy")
     copy = tmp_path / "copy"

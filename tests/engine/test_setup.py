@@ -13,9 +13,11 @@ from dsg.config import load_config
 from dsg.engine.resume import check_same_run, describe
 from dsg.engine.snapshots import Meta, Snapshot
 from dsg.errors import UserError
+from dsg.models.detector.build import build_detector
 from dsg.models.dsg.build import build_model
 from dsg.pipeline.splits import flip_of, load_examined, load_split, load_splits
 from tests.datasets.files import write_dataset
+from tests.shared import ROOT
 from tests.small_trained import write_snapshot
 from tests.tiny import CONFIGS, make_tiny_shapes
 
@@ -77,8 +79,10 @@ def test_a_snapshot_is_tested_with_the_anchors_of_its_training(tmp_path: Path) -
 
 
 def test_anchors_are_chosen_before_a_model_is_built() -> None:
-    with pytest.raises(UserError, match="ANCHOR_RATIOS auto: only training chooses"):
-        build_model(load_config(CONFIGS, ["ANCHOR_RATIOS", "auto"]), 3, 2)
+    detector = [ROOT / "experiments/cfgs/models/detector_mini.yml"]
+    for build, files, sizes in ((build_model, CONFIGS, (3, 2)), (build_detector, detector, (3,))):
+        with pytest.raises(UserError, match="ANCHOR_RATIOS auto: only training chooses"):
+            build(load_config(files, ["ANCHOR_RATIOS", "auto"]), *sizes)
 
 
 @pytest.mark.parametrize(

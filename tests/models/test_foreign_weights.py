@@ -227,6 +227,29 @@ def test_a_detector_of_torchvision_gives_all_that_the_network_has(tmp_path: Path
     assert set(values) == set(boxes_only) and classes == 2
 
 
+def test_a_detector_of_the_second_generation(tmp_path: Path) -> None:
+    """Its first generation's network would take some of it, and compute something else."""
+    second: Shapes = {
+        **normed("trunk/conv1", 7, 7, 3, 4),
+        **normed("pyramid/lateral/0", 1, 1, 4, 4),
+        **plain("rpn/convs/0", 3, 3, 4, 4),
+        **plain("rpn/convs/1", 3, 3, 4, 4),
+        **plain("rpn/boxes", 1, 1, 4, 12),
+        **normed("box_head/convs/0", 3, 3, 4, 4),
+        **plain("box_head/dense", 196, 5),
+        **plain("predictor/classes", 5, 3),
+    }
+    state = random_state(second, "backbone.body.")
+    file = torch_file(tmp_path / "v2.pth", state)
+    there = config("DETECTOR.SECOND_GENERATION", "True", net="detector_res50_fpn")
+    values = read_foreign(file, second, there).values
+    assert set(values) == set(second)
+    assert np.array_equal(values["trunk/conv1/gamma"], state["backbone.body.bn1.weight"])  # epsilon as ours
+    refused(file, PYRAMID, config(net="detector_res50_fpn"), r"_v2\); set DETECTOR.SECOND_GENERATION True to")
+    first = torch_file(tmp_path / "v1.pth", random_state(PYRAMID, "backbone.body."))
+    refused(first, second, there, "first generation; set DETECTOR.SECOND_GENERATION False to")
+
+
 def test_a_resnet_gives_a_pyramid_its_body(tmp_path: Path) -> None:
     body = {name: shape for name, shape in PYRAMID.items() if name.startswith("trunk/")}
     file = torch_file(tmp_path / "resnet50.pth", random_state(body))

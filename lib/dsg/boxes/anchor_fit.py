@@ -18,7 +18,7 @@ from dsg.boxes.anchors import anchor_grid
 BOXES = 2000  # are looked at, spread evenly over all
 COARSE = (32, 24)  # candidates for the scales and for the ratios, evenly spaced in their logarithms
 SMALLER = 8  # more candidates, down to half of the smallest scale: an anchor has to lie inside the image
-FINE = 5  # candidates on either side of each value chosen from these, before its neighbours
+FINE = 3  # candidates on either side of each value chosen from these, before its neighbours
 STARTS = 12
 OUTLIERS = 0.5  # per cent of the smallest and of the largest values that no candidate is needed for
 DECIMALS = 2

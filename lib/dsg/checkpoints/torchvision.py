@@ -158,6 +158,11 @@ def is_detector(names: Iterable[str]) -> bool:
     return any(name.startswith("rpn.head.") for name in names)
 
 
+def is_second_generation(names: Iterable[str]) -> bool:
+    """Whether the names are those of a detector of 2022 (`_v2`)."""
+    return any(name.startswith("rpn.head.conv.1.") for name in names)
+
+
 def epsilon_of(file: str, names: Iterable[str]) -> float:
     """What a file's frozen normalisation adds to variances: nothing in COCO detectors of the first
     generation, known by the file or by its names of 2019.

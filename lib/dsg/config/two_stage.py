@@ -36,6 +36,11 @@ class DetectorConfig:
     trained_blocks: int = option(
         3, "Trained blocks of a pyramid's ResNet, from the last: 5 is all.", (0, 1, 2, 3, 4, 5)
     )
+    second_generation: bool = option(
+        False,
+        "Pyramids as torchvision's of 2022 (_v2): normalised, with two convolutions before the proposals and "
+        "four before the boxes.",
+    )
     metric: str = option(
         "coco",
         "What the best snapshot is chosen by: COCO's average precision (of boxes and, if there are masks, of "

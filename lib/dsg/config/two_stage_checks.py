@@ -28,6 +28,8 @@ def check_detector(config: Config) -> None:
     if options.class_agnostic and config.backbone not in SMALL:
         raise UserError(f"DETECTOR.CLASS_AGNOSTIC is for {' and '.join(SMALL)}, not for {net}")
     pyramid = config.backbone in PYRAMIDS
+    if options.second_generation and not pyramid:
+        raise UserError(f"DETECTOR.SECOND_GENERATION is for {', '.join(PYRAMIDS)}, not for {net}")
     if options.masks and not pyramid and not config.exact_boxes:
         raise UserError(
             f"DETECTOR.MASKS needs EXACT_BOXES True with {net}: the boxes of tf-faster-rcnn are a pixel too "

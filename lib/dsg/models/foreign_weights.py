@@ -22,12 +22,13 @@ from dsg.checkpoints.torchvision import (
     epsilon_of,
     for_pixels_bgr,
     is_detector,
+    is_second_generation,
     match_weights,
     read_state,
     torchvision_name,
 )
 from dsg.config import Config
-from dsg.config.names import DETECTOR
+from dsg.config.names import DETECTOR, PYRAMIDS
 from dsg.datasets.formats.voc import CLASSES as VOC_CLASSES
 from dsg.errors import UserError, some_of
 from dsg.models.weight_choice import body_of, kept_weights
@@ -148,7 +149,13 @@ def _from_torch(path: Path, shapes: Shapes, config: Config) -> Foreign:
             f"start {net} from it"
         )
     theirs = read_state(path)
-    detector = is_detector(theirs)
+    detector, second = is_detector(theirs), is_second_generation(theirs)
+    if detector and net in PYRAMIDS and second != ("rpn/convs/1/kernel" in shapes):
+        remedy = "start from fasterrcnn_resnet50_fpn"
+        if config.model == DETECTOR:
+            remedy = f"set DETECTOR.SECOND_GENERATION {second} to start {net} from it"
+        which = "second generation (_v2)" if second else "first generation"
+        raise UserError(f"{path}: a detector of torchvision's {which}; {remedy}")
     wanted = shapes if detector else _of_imagenet(shapes, config)
     epsilon = epsilon_of(path.name, theirs)
     values, report = match_weights(theirs, wanted, str(path), any_shape=OTHER_PARTS, epsilon=epsilon)

@@ -62,6 +62,11 @@ def test_training_lowers_the_loss_and_finds_the_objects(trained: Trained) -> Non
     assert validation["mask_ap"] > 0.3 and validation["objects"] == 2 * len(trained.pictures.records[0].boxes)
 
 
+def test_training_says_what_the_anchors_reach(trained: Trained) -> None:
+    (log,) = (trained.run.folder / "logs").glob("train_*.log")
+    assert "of the training boxes at IoU 0.5" in log.read_text(encoding="utf-8")
+
+
 def test_a_run_resumes_to_the_same_weights(trained: Trained, tmp_path: Path) -> None:
     run = Run.of(tmp_path, trained.config.net, "shapes", "tiny")
     run.make_folder()

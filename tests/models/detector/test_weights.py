@@ -277,6 +277,10 @@ def test_a_trunk_of_one_map_from_a_published_detector(
     np.testing.assert_array_equal(here["regions/entity/block4/units/2/conv3/kernel"], theirs)
     assert all(np.array_equal(here[name], fresh[name]) for name in here if name.startswith("rpn/"))
     assert "rpn 0 of 6" in str(report)
+    options = ("RESNET.LAYOUT", "torchvision", "WEIGHTS", str(path), *THEIR_MEANS)
+    here, _, report = started(config_of("detector_res50", "ANCHOR_SCALES", "[8, 16, 32]", *options))
+    np.testing.assert_array_equal(here["box_head/units/2/conv3/kernel"], theirs)
+    assert "trunk 215 of 215, box_head 50 of 50, rpn 0 of 6, predictor 0 of 4" in str(report)
 
 
 class Named(Block):

@@ -51,7 +51,12 @@ def build_detector(config: Config, classes: int) -> Detector:
     options, name = config.detector, config.backbone
     if name in PYRAMIDS:
         body = name[: -len("_fpn")]
-        return pyramid_detector(*(body, classes), masks=options.masks, trained_blocks=options.trained_blocks)
+        return pyramid_detector(
+            *(body, classes),
+            masks=options.masks,
+            second_generation=options.second_generation,
+            trained_blocks=options.trained_blocks,
+        )
     if name in SMALL:
         return _small_detector(config, classes)
     fixed = config.mobilenet.fixed_layers if name == "mobile" else config.resnet.fixed_blocks
