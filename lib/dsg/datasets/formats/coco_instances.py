@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from dsg.datasets.formats.segmentations import check_segmentation
 from dsg.errors import UserError
 
 
-def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | None = None) -> InstanceSet:
+def read_coco(folder: str | Path, split: str) -> InstanceSet:
     """The images of a split with their objects, crowds included, masks as they are encoded.
 
     Categories are numbered from 1 in the order of their ids (80 of 1..90 in COCO); images keep the file's
@@ -31,7 +30,6 @@ def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | N
     Args:
         folder: holds `annotations/` and the images in a folder named as the split.
         split: `train2017`, `val2017`, ...
-        picture: from an image's name to its file; None: a file in the split's folder.
 
     Raises:
         UserError: the file is missing, not COCO's, or without images or categories.
@@ -56,9 +54,8 @@ def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | N
             result.skip("object of an unknown image", str(identity)[:40])
         else:
             objects[identity].append(annotation)
-    place = picture or (Path(folder) / split).joinpath
     for identity, image in images.items():
-        path = place(image["file_name"])
+        path = Path(folder) / split / image["file_name"]
         result.images.append(_image(path, image, objects[identity], numbers, result))
     return result
 
