@@ -14,6 +14,7 @@ from dsg.config.names import (
     DSG,
     DSG_BACKBONES,
     NETS,
+    PYRAMIDS,
     STRIDES,
     meaning,
     with_stride,
@@ -103,6 +104,8 @@ def check_together(config: Config) -> None:
         )
     if config.model == DETECTOR:
         check_detector(config)
+    if config.model == DSG and config.nodes.source == "detections":
+        _check_detections(config)
     if config.feature_stride not in STRIDES[config.backbone]:
         stride = config.feature_stride
         others = ", ".join(map(str, STRIDES[config.backbone]))
@@ -126,6 +129,19 @@ def check_together(config: Config) -> None:
             )
     if len(config.pixel_means) != 3 or len(config.train.bbox_normalize_stds) != 4:
         raise UserError("PIXEL_MEANS takes three numbers, TRAIN.BBOX_NORMALIZE_STDS four")
+
+
+def _check_detections(config: Config) -> None:
+    """Refuse nodes that are detections where nothing could give or keep them."""
+    if config.backbone not in PYRAMIDS:
+        raise UserError(
+            f"NODES.SOURCE detections needs a feature pyramid, such as BACKBONE res50_fpn, not {config.net}"
+        )
+    if not config.train.freeze_detector:
+        raise UserError(
+            "NODES.SOURCE detections needs TRAIN.FREEZE_DETECTOR True: nothing in dsg trains the detector's "
+            "classes, which a changing trunk would spoil"
+        )
 
 
 def members(name: str, known: Mapping[str, Any]) -> list[str]:

@@ -25,7 +25,9 @@ class DetectorOptions:
         (0.5, 1.0, 2.0), "Anchor heights divided by their widths.", within=POSITIVE
     )
     rpn_channels: int = option(512, "Channels of the region proposal network.", within=COUNT)
-    pooling_size: int = option(7, "Cells per side of an entity's crop.", within=COUNT)
+    pooling_size: int = option(
+        7, "Cells per side of an entity's crop (on a feature pyramid always 7).", within=COUNT
+    )
     exact_boxes: bool = option(
         False,
         "Refined boxes end at the right pixel, and mirrored boxes lie on their objects. The release's "
@@ -34,7 +36,8 @@ class DetectorOptions:
     )
     use_e2e_tf: bool = option(
         True,
-        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False).",
+        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False; not on a "
+        "feature pyramid).",
     )
 
 
@@ -81,7 +84,8 @@ class TargetOptions:
     )
     rpn_pre_nms_top_n: int = option(
         12000,
-        "Proposals before suppression; only with USE_E2E_TF False, as in the release.",
+        "Proposals before suppression; on a single map only with USE_E2E_TF False, as in the release, on a "
+        "feature pyramid of each level (0: all).",
         within=NOT_NEGATIVE,
     )
     rpn_post_nms_top_n: int = option(

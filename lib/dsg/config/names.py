@@ -21,8 +21,8 @@ STRIDES: dict[str, tuple[int, ...]] = {
 Pyramids have strides of their own, whatever it says.
 """
 BACKBONES = tuple(STRIDES)
-DSG_BACKBONES = ("res18", "res50", "res101", "res152", "mini")
 PYRAMIDS = tuple(name for name in BACKBONES if name.endswith("_fpn"))
+DSG_BACKBONES = ("res18", "res50", "res101", "res152", "mini", *PYRAMIDS)
 SMALL = ("res18", "mini")
 BACKBONE = "res101"  # the default
 DETECTORS = tuple(f"{DETECTOR}_{backbone}" for backbone in BACKBONES)

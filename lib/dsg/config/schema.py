@@ -14,7 +14,7 @@ from typing import Any
 from dsg.config.baselines import BaselineConfig
 from dsg.config.data import DataConfig
 from dsg.config.detector import DetectorOptions, ResnetConfig, TargetOptions
-from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, RrConfig
+from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, NodesConfig, RrConfig
 from dsg.config.names import BACKBONE, BACKBONES, BASELINES, DSG, MODELS, net_of
 from dsg.config.option import Range, option
 from dsg.config.testing import TestOptions
@@ -41,8 +41,8 @@ class SystemOptions:
     model: str = option(DSG, "The system: dsg, a baseline, or the detector on its own.", MODELS)
     backbone: str = option(
         BACKBONE,
-        "The trunk of dsg (res18, res50, res101, res152, mini) or of the detector; baselines use "
-        "BASELINE.FEATURES instead.",
+        "The trunk of dsg (all but vgg16 and mobile) or of the detector; baselines use BASELINE.FEATURES "
+        "instead.",
         BACKBONES,
     )
     weights: str = option(
@@ -63,6 +63,7 @@ class Config(DsgOptions, DetectorOptions, SystemOptions):
     resnet: ResnetConfig = field(default_factory=ResnetConfig)
     mobilenet: MobilenetConfig = field(default_factory=MobilenetConfig)
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    nodes: NodesConfig = field(default_factory=NodesConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     gpi: GpiConfig = field(default_factory=GpiConfig)
     rr: RrConfig = field(default_factory=RrConfig)

@@ -59,7 +59,11 @@ class ScheduleOptions:
     double_bias: bool = option(False, "Double the gradient of biases.")
     bias_decay: bool = option(False, "Also regularise biases.")
     truncated: bool = option(False, "Draw the initial weights of new layers from a truncated normal.")
-    freeze_detector: bool = option(False, "Train neither the trunk nor the region proposal network.")
+    freeze_detector: bool = option(
+        False,
+        "Train neither the trunk nor the region proposal network, nor a feature pyramid and the detector's box "
+        "head.",
+    )
     use_gt: bool = option(False, "Use the ground-truth boxes instead of proposals.")
     ims_per_batch: int = option(1, "Images per step on each GPU (release: one).", within=COUNT)
     aspect_grouping: bool = option(

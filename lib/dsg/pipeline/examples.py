@@ -18,6 +18,7 @@ import numpy as np
 
 from dsg.boxes.anchors import anchor_grid
 from dsg.config import Config
+from dsg.config.names import PYRAMIDS
 from dsg.datasets import ImageRecord, draw_predicates
 from dsg.errors import UserError
 from dsg.pipeline.anchor_targets import AnchorTargets, anchor_targets
@@ -101,7 +102,8 @@ def preprocess(
             scale without.
         rng: makes the random choices of training, in this order: scale, predicates, queries, anchors. None:
             there are none, as in evaluation.
-        targets: add the `rpn_*` keys. Always on with `rng`.
+        targets: add the `rpn_*` keys. Always on with `rng`, never for pyramids, which match anchors in the
+            graph.
 
     Returns:
         Every key of `dsg.pipeline.batch.Batch`, without B; `rpn_*` only with `rng` or `targets`.
@@ -121,7 +123,7 @@ def preprocess(
         gt_predicates=record.predicates,
         gt_roles=record.roles,
     )
-    if targets or rng is not None:
+    if (targets or rng is not None) and config.backbone not in PYRAMIDS:
         found = rpn_targets(
             arrays["gt_boxes"], arrays["image"].shape[:2], config, rng or np.random.default_rng(0)
         )

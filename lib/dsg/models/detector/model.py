@@ -12,11 +12,10 @@ import tensorflow as tf
 
 from dsg.models.detector.heads import MASK_POOLED, POOLED
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
-from dsg.nets.backbones.fpn import STRIDES
 from dsg.nets.layers import Block, Weight, Weighted
 from dsg.nets.masks import repeat_own_border
 from dsg.nets.outputs import Proposals, RpnOutputs
-from dsg.nets.pyramid_roi import pyramid_roi_align, pyramid_scales
+from dsg.nets.pyramid_roi import CROPPED, crop_pyramid, pyramid_roi_align, pyramid_scales
 from dsg.nets.pyramid_rpn import propose_from_pyramid
 from dsg.nets.roi import crop
 from dsg.nets.roi_align import roi_align
@@ -95,8 +94,9 @@ def best_proposals(rpn: RpnOutputs, count: int) -> Proposals:
 class PyramidMaps(Block):
     """The first stage on a feature pyramid, and aligned crops of the level that suits a box.
 
-    `masked`: nothing depends on the padding of a batch. Without it, as in torchvision, the layers see the
-    padding, and a smaller image gives slightly other results than alone.
+    `masked`: nothing depends on the padding of a batch, and an image that is alone in its batch must have
+    none. Without it, as in torchvision, the layers see the padding, and a smaller image gives slightly other
+    results than alone.
     """
 
     def __init__(self, trunk: Any, pyramid: Any, rpn: Any, *, masked: bool = True) -> None:
@@ -105,10 +105,10 @@ class PyramidMaps(Block):
         self._masked = masked
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
-        own_size = image_size if self._masked else None
-        maps = self.pyramid(self.trunk(images, own_size), own_size)
+        padding = image_size if self._masked and image_size.shape[0] != 1 else None
+        maps = self.pyramid(self.trunk(images, padding), padding)
         shape = tf.shape(images)
-        rpn = self.rpn(maps, (shape[1], shape[2]), own_size)
+        rpn = self.rpn(maps, (shape[1], shape[2]), image_size if self._masked else None)
         proposals = propose_from_pyramid(
             rpn, image_size, pre_nms=settings.pre_nms, post_nms=settings.post_nms, iou=settings.iou
         )
@@ -116,13 +116,13 @@ class PyramidMaps(Block):
 
     def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
         """[M, size, size, C]."""
-        maps = first.maps[:4]
         if self._masked:
-            maps = [repeat_own_border(m, first.image_size, stride) for m, stride in zip(maps, STRIDES)]
-            scales = [tf.constant(1.0 / stride) for stride in STRIDES[:4]]
-        else:
-            tallest = tf.reduce_max(first.image_size[:, 0])
-            scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
+            regions_of = (first.maps, regions.boxes, regions.image, size)
+            padded = first.image_size.shape[0] != 1
+            return crop_pyramid(*regions_of, image_size=first.image_size, padded=padded)
+        maps = first.maps[:CROPPED]
+        tallest = tf.reduce_max(first.image_size[:, 0])
+        scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
         return pyramid_roi_align(maps, regions.boxes, regions.image, size, scales)
 
 

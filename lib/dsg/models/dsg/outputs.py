@@ -12,15 +12,16 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dsg.nets.outputs import Proposals, RpnOutputs, TrunkFeatures
+from dsg.nets.outputs import Proposals, PyramidFeatures, RpnOutputs, TrunkFeatures
+from dsg.nets.pyramid_rpn import PyramidRpnOutputs
 
 
 class Detection(NamedTuple):
     """Feature maps, and the boxes that become the nodes of the graph."""
 
     image_size: tf.Tensor  # float32 [B, 2]
-    trunk: TrunkFeatures
-    rpn: RpnOutputs
+    trunk: TrunkFeatures | PyramidFeatures
+    rpn: RpnOutputs | PyramidRpnOutputs
     proposals: Proposals
 
     @property
