@@ -22,9 +22,10 @@ def unfilled() -> Iterator[None]:
     read from a file. Drawing them takes as long as reading them.
 
     Example:
-        >>> with unfilled():
-        ...     model = build_model(config, 48, 4)
-        >>> restore(snapshot, model)
+
+        with unfilled():
+            model = build_model(config, 48, 4)
+        restore(snapshot, model)
     """
     token = _UNFILLED.set(True)
     try:

@@ -13,11 +13,11 @@ import tensorflow as tf
 
 from dsg.apps.export.preprocess import network_input, network_scale
 from dsg.boxes.choice import suppress_in_groups
-from dsg.boxes.conventions import TF_FASTER_RCNN, TORCHVISION, decode_classes
+from dsg.boxes.conventions import TF_FASTER_RCNN, decode_classes
 from dsg.config import Config
 from dsg.config.names import PYRAMIDS
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions, packed
-from dsg.models.detector.predictions import choose_per_class, class_masks, testing_proposals
+from dsg.models.detector.predictions import class_masks, detections, testing_proposals
 from dsg.models.detector.trained import TrainedDetector
 from dsg.nets.kernels import products
 
@@ -78,17 +78,8 @@ def _as_torchvision(
     first: FirstStage, regions: RegionOutputs, size: tf.Tensor, scale: tf.Tensor, config: Config
 ) -> Found:
     test = config.test
-    proposals = tf.boolean_mask(first.proposals.boxes[0], first.proposals.valid[0])
-    scores = tf.nn.softmax(regions.class_logits)
-    boxes = decode_classes(TORCHVISION, proposals, regions.box_deltas)
-    boxes = TORCHVISION.clip(tf.reshape(boxes, [1, -1, 4]), first.image_size)
-    chosen = choose_per_class(
-        *(tf.reshape(boxes, [-1, scores.shape[1], 4]), scores),
-        threshold=test.score_threshold,
-        iou=test.nms,
-        limit=test.max_per_image,
-    )
-    return Found(chosen.boxes / scale, chosen.classes, chosen.scores)
+    found = detections(first, regions, threshold=test.score_threshold, iou=test.nms, limit=test.max_per_image)
+    return Found(found.boxes[0] / scale, found.classes[0], found.scores[0])
 
 
 def _as_tf_faster_rcnn(
@@ -110,7 +101,7 @@ def _as_tf_faster_rcnn(
     outer *= tf.cast(tf.reduce_all(outer[:, 2:] > outer[:, :2], -1, keepdims=True), tf.float32)
     # The original drops a box from this overlap on, TensorFlow above it.
     below = float(np.nextafter(np.float32(test.nms), np.float32(0)))
-    kept = suppress_in_groups(outer, score, classes, below)[: test.max_per_image]
+    kept = suppress_in_groups(outer, score, classes, below, test.max_per_image)
     return Found(tf.gather(box, kept), tf.gather(classes, kept), tf.gather(score, kept))
 
 

@@ -183,7 +183,7 @@ def detections(
         own = slice(starts[image], starts[image] + counts[image])
         proposals = first.proposals.boxes[image, : counts[image]]
         boxes = decode_classes(coder, proposals, regions.box_deltas[own])
-        boxes = coder.clip(tf.reshape(boxes, [-1, 4]), first.image_size[image])
+        boxes = coder.clip(tf.reshape(boxes, [1, -1, 4]), first.image_size[image][None])
         chosen = choose_per_class(
             tf.reshape(boxes, [-1, classes, 4]), scores[own], threshold=threshold, iou=iou, limit=limit
         )
