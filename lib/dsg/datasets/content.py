@@ -27,8 +27,9 @@ def content_of(dataset: Dataset) -> Content:
     records = dataset.records
     if isinstance(dataset, InstanceDataset):
         objects = dataset.records
-        stored = isinstance(objects, StoredInstances)
-        arrays = _of_instance_table(objects) if stored else _of_instances(objects)
+        arrays = (
+            _of_instance_table(objects) if isinstance(objects, StoredInstances) else _of_instances(objects)
+        )
     else:
         arrays = _of_table(records) if isinstance(records, StoredRecords) else _of_records(records)
     return {part: _checksum(pieces) for part, pieces in arrays.items()}
