@@ -5,7 +5,8 @@ formats/   reading and checking their files             splits    which image is
 table/     annotations as flat arrays, cached           mirror    mirror images
 source     the images of a split, and what is left out  records   the result, image by image
 loader     `load_dataset`: all of these in order        shapes/   generates a data set
-instance_layouts, detection   data sets of objects: where they lie, and `load_instances`
+kept       caches of what takes long to read
+instance_*, detection   data sets of objects: where they lie, tables, and `load_instances`
 """
 
 from __future__ import annotations

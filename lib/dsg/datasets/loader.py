@@ -60,7 +60,7 @@ def load_dataset(
         keep_self: relations of an entity to itself make queries, too (`roles` leaves them out).
         exact_boxes: mirrored boxes lie on their objects; the release's lie a pixel beside them (`mirrored`).
         cache: whether large annotations are kept in checked form for the next time, and maybe the folder for
-            it; see `cache`.
+            it; see `dsg.datasets.kept`.
 
     Raises:
         UserError: the data set or a file of it is missing or not of the format; more than half of the
