@@ -89,7 +89,7 @@ def test_the_nets() -> None:
     assert not {"visualgenome", "clevr", "shapes", "vrd_net", "ssas_vrd"} & set(nets)
     for net in nets:
         config = load_config(config_files(CFGS, "elsewhere", net))
-        assert config.net == (net if net in DETECTORS else re.sub("_(best|paper)$", "", net))
+        assert config.net == (net if net in DETECTORS else re.sub("_(best|paper|photos)$", "", net))
 
 
 def test_which_files_a_run_reads() -> None:
