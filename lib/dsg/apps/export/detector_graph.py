@@ -65,7 +65,9 @@ def detecting(trained: TrainedDetector, *, direct: bool = False) -> Detecting:
             outputs = {"count": tf.shape(found.scores)[0], **found._asdict()}
             if model.mask_head is not None:
                 outputs["masks"] = _masks(trained, first, found._replace(boxes=found.boxes * scale))
-        padded = {name: _padded(value, most) if value.shape.rank else value for name, value in outputs.items()}
+        padded = {
+            name: _padded(value, most) if value.shape.rank else value for name, value in outputs.items()
+        }
         # A name of its own for each output, whatever operation it comes from.
         return {name: tf.identity(value, name=name) for name, value in padded.items()}
 
@@ -76,9 +78,7 @@ def _as_torchvision(
     first: FirstStage, regions: RegionOutputs, size: tf.Tensor, scale: tf.Tensor, config: Config
 ) -> Found:
     test = config.test
-    found = detections(
-        first, regions, threshold=test.score_threshold, iou=test.nms, limit=test.max_per_image
-    )
+    found = detections(first, regions, threshold=test.score_threshold, iou=test.nms, limit=test.max_per_image)
     return Found(found.boxes[0] / scale, found.classes[0], found.scores[0])
 
 

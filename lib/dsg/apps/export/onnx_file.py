@@ -46,7 +46,10 @@ def export_onnx(trained: AnyTrained, path: Path) -> None:
     answer = tf.function(exported.function, input_signature=exported.signature, autograph=False)
     with _quiet():
         model, _ = tf2onnx.convert.from_function(
-            answer, input_signature=exported.signature, opset=OPSET, custom_op_handlers={"Log1p": (_log1p, [])}
+            answer,
+            input_signature=exported.signature,
+            opset=OPSET,
+            custom_op_handlers={"Log1p": (_log1p, [])},
         )
     _without_bool_eyes(model, onnx)
     try:  # what tf2onnx cannot translate it leaves as it is, and only logs
