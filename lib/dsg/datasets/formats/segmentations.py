@@ -6,12 +6,12 @@ here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Union
 
 import numpy as np
 
+from dsg.datasets.formats.instances import are_finite
 from dsg.errors import UserError
 from dsg.runtime.cocotools import cocotools
 
@@ -39,11 +39,7 @@ def check_segmentation(segmentation: Any, height: int, width: int, where: str) -
 
 
 def _check_polygon(polygon: Any, side: int, where: str) -> None:
-    numbers = isinstance(polygon, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        for value in polygon
-    )
-    if not numbers or len(polygon) % 2:
+    if not are_finite(polygon) or len(polygon) % 2:
         raise UserError(f"{where}: a polygon is not a list of x1, y1, x2, y2, ...")
     if len(polygon) < 2 * POINTS:
         raise UserError(f"{where}: a polygon of {len(polygon) // 2} points; it needs {POINTS}")

@@ -18,6 +18,7 @@ from dsg.boxes.transform import BoxCoder
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config
 from dsg.config.names import PYRAMIDS
+from dsg.models.detector.losses import of_class
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import Detections, FirstStage, RegionOutputs, Regions, packed
 from dsg.nets.images import by_image
@@ -214,7 +215,7 @@ def detections(
 
 def class_masks(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """The mask of each region's class from logits [M, m, m, C]: probabilities [M, m, m]."""
-    return tf.sigmoid(tf.gather(tf.transpose(logits, [0, 3, 1, 2]), classes, batch_dims=1))
+    return tf.sigmoid(of_class(logits, classes))
 
 
 class ImageDetections(NamedTuple):

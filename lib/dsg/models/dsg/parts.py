@@ -194,7 +194,9 @@ def _trunk(config: Config) -> Any:
 
 
 def _head(config: Config, cin: int, size: int, channels: int) -> Any:
-    return _backbone(config).head(cin, channels, config.head.dim, size)
+    head = _backbone(config).head
+    assert head is not None  # the configuration refuses dsg with such a backbone
+    return head(cin, channels, config.head.dim, size)
 
 
 def _backbone(config: Config) -> Backbone:
