@@ -4,10 +4,15 @@ subject.
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
+
+# Importing the tests and all that they test makes millions of objects and hardly any garbage.
+gc.disable()
 
 # What takes longest comes first, so that workers end together; whatever is not here takes seconds.
 LONGEST = (
@@ -80,6 +85,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(files[item], len(places)))
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays, so garbage is looked for among what tests make, and less often. Graphs run as
+    they were traced: optimising one that runs a few times takes longer than it saves. Programs in processes
+    of their own, and tests that ask for `optimized`, run them as users do.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
+    if "tensorflow" in sys.modules:
+        _optimize(False)
+
+
+def _optimize(graphs: bool) -> None:
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not graphs})
+
+
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """Graphs are optimised as they are by default."""
+    _optimize(True)
+    yield
+    _optimize(False)
+
+
 def _run_untraced() -> Iterator[None]:
     import tensorflow as tf
 
@@ -91,13 +122,3 @@ def _run_untraced() -> Iterator[None]:
 # Functions run without being traced: the same operations, and no time spent on graphs that run a few times.
 untraced = pytest.fixture(_run_untraced, name="untraced")
 untraced_module = pytest.fixture(_run_untraced, scope="module", name="untraced_module")
-
-
-@pytest.fixture(scope="module")
-def unoptimized() -> Iterator[None]:
-    """Graphs run as they were traced: optimising those that run a few times takes longer than it saves."""
-    import tensorflow as tf
-
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

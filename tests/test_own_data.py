@@ -94,9 +94,11 @@ def typed(clone: Path, command: str) -> str:
         "PYTHONPATH": str(ROOT / "lib"),
         "DSG_PYTHON": sys.executable,
     }
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # which the programs set themselves
     environment.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
     done = subprocess.run(["bash", "-c", command], cwd=clone, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert done.stderr == "" or "train.sh" not in command
     return done.stdout
 
 

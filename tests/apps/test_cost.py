@@ -21,13 +21,13 @@ from dsg.apps.cost.settings import CostSettings
 from dsg.config import load_config
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.parts import part_table
+from dsg.nets.initial import unfilled
 from tests.programs import run_program
 from tests.shared import ROOT
 from tests.tiny import CONFIGS, PAIRS
 
 SETTINGS = CostSettings(width=96, height=64, objects=3, queries=2, entities=7, predicates=5, repeats=0)
 N, Q, E, R = 6, 2, 7, 5
-pytestmark = pytest.mark.usefixtures("unoptimized")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,8 @@ def test_without_the_graph_nothing_of_it_is_left(report):
 
 def test_the_released_generator_is_larger_than_the_published_one():
     config = load_config(overrides=["NET", "mini"])  # of res101 all but the trunk and the heads
-    parameters = parameters_by_part(build_model(config, 100, 70).named_variables())
+    with unfilled():
+        parameters = parameters_by_part(build_model(config, 100, 70).named_variables())
     assert parameters["graph layer (GPI)"] == 8_493_320
     assert parameters["unused gate"] == 2_119_720
 
@@ -180,7 +181,8 @@ def test_a_resnet_belongs_to_parts_too():
     """Its norms are folded into the kernels, in an answer once for all calls."""
     small = replace(SETTINGS, width=64, height=48, objects=2)
     config = load_config(overrides=["NET", "res50", "TRAIN.SCALES", "[48]", "TEST.SCALES", "[48]"])
-    pair = build_pair(config, small)
+    with unfilled():
+        pair = build_pair(config, small)
     report = counts(replace(pair, models={WITH: pair.models[WITH]}))
     for kind in ("inference_gflop", "training_gflop"):
         found = report[kind][WITH]

@@ -32,6 +32,7 @@ from dsg.apps.cost.subjects import photograph_batch, vocabulary
 from dsg.config import flatten, from_values
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.predictions import INPUTS
+from dsg.nets.initial import unfilled
 from dsg.pipeline.batches import batch_spec
 from tests.shared import ROOT
 
@@ -55,7 +56,6 @@ TINY = Settings(
     scaling_repeats=1,
 )
 
-pytestmark = pytest.mark.usefixtures("unoptimized")
 BASE = Point(MINI, "inference", 5, 2, 64, 1)
 
 
@@ -63,7 +63,8 @@ BASE = Point(MINI, "inference", 5, 2, 64, 1)
 def counter(proposals: int):
     """Counts the operations of any batch; how many proposals there are is the network's."""
     config = config_of(TINY, replace(BASE, proposals=proposals))
-    predict = build_model(config, TINY.entities, TINY.predicates).predict_roles
+    with unfilled():
+        predict = build_model(config, TINY.entities, TINY.predicates).predict_roles
     return gflop_counter(predict, {key: one for key, one in batch_spec(config).items() if key in INPUTS})
 
 

@@ -21,6 +21,7 @@ from dsg.engine.snapshots import load_meta, load_snapshot
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
 from dsg.models.weights import load_initial_weights
+from dsg.nets.initial import unfilled
 from tests.cases.inputs import dataset, write
 from tests.cases.programs import ROOT
 from tests.crafted import header, replace
@@ -33,12 +34,13 @@ PARTS = (".index", ".meta", ".data-00000-of-00001")
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """The trunk of res50 under slim's names; its prefix."""
-    from dsg.checkpoints.tf1_names import imagenet_name
+    from dsg.checkpoints.tf1_names import release_name
 
-    model = build_model(load_config(overrides=["NET", "res50", "VARIANT", "no_dsg"]), 3, 2)
+    with unfilled():
+        model = build_model(load_config(overrides=["NET", "res50", "VARIANT", "no_dsg"]), 3, 2)
     folder = tmp_path_factory.mktemp("checkpoint")
     shapes = {
-        imagenet_name(name, "res50"): tuple(variable.shape)
+        release_name(name, "res50"): tuple(variable.shape)
         for name, variable in model.named_variables().items()
         if name.startswith("trunk/")
     }
@@ -99,9 +101,6 @@ FOREIGN = [
     ("weights.keras", hdf5, "Keras"),
     ("resnet.tar.gz", tar, "unpack"),
     ("resnet_v1_50.tgz", tar, "unpack"),
-    ("model.pth", torch, "PyTorch"),
-    ("model.pt", torch, "PyTorch"),
-    ("old.pth", lambda path: path.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "PyTorch"),
     (
         "model.safetensors",
         lambda path: path.write_bytes(b"\x10" + bytes(7) + b'{"a":{"dtype"'),
@@ -117,6 +116,13 @@ FOREIGN = [
 ]
 
 
+TORCH = [
+    ("model.pth", torch, "PyTorch"),
+    ("model.pt", torch, "PyTorch"),
+    ("old.pth", lambda path: path.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "PyTorch"),
+]
+
+
 @pytest.mark.parametrize(("name", "make", "word"), FOREIGN)
 @pytest.mark.parametrize("net", ["mini", "res18", "res50"])
 def test_other_formats_of_weights_are_named(name, make, word, net, tmp_path):
@@ -129,7 +135,7 @@ def test_other_formats_of_weights_are_named(name, make, word, net, tmp_path):
     assert len(message) < 400
 
 
-@pytest.mark.parametrize(("name", "make", "word"), FOREIGN)
+@pytest.mark.parametrize(("name", "make", "word"), [*FOREIGN, *TORCH])
 def test_other_formats_of_snapshots_are_named(name, make, word, tmp_path):
     make(tmp_path / name)
     for read in (dsg.load, load_snapshot, load_meta):
@@ -256,7 +262,8 @@ def test_a_damaged_header_in_a_trunk(tmp_path):
         )
     with pytest.raises(UserError, match=r"resnet18\.npz"):
         load_initial_weights(
-            None, changed(small_config(), "NET", "res18", "WEIGHTS", str(tmp_path / "resnet18.npz"))
+            SimpleNamespace(named_variables=dict),
+            changed(small_config(), "NET", "res18", "WEIGHTS", str(tmp_path / "resnet18.npz")),
         )
 
 
@@ -357,7 +364,7 @@ def test_another_net_is_refused(source):
         load_initial_weights(model, config, vocabulary=Vocabulary(OBJECTS, PREDICATES))
 
 
-def test_no_optimiser_state_is_taken(source, tmp_path, program):
+def test_no_optimiser_state_is_taken(source, tmp_path, program, untraced):
     """A run that begins from a snapshot begins at step 0 with fresh slots."""
     folder = dataset(tmp_path / "mine")
     from tests.tiny import PAIRS, PLAIN
@@ -402,8 +409,8 @@ def test_the_released_checkpoint_for_another_vocabulary(tmp_path):
     from dsg.checkpoints.tf1_names import release_name
 
     config = load_config(overrides=["NET", "res50", "WEIGHTS", str(tmp_path / "dsg_pretrained.ckpt")])
-    model = build_model(config, 3, 2)
-    v1 = tf.compat.v1
+    with unfilled():
+        model = build_model(config, 3, 2)
     released = {
         release_name(name, "res50"): tuple(variable.shape)
         for name, variable in model.named_variables().items()
@@ -411,14 +418,12 @@ def test_the_released_checkpoint_for_another_vocabulary(tmp_path):
     }
     released["gpi/rel_score/0/weights"] = (1024, 100)
     released["gpi/rel_score/0/biases"] = (100,)
-    with tf.Graph().as_default():
-        wanted = [
-            v1.get_variable(name, shape, initializer=v1.zeros_initializer())
-            for name, shape in released.items()
-        ]
-        with v1.Session() as session:
-            session.run(v1.global_variables_initializer())
-            v1.train.Saver(wanted).save(session, str(tmp_path / "dsg_pretrained.ckpt"))
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "dsg_pretrained.ckpt"),
+        tensor_names=list(released),
+        shape_and_slices=[""] * len(released),
+        tensors=[np.zeros(shape, np.float32) for shape in released.values()],
+    )
     report = load_initial_weights(model, config, vocabulary=Vocabulary(OBJECTS, PREDICATES))
     assert "gpi/node_mlp/0/kernel" in report.matched and "labels/entities/kernel" not in report.matched
     assert "labels/entities/kernel" in str(report) or "categories" in str(report)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dsg.apps.configurations import DETECTION_DATASETS
 from dsg.apps.detector_words import detector_net
 from dsg.config import DETECTORS, DSG_BACKBONES, config_files, flatten, load_config, net_names
 from dsg.config.dsg import AUXILIARY
@@ -43,11 +44,11 @@ def comment(path: Path) -> list[str]:
 def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     line = re.sub(r"<[^<>]*>", lambda gap: shlex.quote(gap[0]), comment(path)[0])
     script, gpu, dataset, net, name, *pairs = shlex.split(line)
-    detector = path.stem.startswith("detector")
+    detector = path.stem.startswith("detector") or path.stem in set(DETECTION_DATASETS) - set(CATALOGUE)
     assert script == f"./experiments/scripts/train{'_faster_rcnn' * detector}.sh"
     assert gpu in ("0", "cpu") and name == "<name>"
     net = detector_net(net) if detector else net
-    assert dataset in CATALOGUE and net in net_names(CFGS)
+    assert dataset in (DETECTION_DATASETS if detector else CATALOGUE) and net in net_names(CFGS)
     pairs = pairs[: pairs.index("--data")] if "--data" in pairs else pairs
     read = config_files(CFGS, dataset, net)
     load_config(read, pairs)
@@ -88,7 +89,7 @@ def test_the_nets() -> None:
     assert not {"visualgenome", "clevr", "shapes", "vrd_net", "ssas_vrd"} & set(nets)
     for net in nets:
         config = load_config(config_files(CFGS, "elsewhere", net))
-        assert config.net == (net if net in DETECTORS else net.split("_")[0])
+        assert config.net == (net if net in DETECTORS else re.sub("_(best|paper)$", "", net))
 
 
 def test_which_files_a_run_reads() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,4 +61,4 @@ def write_voc(folder: Path, lists: Mapping[str, Sequence[str]], names: Sequence[
 
 def detector_config(*overrides: str) -> Config:
     """A configuration of a detector."""
-    return dataclasses.replace(load_config(overrides=list(overrides)), model="detector")
+    return load_config(overrides=["MODEL", "detector", *overrides])

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from dsg.datasets.content import changes, content_of
-from dsg.datasets.detection import load_instances
+from dsg.datasets.detection import InstanceDataset, load_instances
+from dsg.datasets.formats.coco_instances import read_coco
+from dsg.datasets.formats.segmentations import decode, encode
 from dsg.datasets.instance_layouts import choose, find_instances
 from dsg.errors import UserError
 from dsg.pipeline.splits import dataset_name, load_examined, load_splits
@@ -283,3 +285,98 @@ def test_real_photographs() -> None:
     loaded = load_instances("coco", "trainval", data_dir=folder.parent)
     assert not loaded.skipped and all(record.path.is_file() for record in loaded.records)
     assert choose(find_instances("coco", folder), "test").lists[0].name == "val2017"
+
+
+def assert_same(first: InstanceDataset, second: InstanceDataset) -> None:
+    """To the bit, types included."""
+    assert first.summary() == second.summary() and first.vocabulary == second.vocabulary
+    assert content_of(first) == content_of(second)
+    for one, other in zip(first.records, second.records):
+        for name in ("name", "path", "width", "height", "flipped"):
+            assert getattr(one, name) == getattr(other, name), name
+            assert type(getattr(one, name)) is type(getattr(other, name)), name
+        for name in ("boxes", "classes", "difficult", "crowd"):
+            assert getattr(one, name).dtype == getattr(other, name).dtype, name
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert list(one.segmentations) == list(other.segmentations)
+
+
+def mixed(folder: Path) -> Path:
+    """Polygons, run lengths in both forms, no masks, crowds, faults, images without objects."""
+    document = coco_document(12)
+    objects = document["annotations"]
+    objects[0]["segmentation"] = [[1, 2, 31, 2, 31, 22, 1, 22], [40, 2, 50, 2, 50, 9]]
+    objects[1].update(segmentation={"size": [50, 60], "counts": [500, 30, 2470]}, iscrowd=1)
+    objects[2]["segmentation"] = encode(np.eye(50, 60) > 0)
+    objects[3]["segmentation"] = [[1, 2, 3, 4]]
+    objects[5]["category_id"] = 99
+    del objects[8:12]
+    return write_coco(folder, {"train": document, "val": coco_document(3, first=90)})
+
+
+@pytest.mark.parametrize("options", [{"split": "train", "flip": True}, {"split": "test"}, {"split": "val"}])
+def test_with_and_without_a_cache(tmp_path: Path, options: dict[str, Any]) -> None:
+    folder, cache = mixed(tmp_path / "own"), tmp_path / "cache"
+    plain = load_instances(folder, **options, cache=False)
+    assert not cache.exists()
+    assert_same(load_instances(folder, **options, cache=cache), plain)
+    (file,) = cache.iterdir()
+    written = file.stat().st_mtime_ns
+    (folder / "annotations").rename(folder / "elsewhere")
+    (folder / "elsewhere").rename(folder / "annotations")
+    assert_same(load_instances(folder, **options, cache=cache), plain)
+    assert [path.stat().st_mtime_ns for path in cache.iterdir()] == [written]
+    with pytest.raises(UserError):
+        load_instances(folder, **{**options, "split": "train"}, cache=cache, on_bad_record="error")
+
+
+def test_masks_are_those_of_the_file(tmp_path: Path) -> None:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
+    stated = {record.name: record for record in read_coco(mixed(tmp_path), "train").images}
+    records = load_instances(tmp_path, "trainval").records
+    masks = 0
+    for record in records:
+        for one, other in zip(record.segmentations, stated[record.name].segmentations):
+            if other is None:
+                assert one is None
+                continue
+            where = (record.height, record.width, record.name)
+            np.testing.assert_array_equal(decode(one, *where), decode(other, *where))
+            masks += 1
+    assert masks == 3
+    assert records[0].segmentations[-1] == records[0].segmentations[1]
+    assert len(records[:2]) == 2 and records[-1].name == records[len(records) - 1].name
+
+
+SPOILED: dict[str, Any] = {
+    "no archive": lambda values: None,
+    "an array less": lambda values: values.pop("labels"),
+    "other types": lambda values: values.update(boxes=values["boxes"].astype(np.float64)),
+    "other shapes": lambda values: values.update(sizes=values["sizes"][:-1]),
+    "objects of no image": lambda values: values["starts"].__setitem__(-1, 99),
+    "falling starts": lambda values: values["starts"].__setitem__(1, -5),
+    "masks beyond the text": lambda values: values["mask_starts"].__setitem__(-1, 10**6),
+    "no class": lambda values: values["labels"].__setitem__(0, 3),
+    "the background": lambda values: values["labels"].__setitem__(0, 0),
+    "boxes outside": lambda values: values["boxes"].__setitem__((0, 2), 61),
+    "boxes of no number": lambda values: values["boxes"].__setitem__((0, 0), np.nan),
+    "no size": lambda values: values["sizes"].__setitem__((0, 0), 0),
+    "other texts": lambda values: values.update(about=np.frombuffer(b'{"key": 3}', np.uint8)),
+    "a name that leads out": lambda values: values.update(
+        about=np.frombuffer(values["about"].tobytes().replace(b"0001.png", b"../1.png"), np.uint8)
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILED)
+def test_what_is_no_cache_of_these_files_is_rewritten(tmp_path: Path, fault: str) -> None:
+    folder, cache = mixed(tmp_path / "own"), tmp_path / "cache"
+    plain = load_instances(folder, "trainval", cache=cache)
+    (file,) = cache.iterdir()
+    good = file.read_bytes()
+    with np.load(file) as stored:
+        values = {name: stored[name].copy() for name in stored.files}
+    SPOILED[fault](values)
+    np.savez(file, **values) if fault != "no archive" else file.write_bytes(b"PK")
+    assert_same(load_instances(folder, "trainval", cache=cache), plain)
+    assert file.read_bytes() == good

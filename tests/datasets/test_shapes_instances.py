@@ -1,4 +1,4 @@
-"""What detectors read of `shapes`: masks are what is seen, both layouts say the same, older folders get them."""
+"""What detectors read of `shapes`: masks of what is seen, the same in both layouts; older folders get it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ from tests.shared import ROOT
 from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
 
 SEVERAL_DEVICES = """
-import sys
+import gc, sys
+gc.disable()
 import numpy as np
 import tensorflow as tf
 

@@ -20,8 +20,6 @@ from dsg.pipeline.batches import training_examples
 from dsg.pipeline.splits import load_splits
 from tests.tiny import CONFIGS, PAIRS, make_tiny_shapes
 
-pytestmark = pytest.mark.usefixtures("unoptimized")
-
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):

@@ -24,7 +24,8 @@ def test_the_files_subtract_the_means_of_the_weights(name: str) -> None:
 
 
 def test_which_backbones_dsg_can_use() -> None:
-    assert {name for name, backbone in BACKBONES.items() if backbone.head} == set(DSG_BACKBONES)
+    with_head = {name for name, backbone in BACKBONES.items() if backbone.head}
+    assert {*with_head, *PYRAMIDS} == set(DSG_BACKBONES)
     assert {name for name, backbone in BACKBONES.items() if backbone.levels > 1} == set(PYRAMIDS)
 
 

@@ -84,14 +84,10 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(world):
-    """What `train.sh` printed, as a process, for a run of two epochs called `whole`."""
-    command = [FOLDER / "train.sh", "cpu", "shapes", "mini", "whole", *PAIRS]
-    command += ["--data", world.data, "--output", world.output]
-    variables = {**os.environ, "DSG_PYTHON": sys.executable}
-    variables.pop("TF_CPP_MIN_LOG_LEVEL", None)
-    done = subprocess.run(
-        command, cwd=world.data, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    """What `train.sh` printed for a run of two epochs called `whole`; test_own_data.py runs it as a
+    process.
+    """
+    done = world.script("train.sh", "cpu", "shapes", "mini", "whole", *PAIRS)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done
 
@@ -150,7 +146,7 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
     assert load_snapshot(folder / "twin_last.npz").meta.step == 12
 
     tf.keras.utils.set_random_seed(99)  # nothing of the interrupted process is left where a new one resumes
-    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", *PAIRS)
+    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", "--no-test", *PAIRS)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "resuming from twin_last.npz: epoch 2, step 12" in done.stdout
     whole = load_snapshot(world.folder("whole") / "whole_iter_2.npz")
@@ -200,6 +196,25 @@ def test_training_is_tested_afterwards(place):
     for command in (train, test):
         assert value_of(command, "--name") == "mine" and command[-3:] == ["--set", "TRAIN.GAMMA", "1"]
         assert value_of(command, "--output") == str(place.root / "output") and "--data" not in command
+
+
+def test_a_detector_is_trained_and_tested_in_the_words_of_its_original(place):
+    words = ["0", "pascal_voc_0712", "res101", "mine", "TRAIN.USE_GT", "True", "POOLING_MODE", "align"]
+    for command in commands_of("train_faster_rcnn", words, place):
+        assert value_of(command, "--net") == "detector_res101" and value_of(command, "--name") == "mine"
+        assert value_of(command, "--dataset") == "pascal_voc_0712"
+        expected = ["DETECTOR.ADD_GT", "True", "DETECTOR.ROI_MODE", "aligned"]
+        assert command[command.index("--set") + 1 :] == expected
+    words = ["cpu", "shapes", "mini", "mine_iter_2", "TEST.MODE", "top", "TEST.NMS", "0.4"]
+    command = words_of(place, "test_faster_rcnn", *words)
+    assert command[0] == "test" and value_of(command, "--snapshot") == "mine_iter_2"
+    assert value_of(command, "--net") == "detector_mini" and command[-4:] == words[-4:]
+    for wrong, part in (
+        (["cpu", "pascal", "mini"], "pascal_voc pascal_voc_0712 coco shapes"),
+        (["cpu", "shapes", "ss"], "unknown net 'detector_ss'"),
+    ):
+        with pytest.raises(UserError, match=part):
+            commands_of("train_faster_rcnn", wrong, place)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from dsg.config.names import DETECTOR
 
 PREFIX = f"{DETECTOR}_"
-OPTIONS = {"TRAIN.USE_GT": "DETECTOR.ADD_GT", "POOLING_MODE": "DETECTOR.ROI_MODE"}
+OPTIONS = {
+    "TRAIN.USE_GT": "DETECTOR.ADD_GT",
+    "TRAIN.BG_THRESH_HI": "TRAIN.BG_THRESH",
+    "POOLING_MODE": "DETECTOR.ROI_MODE",
+}
 """tf-faster-rcnn's name of an option -> ours, where another option has the name, or none."""
 VALUES = {"align": "aligned"}  # of POOLING_MODE, in forks of it
 

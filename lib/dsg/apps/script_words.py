@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.apps.commands.fetch import PARTS
-from dsg.apps.configurations import DATASETS, catalogued, files_of, known_nets
+from dsg.apps.configurations import DATASETS, DETECTION_DATASETS, catalogued, files_of, known_nets
 from dsg.apps.detector_words import PREFIX, detector_net, detector_nets, detector_pairs
 from dsg.apps.parser import Parser
 from dsg.config import BASELINES
@@ -78,7 +78,7 @@ def usage(name: str) -> str:
     others = [net for net in known_nets() if not net.startswith(PREFIX)]
     nets = "<net>: " + " ".join(detector_nets(known_nets()) if name.endswith(FASTER_RCNN) else others)
     gpu = "<gpu>: 0, or 0,1, or cpu"
-    datasets = f"<dataset>: {' '.join(DATASETS)}, or a folder"
+    datasets = f"<dataset>: {' '.join(_datasets(name))}, or a folder"
     if name in ("train", f"train{FASTER_RCNN}"):
         pretrained = "or dsg_pretrained " * (name == "train")
         return (
@@ -253,7 +253,7 @@ def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Com
     data = options.data or os.environ.get("DATA_DIR", "")
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
-    dataset = _dataset(dataset, Path(data).expanduser() if data else place.root / "data", place)
+    dataset = _dataset(script, dataset, Path(data).expanduser() if data else place.root / "data", place)
     files_of("", net)  # refuses an unknown net
     words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
     return words + (["--data", data] if data else []), rest
@@ -264,9 +264,14 @@ def _output(options: argparse.Namespace, place: Place) -> str:
     return place.absolute(output) if output else str(place.root / "output")
 
 
-def _dataset(word: str, data: Path, place: Place) -> str:
+def _datasets(script: str) -> tuple[str, ...]:
+    """The names of data sets that a script offers."""
+    return DETECTION_DATASETS if script.endswith(FASTER_RCNN) else DATASETS
+
+
+def _dataset(script: str, word: str, data: Path, place: Place) -> str:
     """A data set's name in the catalogue, its folder, or its name in the data folder."""
-    known = catalogued(word)
+    known = word if word in _datasets(script) else catalogued(word)
     if known:
         return known
     folder = os.path.expanduser(place.absolute(word))
@@ -275,8 +280,8 @@ def _dataset(word: str, data: Path, place: Place) -> str:
     if os.path.isdir(data / word):
         return word
     raise UserError(
-        f"unknown data set {word!r}: give one of {' '.join(DATASETS)}, or a folder, also one in the folder "
-        "of --data"
+        f"unknown data set {word!r}: give one of {' '.join(_datasets(script))}, or a folder, also one in the "
+        "folder of --data"
     )
 
 

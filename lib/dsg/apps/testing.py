@@ -18,6 +18,7 @@ from dsg.datasets import Dataset
 from dsg.engine.snapshots import check_vocabulary, load_snapshot, restore
 from dsg.engine.task import M, Results, Task
 from dsg.models.registry import task_of
+from dsg.nets.initial import unfilled
 from dsg.runtime.devices import warn_of_slow_precision
 from dsg.runtime.files import write_text
 from dsg.runtime.logs import log_file
@@ -78,7 +79,8 @@ def load_model(path: Path, task: Task[M, Any], dataset: Dataset) -> M:
     """The model of a snapshot, for a data set of its vocabulary."""
     snapshot, vocabulary = load_snapshot(path), dataset.vocabulary
     check_vocabulary(path, snapshot.meta, vocabulary.objects, vocabulary.predicates)
-    model = task.build_model(vocabulary)
+    with unfilled():
+        model = task.build_model(vocabulary)
     restore(snapshot, model)
     return model
 

@@ -143,27 +143,24 @@ def for_pixels_bgr(kernel: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scaled[:, :, ::-1]).astype(np.float32)
 
 
-def read_torchvision(
-    path: str | Path, wanted: Mapping[str, Sequence[int]], *, any_shape: Sequence[str] = ()
-) -> tuple[dict[str, np.ndarray], LoadReport]:
-    """What a `.pth` file of torchvision has for our variables, whose normalisation has `EPSILON`.
-
-    Args:
-        path: the file; where its name carries a hash, that is compared.
-        wanted: names and shapes of our variables.
-        any_shape: starts of our names whose values may have another shape, such as `predictor/`.
-
-    Returns:
-        Our name -> float32 value, and the report; its `missing` are names that torchvision has and the file
-        lacks, so that the caller decides whether the rest will do.
+def read_state(path: str | Path) -> dict[str, np.ndarray]:
+    """The state dict of a `.pth` file; where its name carries a hash, that is compared first.
 
     Raises:
-        UserError: the file is damaged or hostile, has nothing for this net, or another shape somewhere.
+        UserError: the file is damaged or hostile.
     """
     check_hash(path)
-    theirs = read_pth(path)
-    epsilon = epsilon_of(Path(path).name, theirs)
-    return match_weights(theirs, wanted, str(path), any_shape=any_shape, epsilon=epsilon)
+    return read_pth(path)
+
+
+def is_detector(names: Iterable[str]) -> bool:
+    """Whether the names are those of a detector's state dict."""
+    return any(name.startswith("rpn.head.") for name in names)
+
+
+def is_second_generation(names: Iterable[str]) -> bool:
+    """Whether the names are those of a detector of 2022 (`_v2`)."""
+    return any(name.startswith("rpn.head.conv.1.") for name in names)
 
 
 def epsilon_of(file: str, names: Iterable[str]) -> float:
@@ -184,7 +181,22 @@ def match_weights(
     any_shape: Sequence[str] = (),
     epsilon: float = EPSILON,
 ) -> tuple[dict[str, np.ndarray], LoadReport]:
-    """`read_torchvision` from a state dict that is read already; `epsilon` is that of its normalisation."""
+    """What a state dict of torchvision has for our variables, whose normalisation has `EPSILON`.
+
+    Args:
+        theirs: the state dict.
+        wanted: names and shapes of our variables.
+        source: the file, for messages.
+        any_shape: starts of our names whose values may have another shape, such as `predictor/`.
+        epsilon: of its normalisation, see `epsilon_of`.
+
+    Returns:
+        Our name -> float32 value, and the report; its `missing` are names that torchvision has and the file
+        lacks, so that the caller decides whether the rest will do.
+
+    Raises:
+        UserError: it has nothing for this net, or another shape somewhere.
+    """
     body = _body_prefix(theirs)
     report, values, used = LoadReport(source), {}, set()
     for name, shape in wanted.items():

@@ -19,6 +19,7 @@ from dsg.config.names import (
     meaning,
     with_stride,
 )
+from dsg.config.option import auto_values, is_auto
 from dsg.config.schema import Config
 from dsg.config.two_stage_checks import check_detector
 from dsg.errors import UserError
@@ -51,11 +52,17 @@ def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         raise UserError(_unknown(name, known))
     item = known[name]
     kind = TYPES[str(item.type)]
+    if item.metadata["auto"] and isinstance(value, str):
+        chosen_later = auto_values(value, item.default)
+        if chosen_later is not None:
+            return chosen_later
     converted = _convert(kind, value)
     if converted is None:
         large = "; that is too large" if _too_large(value) else ""
+        auto = ", or auto, or auto:N with N from 1 to 20" if item.metadata["auto"] else ""
         raise UserError(
-            f"{name} takes {_describe(kind)}, for example {_show(item.default)}, not {short(value)}{large}"
+            f"{name} takes {_describe(kind)}{auto}, for example {_show(item.default)}, not "
+            f"{short(value)}{large}"
         )
     if item.metadata["choices"]:
         _check_choice(name, converted, item.metadata["choices"])
@@ -111,6 +118,11 @@ def check_together(config: Config) -> None:
         others = ", ".join(map(str, STRIDES[config.backbone]))
         raise UserError(
             f"FEATURE_STRIDE {stride} is only for {with_stride(stride)}; {config.net} has {others}"
+        )
+    if config.backbone in PYRAMIDS and (is_auto(config.anchor_scales) or is_auto(config.anchor_ratios)):
+        raise UserError(
+            f"ANCHOR_SCALES and ANCHOR_RATIOS auto are for networks of one map; the anchors of {config.net} "
+            "are fixed"
         )
     if not config.anchor_scales or not config.anchor_ratios:
         raise UserError("ANCHOR_SCALES and ANCHOR_RATIOS need at least one value each")

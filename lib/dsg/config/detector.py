@@ -19,10 +19,18 @@ class DetectorOptions:
         16, f"Pixels per cell of the feature map (8: {with_stride(8)} only).", (8, 16)
     )
     anchor_scales: tuple[float, ...] = option(
-        (4.0, 8.0, 16.0, 32.0), "Anchor sides, in units of FEATURE_STRIDE.", within=POSITIVE
+        (4.0, 8.0, 16.0, 32.0),
+        "Anchor sides, in units of FEATURE_STRIDE. Training chooses four that fit its boxes (auto), or N "
+        "(auto:N).",
+        within=POSITIVE,
+        auto=True,
     )
     anchor_ratios: tuple[float, ...] = option(
-        (0.5, 1.0, 2.0), "Anchor heights divided by their widths.", within=POSITIVE
+        (0.5, 1.0, 2.0),
+        "Anchor heights divided by their widths. Training chooses three that fit its boxes (auto), or N "
+        "(auto:N).",
+        within=POSITIVE,
+        auto=True,
     )
     rpn_channels: int = option(512, "Channels of the region proposal network.", within=COUNT)
     pooling_size: int = option(
@@ -36,8 +44,8 @@ class DetectorOptions:
     )
     use_e2e_tf: bool = option(
         True,
-        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False; not on a "
-        "feature pyramid).",
+        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False; not "
+        "on a feature pyramid).",
     )
 
 

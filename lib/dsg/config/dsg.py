@@ -81,6 +81,11 @@ class NodesConfig:
         within=Range(2),
     )
     proposals: int = option(300, "With detections: proposals that are refined.", within=COUNT)
+    rpn_nms_thresh: float = option(
+        0.7,
+        "With detections: IoU above which a better proposal drops another, in place of TRAIN.RPN_NMS_THRESH.",
+        within=SHARE,
+    )
     min_score: float = option(0.05, "With detections: score that a detection exceeds.", within=SHARE)
     nms_thresh: float = option(
         0.5,

@@ -47,8 +47,8 @@ class SystemOptions:
     )
     weights: str = option(
         "",
-        "File of trunk weights to start from (empty: the file named in data/README.md; none: random "
-        "weights).",
+        "What a new run starts from: a snapshot, ImageNet weights, another program's detector, or the name "
+        "of a file that torchvision publishes (empty: the trunk's ImageNet weights; none: random weights).",
     )
     rng_seed: int = option(3, "Seed of all random numbers.", within=Range(0, 2**32 - 1))
 

@@ -61,8 +61,8 @@ class ScheduleOptions:
     truncated: bool = option(False, "Draw the initial weights of new layers from a truncated normal.")
     freeze_detector: bool = option(
         False,
-        "Train neither the trunk nor the region proposal network, nor a feature pyramid and the detector's box "
-        "head.",
+        "Train neither the trunk nor the region proposal network, nor a feature pyramid and the detector's "
+        "box head.",
     )
     use_gt: bool = option(False, "Use the ground-truth boxes instead of proposals.")
     ims_per_batch: int = option(1, "Images per step on each GPU (release: one).", within=COUNT)

@@ -36,6 +36,11 @@ class DetectorConfig:
     trained_blocks: int = option(
         3, "Trained blocks of a pyramid's ResNet, from the last: 5 is all.", (0, 1, 2, 3, 4, 5)
     )
+    second_generation: bool = option(
+        False,
+        "Pyramids as torchvision's of 2022 (_v2): normalised, with two convolutions before the proposals and "
+        "four before the boxes.",
+    )
     metric: str = option(
         "coco",
         "What the best snapshot is chosen by: COCO's average precision (of boxes and, if there are masks, of "
@@ -60,8 +65,9 @@ class RegionOptions:
 
     batch_size: int = option(256, "Regions of an image that the second stage learns from.", within=COUNT)
     fg_fraction: float = option(0.25, "Largest share of objects among them.", within=SHARE)
-    bg_thresh_hi: float = option(0.5, "IoU below which a region is background.", within=SHARE)
-    bg_thresh_lo: float = option(0.0, "IoU from which a region is background.", within=SHARE)
+    bg_thresh_lo: float = option(
+        0.0, "IoU from which a region is background, if it is below BG_THRESH.", within=SHARE
+    )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ def check_detector(config: Config) -> None:
     if options.class_agnostic and config.backbone not in SMALL:
         raise UserError(f"DETECTOR.CLASS_AGNOSTIC is for {' and '.join(SMALL)}, not for {net}")
     pyramid = config.backbone in PYRAMIDS
+    if options.second_generation and not pyramid:
+        raise UserError(f"DETECTOR.SECOND_GENERATION is for {', '.join(PYRAMIDS)}, not for {net}")
     if options.masks and not pyramid and not config.exact_boxes:
         raise UserError(
             f"DETECTOR.MASKS needs EXACT_BOXES True with {net}: the boxes of tf-faster-rcnn are a pixel too "
@@ -37,7 +39,7 @@ def check_detector(config: Config) -> None:
         raise UserError(f"TEST.MODE top is for detectors of one map, not for {net}")
     if config.pooling_size != POOLING_SIZE:
         raise UserError(f"POOLING_SIZE of a detector is {POOLING_SIZE}, not {config.pooling_size}")
-    if train.bg_thresh_lo >= train.bg_thresh_hi:
+    if train.bg_thresh_lo >= train.bg_thresh:
         raise UserError(
-            f"TRAIN.BG_THRESH_LO {train.bg_thresh_lo} must be below TRAIN.BG_THRESH_HI {train.bg_thresh_hi}"
+            f"TRAIN.BG_THRESH_LO {train.bg_thresh_lo} must be below TRAIN.BG_THRESH {train.bg_thresh}"
         )

@@ -6,25 +6,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from dsg.datasets.catalogue import ImageFolders
-from dsg.datasets.formats.coco_instances import read_coco
-from dsg.datasets.formats.instances import Instances, InstanceSet, mirrored_instances
-from dsg.datasets.formats.voc import classes_of, read_classes, read_voc
-from dsg.datasets.instance_layouts import COCO, VOC, Choice, List, Source, choose, find_instances
-from dsg.datasets.plausibility import BoxTally
+from dsg.datasets.formats.instances import Instances
+from dsg.datasets.instance_layouts import COCO, VOC, Source, choose, find_instances
+from dsg.datasets.instance_reading import image_paths, read_tables
+from dsg.datasets.instance_table import InstanceTable, Skipped, StoredInstances, joined
 from dsg.datasets.records import Dataset, Vocabulary
 from dsg.datasets.splits import SPLITS, rr_split
 from dsg.errors import UserError
 
 RECORD_POLICIES = ("skip", "error")
+LEARNED = ("train", "trainval")
 LOST = ("object", "box")
 """How reasons begin for which an object is left out; others concern images, or parts of boxes."""
 EMPTY = "image without an object to learn from"
-BOX_ORDERS = {COCO: "[x, y, width, height]", VOC: "xmin, ymin, xmax, ymax"}
-CLASS_FILE = "classes.txt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +33,10 @@ class InstanceDataset(Dataset):
 
     def amount(self) -> str:
         """What the images hold, in words."""
-        objects = sum(len(record.boxes) for record in self.records if not record.flipped)
+        if isinstance(self.records, StoredInstances):
+            objects = int(self.records.object_counts[~self.records.flipped].sum())
+        else:
+            objects = sum(len(record.boxes) for record in self.records if not record.flipped)
         return f"{objects:,} objects of {len(self.vocabulary.objects)} classes"
 
 
@@ -48,6 +49,7 @@ def load_instances(
     on_bad_record: str = "skip",
     max_images: int | None = None,
     layout: str = "",
+    cache: bool | str | os.PathLike[str] = True,
 ) -> InstanceDataset:
     """The images of a split with their objects, in the order of its files.
 
@@ -65,6 +67,8 @@ def load_instances(
             `Dataset.skipped`; "error" stops at the first.
         max_images: only the first images of the split, before mirroring (0 and None: all).
         layout: "voc" or "coco" where a folder has both; empty: COCO's, which has masks.
+        cache: whether large files of COCO's are kept in checked form for the next time, and maybe the folder
+            for it; see `dsg.datasets.kept`.
 
     Returns:
         The records; those of train and trainval have an object to learn from, neither difficult nor a crowd.
@@ -75,9 +79,9 @@ def load_instances(
             left; an argument has an unknown value.
 
     Example:
-        >>> dataset = load_instances("shapes", "test")
-        >>> print(dataset.summary())
-        shapes test: 400 images, 2,017 objects of 48 classes (data/shapes)
+
+        dataset = load_instances("shapes", "train", flip=True)
+        print(dataset.summary())  # shapes train: 2,700 images and 2,700 mirrored, ... objects of 48 classes
     """
     split = {"val": "validation"}.get(split, split)
     _check_choice("split", split, SPLITS)
@@ -85,26 +89,37 @@ def load_instances(
     _check_choice("layout", layout, ("", VOC, COCO))
     source = find_instances(name, Path(data_dir), layout)
     choice = choose(source, split)
-    loaded = _read_all(source, split, choice)
-    if on_bad_record == "error" and loaded.skipped:
-        reason, cases = next(iter(loaded.skipped.items()))
+    tables = read_tables(source, choice, cache)
+    table = joined(tables)
+    if on_bad_record == "error" and table.skipped:
+        reason, cases = next(iter(table.skipped.items()))
         detail = f" ({cases[0][1]})" if cases[0][1] else ""
         raise UserError(
             f"{source.folder}: image {cases[0][0]!r}: {reason}{detail}; correct it, or skip bad records"
         )
-    _check(source, loaded)
-    images = _cut(loaded.images, split) if choice.cut else loaded.images
-    learns = split in ("train", "trainval")
-    records = [image for image in images if not learns or can_teach(image).any()]
-    if learns and len(records) < len(images):
-        loaded.skipped[EMPTY] = [(image.name, "") for image in images if not can_teach(image).any()]
-    records = records[: max_images or None]
-    if not records:
-        raise UserError(f"{source.folder}: no image for {split} with an object; {_why_none(loaded)}")
-    if flip and learns:
-        records = [*records, *map(mirrored_instances, records)]
-    vocabulary = Vocabulary(loaded.classes[1:], ())
-    return InstanceDataset(source.label, split, source.folder, vocabulary, records, loaded.skipped)
+    _check_losses(source, table)
+    images, skipped = np.arange(len(table.names)), table.skipped
+    if choice.cut:
+        images = _cut(table.names, split)
+    if split in LEARNED:
+        teaches = _teaches(table)[images]
+        empty = [(table.names[image], "") for image in images[~teaches].tolist()]
+        skipped = {**skipped, **({EMPTY: empty} if empty else {})}
+        images = images[teaches]
+    images = images[: max_images or None]
+    if not len(images):
+        raise UserError(f"{source.folder}: no image for {split} with an object; {_why_none(skipped)}")
+    flipped = np.zeros(len(images), bool)
+    if flip and split in LEARNED:
+        images, flipped = np.concatenate([images, images]), np.concatenate([flipped, ~flipped])
+    records = StoredInstances(table, images, flipped, image_paths(source, choice, split, tables))
+    vocabulary = Vocabulary(table.classes[1:], ())
+    return InstanceDataset(source.label, split, source.folder, vocabulary, records, skipped)
+
+
+def instances_of(dataset: Dataset) -> Sequence[Instances]:
+    """The records of a data set that `load_instances` gave."""
+    return cast("Sequence[Instances]", dataset.records)
 
 
 def can_teach(image: Instances) -> np.ndarray:
@@ -112,64 +127,24 @@ def can_teach(image: Instances) -> np.ndarray:
     return ~(image.difficult | image.crowd)
 
 
-def _read_all(source: Source, split: str, choice: Choice) -> InstanceSet:
-    """The images of all lists, one after the other."""
-    classes = _classes(source)
-    read = [_read(source, part, split, classes) for part in choice.lists]
-    first = read[0]
-    for part, other in zip(choice.lists[1:], read[1:]):
-        if other.classes != first.classes:
-            raise UserError(
-                f"{part.folder}: {part.name} and {choice.lists[0].name} have different categories; "
-                "write the same list of categories into both files"
-            )
-        first.images.extend(other.images)
-        first.stated.extend(other.stated)
-        for reason, cases in other.skipped.items():
-            first.skipped.setdefault(reason, []).extend(cases)
-    return first
-
-
-def _classes(source: Source) -> tuple[str, ...] | None:
-    """Of a folder in VOC's layout: what it lists, or the names in the annotations to train on."""
-    if source.classes is not None or source.layout == COCO:
-        return source.classes
-    path = source.folder / CLASS_FILE
-    if path.is_file():
-        return read_classes(path)
-    (part,) = choose(source, "train").lists
-    return classes_of(part.folder, part.name)
-
-
-def _read(source: Source, part: List, split: str, classes: tuple[str, ...] | None) -> InstanceSet:
-    images = (part.name, f"images/{part.name}")
-    file_split = "test" if split == "test" else "train"
-    if source.layout == COCO:
-        folders = ImageFolders(part.folder, None, file_split, images)
-        return read_coco(part.folder, part.name, folders.path)
-    folders = ImageFolders(part.folder, None, file_split, ("JPEGImages", *images))
-    assert classes is not None
-    return read_voc(part.folder, part.name, classes, folders.path_of_stem)
-
-
-def _cut(images: list[Instances], split: str) -> list[Instances]:
-    train, validation = rr_split([image.name for image in images])
+def _cut(names: list[str], split: str) -> np.ndarray:
+    """Positions of the images of train or validation, cut from the same list."""
+    train, validation = rr_split(names)
     chosen = set(train if split == "train" else validation)
-    return [image for image in images if image.name in chosen]
+    return np.array([position for position, name in enumerate(names) if name in chosen], np.int64)
 
 
-def _check(source: Source, loaded: InstanceSet) -> None:
+def _teaches(table: InstanceTable) -> np.ndarray:
+    """Which images show an object that is learned from, bool [I]."""
+    before = np.concatenate([[0], np.cumsum(~table.marks.any(axis=1))])
+    return before[table.starts[1:]] > before[table.starts[:-1]]
+
+
+def _check_losses(source: Source, table: InstanceTable) -> None:
     """Refuses annotations of which most cannot be used."""
-    lost = {reason: cases for reason, cases in loaded.skipped.items() if reason.startswith(LOST)}
+    lost = {reason: cases for reason, cases in table.skipped.items() if reason.startswith(LOST)}
     number = sum(map(len, lost.values()))
-    total = number + sum(len(image.boxes) for image in loaded.images)
-    tally = BoxTally()
-    if loaded.stated:
-        stated = np.array(loaded.stated, np.float64)
-        tally.add(stated[:, :4], stated[:, 4:])
-    fault = tally.fault(BOX_ORDERS[source.layout])
-    if fault:
-        raise UserError(f"{source.folder}: {fault}")
+    total = number + len(table.boxes)
     if 2 * number > total:
         reason, cases = max(lost.items(), key=lambda item: len(item[1]))
         raise UserError(
@@ -178,8 +153,8 @@ def _check(source: Source, loaded: InstanceSet) -> None:
         )
 
 
-def _why_none(loaded: InstanceSet) -> str:
-    reasons = sorted(loaded.skipped.items(), key=lambda item: -len(item[1]))
+def _why_none(skipped: Skipped) -> str:
+    reasons = sorted(skipped.items(), key=lambda item: -len(item[1]))
     texts = [f"{reason}: {len(cases):,} ({cases[0][0]!r})" for reason, cases in reasons]
     return "; ".join(texts) or "the list is too short to be split"
 

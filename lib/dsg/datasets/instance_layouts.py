@@ -90,6 +90,17 @@ def find_instances(name: str | os.PathLike[str], data_dir: Path, layout: str = "
     return _own(label or folder.resolve().name, folder, layout)
 
 
+def for_detection_alone(name: str, data_dir: Path) -> bool:
+    """Whether a name or folder is that of a data set without relations."""
+    plain = name.lower().replace("_", "").replace("-", "")
+    if any(known.replace("_", "") == plain for known in FETCHED):
+        return True
+    folder = folder_of(name, data_dir)
+    if folder is None or holds_annotations(folder):
+        return False
+    return bool(coco_lists(folder) or voc_lists(folder))
+
+
 def choose(source: Source, split: str) -> Choice:
     """The lists of a split.
 

@@ -58,6 +58,7 @@ class Meta:
     history: list[dict[str, Any]] = field(default_factory=list)  # one entry a finished epoch
     seed: int = 0
     config: dict[str, Any] = field(default_factory=dict)  # every option by upper-case name
+    automatic: dict[str, Any] = field(default_factory=dict)  # options whose values were chosen: auto:N
     dataset: str = ""
     records: int = 0  # of the training split
     data: dict[str, Any] = field(default_factory=dict)  # by split, checksums of what its records say

@@ -17,9 +17,18 @@ import numpy as np
 from dsg.checkpoints.published import COCO_NAMES
 from dsg.checkpoints.tf1 import LoadReport, names_in_checkpoint, read_checkpoint
 from dsg.checkpoints.tf1_detector_names import SCOPES, detector_name
-from dsg.checkpoints.torchvision import MEANS, for_pixels_bgr, read_torchvision, torchvision_name
+from dsg.checkpoints.torchvision import (
+    MEANS,
+    epsilon_of,
+    for_pixels_bgr,
+    is_detector,
+    is_second_generation,
+    match_weights,
+    read_state,
+    torchvision_name,
+)
 from dsg.config import Config
-from dsg.config.names import DETECTOR
+from dsg.config.names import DETECTOR, PYRAMIDS
 from dsg.datasets.formats.voc import CLASSES as VOC_CLASSES
 from dsg.errors import UserError, some_of
 from dsg.models.weight_choice import body_of, kept_weights
@@ -49,12 +58,13 @@ class Foreign(NamedTuple):
 
     values: Values
     report: LoadReport
-    classes: int = 0  # of a detector, without the background; 0: ImageNet weights
+    detector: bool = False  # a whole one, not ImageNet weights
+    classes: int = 0  # of a detector, without the background; 0 where the network has no use for them
 
 
 def name_in_detector(name: str) -> str:
     """The name in our detector of what a DSG calls `name`; the heads of entities and of relations start from
-    the same one.
+    the same one, but for relations a small net has another.
 
     Example:
         >>> name_in_detector("regions/entity/block4/units/0/conv1/kernel")
@@ -62,7 +72,7 @@ def name_in_detector(name: str) -> str:
         >>> name_in_detector("trunk/conv1/kernel")
         'trunk/conv1/kernel'
     """
-    name = re.sub(r"^regions/(entity|relation)/(block4/|box_head/)?", BOX_HEAD, name)
+    name = re.sub(r"^regions/((entity|relation)/(block4|box_head)/|entity/)", BOX_HEAD, name)
     return re.sub(r"^box_predictor/", "predictor/", name)
 
 
@@ -117,7 +127,7 @@ def _from_checkpoint(path: Path, shapes: Shapes, config: Config) -> Foreign:
             f"{some_of(report.unused or ['nothing'], 1)})"
         )
     if detector:
-        return Foreign(values, report, len(values.get("predictor/classes/bias", ())) - 1)
+        return Foreign(values, report, True, _classes(values))
     return Foreign({name: _from_slim(name, value, config) for name, value in values.items()}, report)
 
 
@@ -138,16 +148,25 @@ def _from_torch(path: Path, shapes: Shapes, config: Config) -> Foreign:
             f"{path}: torchvision's ResNets have their strides elsewhere; set RESNET.LAYOUT torchvision to "
             f"start {net} from it"
         )
-    values, report = read_torchvision(path, shapes, any_shape=OTHER_PARTS)
-    classes = len(values.get("predictor/classes/bias", ())) - 1
-    if classes < 0 and not any(name.startswith("rpn/") for name in values):
-        keep = set(_of_imagenet(shapes, config))
-        values = {name: value for name, value in values.items() if name in keep}
-        classes = 0
+    theirs = read_state(path)
+    detector, second = is_detector(theirs), is_second_generation(theirs)
+    if detector and net in PYRAMIDS and second != ("rpn/convs/1/kernel" in shapes):
+        remedy = "start from fasterrcnn_resnet50_fpn"
+        if config.model == DETECTOR:
+            remedy = f"set DETECTOR.SECOND_GENERATION {second} to start {net} from it"
+        which = "second generation (_v2)" if second else "first generation"
+        raise UserError(f"{path}: a detector of torchvision's {which}; {remedy}")
+    wanted = shapes if detector else _of_imagenet(shapes, config)
+    epsilon = epsilon_of(path.name, theirs)
+    values, report = match_weights(theirs, wanted, str(path), any_shape=OTHER_PARTS, epsilon=epsilon)
     for name in FIRST_KERNELS:
         if name in values:
             _adapt_pixels(values, name, config.pixel_means)
-    return Foreign(values, report, max(classes, 0))
+    return Foreign(values, report, detector, _classes(values))
+
+
+def _classes(values: Values) -> int:
+    return max(len(values.get("predictor/classes/bias", ())) - 1, 0)
 
 
 def _adapt_pixels(values: Values, name: str, means: Sequence[float]) -> None:

@@ -70,15 +70,11 @@ def load_initial_weights(
         return _start_from_snapshot(model, config, load_snapshot(file.path), words)
     if file.kind == CHECKPOINT and any(name.startswith("gpi/") for name in names_in_checkpoint(file.path)):
         return _start_from_released(model, config, file.path, words)
-    shapes = {name_in_detector(name): tuple(v.shape) for name, v in _variables(model).items()}
+    shapes = {name_in_detector(name): tuple(v.shape) for name, v in model.named_variables().items()}
     foreign = read_foreign(file, shapes, config)
-    if foreign.classes:
+    if foreign.detector:
         return _start_from_detector(model, config, foreign, words, file.kind == CHECKPOINT)
     return _fill(model, foreign)
-
-
-def _variables(model: Any) -> Mapping[str, Any]:
-    return {} if model is None else model.named_variables()
 
 
 def _fill(model: Any, imagenet: Foreign) -> LoadReport:

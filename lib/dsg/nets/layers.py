@@ -1,26 +1,24 @@
 """The building blocks of every net: convolutions, dense layers and normalisation, with weights under stable
 names.
 
-A `Block` is a Keras layer whose weights are addressed by the path of attributes that leads to them
-(`gpi/neighbour_mlp/0/kernel`), and know whether they are trained and decayed. Keras 2 and Keras 3 name
-variables differently; these paths are the same on both, so snapshots move between them. Every block computes
-in the type of its input: weights are cast to it, so bfloat16 in gives bfloat16 out.
+A `Block` is a module whose weights are addressed by the path of attributes that leads to them
+(`gpi/neighbour_mlp/0/kernel`), and know whether they are trained and decayed. The paths are the same with
+Keras 2 and Keras 3, so snapshots move between them. Every block computes in the type of its input: weights
+are cast to it, so bfloat16 in gives bfloat16 out.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from dsg.nets.initial import Initializer, initial_value
 from dsg.nets.kernels import winograd
 from dsg.nets.kernels.products import product
 
-Initializer = Any
-KERAS_2 = not hasattr(tf.keras, "Variable")
 GLOROT = "glorot_uniform"
 HE = tf.keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")
 
@@ -62,16 +60,16 @@ class Weighted:
         return [name for name, weight in self.named_weights().items() if weight.decay in decayed]
 
 
-class Block(Weighted, tf.keras.layers.Layer):
-    """A Keras layer whose weights have stable names and exist as soon as it does.
+class Block(Weighted, tf.Module):
+    """A module whose weights have stable names and exist as soon as it does.
 
-    Calling a block is calling its `call`: there is nothing to build later, and Keras' own road (input checks,
-    casts, and in Keras 3 the demand that arguments be tensors) would only be in the way.
+    Calling a block is calling its `call`. It is no Keras layer: there is nothing to build later, what Keras
+    does around a call (input checks, casts, and in Keras 3 the demand that arguments be tensors) would only
+    be in the way, and making the weights of a large net through it takes several times as long.
     """
 
     def __init__(self) -> None:
-        super().__init__(autocast=False)
-        self.built = True
+        super().__init__()
         self._decays: dict[str, str] = {}
         self._frozen = False
 
@@ -90,18 +88,8 @@ class Block(Weighted, tf.keras.layers.Layer):
         """A new float32 variable; assign it to the attribute `name`. For `trained` and `decay` see
         `Weight`.
         """
-        if KERAS_2:
-            initializer = tf.keras.initializers.get(initializer)
-        if isinstance(initializer, tf.keras.initializers.Initializer):
-            # An initializer that has been used draws the same values again, so each weight has its own.
-            values = initializer.get_config()
-            if KERAS_2 and values.get("seed", 0) is None:
-                values["seed"] = random.randint(1, 10**9)  # as Keras 2 draws it, in a way Python deprecates
-            initializer = type(initializer).from_config(values)
         self._decays[name] = decay
-        return self.add_weight(
-            name=name, shape=tuple(shape), initializer=initializer, trainable=trained, dtype="float32"
-        )
+        return tf.Variable(initial_value(shape, initializer), trainable=trained, name=name)
 
     def freeze(self) -> None:
         """From here on no weight below is trained; weight decay still counts them."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from dsg.boxes.anchors import PYRAMID_RATIOS, PYRAMID_SIZES
 from dsg.boxes.choice import large_enough, suppress_in_groups
 from dsg.boxes.conventions import TORCHVISION_RPN
 from dsg.boxes.pyramid_anchors import pyramid_anchors
@@ -16,8 +17,7 @@ from dsg.nets.layers import Block, Conv, normal
 from dsg.nets.masks import cells, zero_padding
 from dsg.nets.outputs import Proposals
 
-SIZES = ((32,), (64,), (128,), (256,), (512,))  # sides of the anchors of p2 to p6
-RATIOS = (0.5, 1.0, 2.0)
+SIZES, RATIOS = PYRAMID_SIZES, PYRAMID_RATIOS
 SMALLEST_SIDE = 1e-3
 
 

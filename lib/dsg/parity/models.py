@@ -13,6 +13,7 @@ from dsg.checkpoints.tf1_names import release_name
 from dsg.config import Config
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
+from dsg.nets.initial import unfilled
 from dsg.parity.recipe import recipe_value
 from dsg.runtime.limits import size_text
 
@@ -45,7 +46,8 @@ class RecipeModels:
         wanted = (config, num_entities, num_predicates)
         if self._last is None or self._last[0] != wanted:
             self._last = None  # one model at a time: they are large
-            self._last = (wanted, build_model(*wanted))
+            with unfilled():
+                self._last = (wanted, build_model(*wanted))
         model = self._last[1]
         prefix = Path(self._folder.name) / f"{config.backbone}_{num_entities}_{num_predicates}.ckpt"
         if not Path(f"{prefix}.index").exists():

@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.config import Config
-from dsg.datasets.detection import InstanceDataset, can_teach
+from dsg.datasets import Dataset
+from dsg.datasets.detection import can_teach, instances_of
+from dsg.datasets.formats.instances import Instances
 from dsg.errors import UserError
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.epochs import Examples, Spec, ordered_batches, workers
@@ -24,11 +26,10 @@ from dsg.pipeline.instance_examples import (
     is_pyramid,
     load_instance_example,
     preprocess_instances,
-    with_masks,
 )
 
 
-def training_examples(dataset: InstanceDataset, config: Config) -> Examples:
+def training_examples(dataset: Dataset, config: Config) -> Examples:
     """What the epochs of a training are made of: every record, of which mirror images are some.
 
     Args:
@@ -38,23 +39,24 @@ def training_examples(dataset: InstanceDataset, config: Config) -> Examples:
     Raises:
         UserError: masks are to be learned, and more than half of the objects have none.
     """
-    if with_masks(config):
-        _check_masks(dataset)
+    records = instances_of(dataset)
+    if config.detector.masks:
+        _check_masks(dataset.folder, records)
 
     def make(epoch: int, index: int) -> Arrays:
         rng = np.random.default_rng((config.rng_seed, epoch, index))
-        return preprocess_instances(load_instance_example(dataset.records[index], index), config, rng)
+        return preprocess_instances(load_instance_example(records[index], index), config, rng)
 
-    names = [record.name for record in dataset.records]
-    groups = np.array([record.width < record.height for record in dataset.records])
+    names = [record.name for record in records]
+    groups = np.array([record.width < record.height for record in records])
     return Examples(
-        *(len(dataset), make, names.__getitem__, instance_spec(config), config.rng_seed, workers(config)),
+        *(len(records), make, names.__getitem__, instance_spec(config), config.rng_seed, workers(config)),
         groups=groups if config.train.aspect_grouping else None,
     )
 
 
 def evaluation_batches(
-    dataset: InstanceDataset, config: Config, *, bad: BadRecords | None = None, targets: bool = False
+    dataset: Dataset, config: Config, *, bad: BadRecords | None = None, targets: bool = False
 ) -> tf.data.Dataset:
     """The batches of a test: every record once, in the order of the data set, nothing random. What is to be
     found in an image is said by its record, at `index` of the batch.
@@ -69,12 +71,13 @@ def evaluation_batches(
         `tf.data.Dataset` of `dsg.pipeline.instance_batch.InstanceBatch` dictionaries, of the shapes in
         `instance_spec`.
     """
+    records = instances_of(dataset)
 
     def make(index: int) -> Arrays:
-        example = load_instance_example(dataset.records[index], index)
+        example = load_instance_example(records[index], index)
         return preprocess_instances(example, config, targets=targets)
 
-    order, names = np.arange(len(dataset)), [record.name for record in dataset.records]
+    order, names = np.arange(len(records)), [record.name for record in records]
     spec, size = instance_spec(config, targets=targets), config.test.ims_per_batch
     return ordered_batches(order, size, make, names.__getitem__, spec, workers(config), bad=bad)
 
@@ -128,7 +131,7 @@ def instance_spec(config: Config, *, targets: bool = True) -> Spec:
             gt_classes=([None, None], tf.int32),
             gt_valid=([None, None], tf.bool),
         )
-        if with_masks(config):
+        if config.detector.masks:
             shapes["gt_masks"] = [None, None, None, None], tf.uint8
         if not is_pyramid(config):
             anchors = len(config.anchor_scales) * len(config.anchor_ratios)
@@ -140,14 +143,14 @@ def instance_spec(config: Config, *, targets: bool = True) -> Spec:
     return {key: tf.TensorSpec(shape, dtype, key) for key, (shape, dtype) in shapes.items()}
 
 
-def _check_masks(dataset: InstanceDataset) -> None:
+def _check_masks(folder: Path, records: Sequence[Instances]) -> None:
     counts = [
         (int((can_teach(record) & has_mask(record)).sum()), int(can_teach(record).sum()))
-        for record in dataset.records
+        for record in records
     ]
     masks, objects = (sum(column) for column in zip(*counts))
     if 2 * masks < objects:
         raise UserError(
-            f"{dataset.folder}: {objects - masks:,} of {objects:,} objects have no mask to learn; give "
+            f"{folder}: {objects - masks:,} of {objects:,} objects have no mask to learn; give "
             "annotations in COCO's layout with segmentations, or DETECTOR.MASKS False"
         )

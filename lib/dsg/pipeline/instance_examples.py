@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsg.config import Config
+from dsg.config.names import PYRAMIDS
 from dsg.datasets.detection import can_teach
 from dsg.datasets.formats.instances import Instances
 from dsg.datasets.formats.segmentations import decode
@@ -64,13 +65,13 @@ def preprocess_instances(
     if rng is None and not targets:
         return arrays
     size = arrays["image"].shape[:2]
-    kept = np.flatnonzero(can_teach(record) & (has_mask(record) | (not with_masks(config))))
+    kept = np.flatnonzero(can_teach(record) & (has_mask(record) | (not config.detector.masks)))
     arrays.update(
-        gt_boxes=network_boxes(record.boxes[kept], arrays["scale"], config),
+        gt_boxes=network_boxes(record.boxes[kept], float(arrays["scale"]), config),
         gt_classes=record.classes[kept],
         gt_valid=np.ones(len(kept), bool),
     )
-    if with_masks(config):
+    if config.detector.masks:
         arrays["gt_masks"] = network_masks(record, kept, float(arrays["scale"]), size)
     if not is_pyramid(config):
         matched = rpn_targets(arrays["gt_boxes"], size, config, rng or np.random.default_rng(0))
@@ -82,17 +83,17 @@ def preprocess_instances(
     return arrays
 
 
-def network_boxes(boxes: np.ndarray, scale: np.ndarray, config: Config) -> np.ndarray:
+def network_boxes(boxes: np.ndarray, scale: float, config: Config) -> np.ndarray:
     """Boxes of an image in pixels of the network's input, float32 [G, 4].
 
     Pyramids, and nets with EXACT_BOXES, have boxes whose width is x2 - x1. The others learn from those of
     tf-faster-rcnn, that end with the last pixel inside: one pixel of the original image earlier, but not
     before they begin. (Its decoded boxes end a pixel later again, see `dsg.boxes.transform_np`.)
     """
-    if not (is_pyramid(config) or config.exact_boxes):
+    if not is_pyramid(config) and not config.exact_boxes:
         high = np.maximum(boxes[:, 2:] - np.float32(1), boxes[:, :2])
         boxes = np.concatenate([boxes[:, :2], high], 1)
-    return boxes * scale
+    return boxes * np.float32(scale)
 
 
 def network_masks(
@@ -128,11 +129,6 @@ def has_mask(record: Instances) -> np.ndarray:
     return np.array([segmentation is not None for segmentation in record.segmentations], bool)
 
 
-def with_masks(config: Config) -> bool:
-    """Whether the detector learns masks."""
-    return bool(getattr(getattr(config, "detector", None), "masks", False))
-
-
 def is_pyramid(config: Config) -> bool:
     """Whether the backbone is a feature pyramid, whose anchors are matched in the graph."""
-    return config.backbone.endswith("_fpn")
+    return config.backbone in PYRAMIDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsg.config import Config
+from dsg.config.names import DETECTOR
 from dsg.datasets import Dataset, load_dataset
 from dsg.datasets.catalogue import find_dataset
 from dsg.datasets.detection import load_instances
@@ -80,4 +81,4 @@ def dataset_name(config: Config, dataset: str) -> str:
 
 def detects(config: Config) -> bool:
     """Whether the system learns from objects instead of relationships."""
-    return config.model == "detector"
+    return config.model == DETECTOR

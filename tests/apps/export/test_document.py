@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import re
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 import dsg
-from tests.shared import ROOT
-from tests.small_trained import write_snapshot
+from tests.apps.export.conftest import DOCUMENT, ONNX, blocks, commands
 
-DOCUMENT = ROOT / "docs" / "export.md"
-ONNX = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
 QUERY = (0, 2, 5)  # as in the document
-
-
-def blocks() -> list[str]:
-    """The indented blocks, in order; an empty line between two indented ones belongs to both."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    found = re.findall(r"(?:^ {4}.*\n(?:\n(?= {4}))?)+", text, re.MULTILINE)
-    return [textwrap.dedent(block) for block in found]
-
-
-def commands() -> list[str]:
-    """What is typed to export."""
-    lines = [line for block in blocks() for line in block.splitlines()]
-    return [line for line in lines if line.startswith("dsg export ")]
 
 
 def program(word: str) -> str:
@@ -48,51 +25,34 @@ def run(source: str, names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone whose bundled model is a very small one, after all commands; and a photograph."""
-    folder = tmp_path_factory.mktemp("document")
-    (folder / "data" / "demo").mkdir(parents=True)
-    write_snapshot(folder / "data" / "demo" / "mini.npz")
-    picture = cv2.imread(str(ROOT / "data" / "demo" / "images" / "demo_0.png"))
-    cv2.imwrite(str(folder / "photo.jpg"), picture)
-    for command in commands():
-        if ONNX or "--onnx" not in command:
-            words = [sys.executable, "-m", *command.split()]
-            environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
-            done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
-    return folder
-
-
-def check(boxes: np.ndarray, scores: np.ndarray, folder: Path, decoded: np.ndarray) -> None:
+def check(boxes: np.ndarray, scores: np.ndarray, exported: Path, decoded: np.ndarray) -> None:
     """They are the library's, of the pixels that the program's own decoder gave."""
-    expected = dsg.load(folder / "data" / "demo" / "mini.npz").ask(decoded, [QUERY])[0].subject
+    expected = dsg.load(exported / "data" / "demo" / "mini.npz").ask(decoded, [QUERY])[0].subject
     np.testing.assert_allclose(boxes[0], expected.box, atol=2e-3)
     assert scores[0] == pytest.approx(expected.score, abs=1e-4)
 
 
-def test_commands(folder: Path) -> None:
+def test_commands(exported: Path) -> None:
     assert len(commands()) == 3
-    dsg.load(folder / "output" / "mini.npz")
-    assert (folder / "output" / "mini" / "saved_model.pb").is_file()
-    assert (folder / "output" / "mini.onnx").is_file() == ONNX
+    dsg.load(exported / "output" / "mini.npz")
+    assert (exported / "output" / "mini" / "saved_model.pb").is_file()
+    assert (exported / "output" / "mini.onnx").is_file() == ONNX
 
 
-def test_tensorflow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def test_tensorflow(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(exported)
     names = run(program("tf.saved_model"), {})
     answers = names["answers"]
-    check(answers["subject_box"].numpy(), answers["subject_score"].numpy(), folder, names["image"].numpy())
+    check(answers["subject_box"].numpy(), answers["subject_score"].numpy(), exported, names["image"].numpy())
 
 
 @pytest.mark.skipif(
     not ONNX, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
 )
 @pytest.mark.parametrize("before", [False, True], ids=["alone", "after the one of TensorFlow"])
-def test_onnx(folder: Path, before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
+def test_onnx(exported: Path, before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(exported)
     names = run(program("tf.saved_model"), {}) if before else {}
     names = run(program("onnxruntime"), names)
-    check(names["boxes"], names["scores"], folder, names["image"])
+    check(names["boxes"], names["scores"], exported, names["image"])
     assert names["objects"][0] == "blue_metal_cube"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -17,18 +16,14 @@ from dsg.apps.export.graph import exportable
 from dsg.apps.export.onnx_file import export_onnx
 from dsg.errors import UserError
 from dsg.models.dsg.trained import Trained, load_trained
+from tests.apps.export.conftest import ONNX
 from tests.apps.export.test_saved_model import MINI, QUERIES, check, check_without_queries, pictures
 from tests.small_trained import write_snapshot
 
-OTHER_NETWORKS = {"no graph": ("VARIANT", "no_dsg"), "res18, geometry": ("NET", "res18", "GPI.GEOMETRY", "8")}
-INSTALLED = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
-
-
+OTHER_NETWORKS = {"res18, no graph": ("NET", "res18", "VARIANT", "no_dsg"), "geometry": ("GPI.GEOMETRY", "8")}
 needs_packages = pytest.mark.skipif(
-    not INSTALLED, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
+    not ONNX, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
 )
-
-pytestmark = pytest.mark.usefixtures("unoptimized")
 
 
 def check_session(session: Any, trained: Trained, images: Iterable[np.ndarray]) -> None:
@@ -43,16 +38,16 @@ def check_session(session: Any, trained: Trained, images: Iterable[np.ndarray]) 
 
 
 @needs_packages
-def test_answers_under_onnxruntime(tmp_path: Path) -> None:
+def test_answers_under_onnxruntime(exported: Path) -> None:
     import onnxruntime
 
     trained = load_trained(MINI)
-    export_onnx(trained, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    path = exported / "output" / "mini.onnx"
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     check_session(session, trained, pictures().values())
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["objects"]) == list(trained.vocabulary.objects)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    assert {each.name for each in path.parent.iterdir()} == {"mini", "mini.npz", "mini.onnx"}
 
 
 @needs_packages
@@ -77,7 +72,7 @@ def test_what_is_not_translated_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
         return answer
 
-    monkeypatch.setattr("dsg.apps.export.onnx_file.answering", outputs)
+    monkeypatch.setattr("dsg.apps.export.graph.answering", outputs)
     with pytest.raises(
         UserError, match=r"model.onnx: .* cannot be translated to ONNX \(No Op registered for Igamma"
     ):

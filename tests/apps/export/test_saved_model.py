@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,8 @@ from tests.small_trained import write_snapshot
 MINI = ROOT / "data" / "demo" / "mini.npz"
 QUERIES = np.array([[0, 1, 2], [3, 0, 3], [47, 3, 1]], np.int32)
 SERVE = """
-import sys
+import gc, sys
+gc.disable()
 import numpy as np
 import tensorflow as tf
 
@@ -104,9 +106,9 @@ def check_without_queries(found: dict[str, np.ndarray], expected: Prediction) ->
 
 
 def test_served_by_tensorflow_alone(
-    trained: Trained, expected: dict[str, Prediction], tmp_path: Path
+    trained: Trained, exported: Path, expected: dict[str, Prediction], tmp_path: Path
 ) -> None:
-    export_saved_model(trained, tmp_path / "model")
+    shutil.copytree(exported / "output" / "mini", tmp_path / "model")
     np.savez(tmp_path / "images.npz", **pictures())
     np.save(tmp_path / "queries.npy", QUERIES)
     done = subprocess.run(
@@ -173,11 +175,14 @@ def test_what_is_no_saved_model_stays(strange: str, trained: Trained, tmp_path: 
     assert (folder / strange).exists() and (folder / "saved_model.pb").read_bytes() == b"mine"
 
 
-def test_an_earlier_export_is_replaced(tmp_path: Path) -> None:
-    small = load_trained(write_snapshot(tmp_path / "small.npz"))
-    for _ in range(2):
-        export_saved_model(small, tmp_path / "model")
+def test_an_earlier_export_is_replaced(exported: Path, tmp_path: Path) -> None:
+    small = load_trained(write_snapshot(tmp_path / "small.npz", "VARIANT", "no_dsg"))
+    before = (
+        shutil.copytree(exported / "output" / "mini", tmp_path / "model") / "saved_model.pb"
+    ).read_bytes()
+    export_saved_model(small, tmp_path / "model")
     assert (tmp_path / "model" / "vocabulary.json").is_file()
+    assert (tmp_path / "model" / "saved_model.pb").read_bytes() != before
     (tmp_path / "link").symlink_to(tmp_path / "model")
     with pytest.raises(UserError, match="link: is a link; give the folder itself"):
         export_saved_model(small, tmp_path / "link")

@@ -66,7 +66,7 @@ def test_sizes(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "float32.npz").read_bytes()
 
 
-def test_a_file_of_weights_answers_like_the_snapshot(source: Path, tmp_path: Path) -> None:
+def test_a_file_of_weights_answers_like_the_snapshot(source: Path, tmp_path: Path, untraced: None) -> None:
     image = make_picture("test", 0, {"seed": 5, "size": [96, 64], "objects": [3, 5]})[0]
     expected = dsg.load(source).answers([image], [(0, 1, 2)])[0]
     for precision in PRECISIONS:

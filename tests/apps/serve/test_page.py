@@ -48,16 +48,19 @@ def url() -> Iterator[str]:
 
 @needs_gradio
 def test_twenty_clients_at_once(url: str) -> None:
-    from gradio_client import Client, handle_file
-
     expected = dsg.load(DEMO / "mini.npz")
 
     def visit(number: int) -> dict:
-        # Each its own session, patient: the server is in this process, which is busy with twenty.
-        client = Client(url, verbose=False, httpx_kwargs={"timeout": 300})
-        return client.predict(
-            handle_file(DEMO / "images" / f"demo_{number % 6}.png"), *WORDS, api_name="/ask"
-        )[4]
+        """What a session is answered that waits in the queue as gradio's own clients do."""
+        call = {"data": [file_data(uploaded(url, f"demo_{number % 6}.png")), *WORDS]}
+        status, text = sent(f"{url}gradio_api/call/ask", json.dumps(call).encode())
+        assert status == 200, text
+        event = json.loads(text)["event_id"]
+        # Patient: the server is in this process, which is busy with twenty.
+        with urllib.request.urlopen(f"{url}gradio_api/call/ask/{event}", timeout=300) as told:
+            event, data = told.read().decode().strip().splitlines()[-2:]
+        assert event == "event: complete"
+        return json.loads(data.partition("data: ")[2])[4]
 
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(visit, range(20)))
@@ -157,9 +160,9 @@ def file_data(path: str, **more: str) -> dict[str, Any]:
     return {"path": path, **more, "meta": {"_type": "gradio.FileData"}}
 
 
-def uploaded(url: str) -> str:
+def uploaded(url: str, name: str = "demo_0.png") -> str:
     """Where a picture lies that was uploaded."""
-    picture = (DEMO / "images" / "demo_0.png").read_bytes()
+    picture = (DEMO / "images" / name).read_bytes()
     form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%b\r\n--x--\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     status, paths = sent(f"{url}gradio_api/upload", form % picture, **kind)

@@ -72,6 +72,8 @@ def broken(**changes: Any) -> dict[str, Any]:
         ({"bbox": [1, 1, 0, 5]}, "object without a box in its image"),
         ({"bbox": [1, 1, 5]}, "object without a box in its image"),
         ({"bbox": None}, "object without a box in its image"),
+        ({"bbox": [10**400, 1, 5, 5]}, "object without a box in its image"),
+        ({"bbox": [1, True, 5, 5]}, "object without a box in its image"),
         ({"segmentation": [[1, 1, 5, 5]]}, "object with a bad segmentation"),
         ({"segmentation": {"size": [60, 50], "counts": [3000]}}, "object with a bad segmentation"),
     ],
@@ -110,6 +112,7 @@ def test_a_box_is_cut_to_its_image(tmp_path: Path) -> None:
     "image",
     [
         *({"id": 8}, {"id": 8, "file_name": "a"}, 5),
+        {"id": 8, "file_name": "a", "width": 10**400, "height": 3},
         *(
             {"id": 8, "file_name": name, "width": 3, "height": 3}
             for name in ("../x.jpg", "/x.jpg", "a/../x.jpg", "a\\x.jpg", "", "a//x.jpg", "a\0.jpg")

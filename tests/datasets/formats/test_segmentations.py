@@ -48,6 +48,8 @@ def test_any_mask_survives_and_is_written_as_by_the_library(share: float, shape:
         ([[1, 1, 5, 5, 3]], "not a list of x1, y1"),
         ([[1, 1, 5, 5, 3, float("nan")]], "not a list of x1, y1"),
         ([["a", 1, 5, 5, 3, 4]], "not a list of x1, y1"),
+        ([[10**400, 1, 5, 5, 3, 4]], "not a list of x1, y1"),
+        ([[True, 1, 5, 5, 3, 4]], "not a list of x1, y1"),
         ([3, 4], "not a list of x1, y1"),
         ([[1, 1, 5, 5, 1e8, 4]], "far outside the image"),
         ([[1, 1, 5, -40, 3, 4]], "far outside the image"),

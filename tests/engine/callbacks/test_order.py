@@ -20,6 +20,8 @@ from dsg.runtime.interrupt import Interrupted
 from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
+pytestmark = pytest.mark.usefixtures("untraced_module")
+
 
 class Recorder(Callback):
     """Notes its hooks; sends SIGTERM after a step, of the whole run, or while a validation begins."""

@@ -30,8 +30,6 @@ from tests.models.baselines.small import config as small_config
 from tests.models.baselines.small_runs import settings
 from tests.tiny import make_tiny_shapes
 
-pytestmark = pytest.mark.usefixtures("unoptimized")
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:

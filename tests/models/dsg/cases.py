@@ -14,6 +14,7 @@ from dsg.config import Config, load_config
 from dsg.datasets.records import OBJECT, SUBJECT, ImageRecord
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
+from dsg.nets.initial import unfilled
 from dsg.parity.checks import Checks
 from dsg.parity.golden import Golden, open_golden
 from dsg.parity.recipe import recipe_value
@@ -51,7 +52,8 @@ def golden_pass(net: str) -> GoldenPass:
     """
     golden = open_golden(FOLDER / f"forward_{net}_generated.npz")
     case = read_case(golden)
-    model = build_model(case.config, case.num_entities, case.num_predicates)
+    with unfilled():
+        model = build_model(case.config, case.num_entities, case.num_predicates)
     for name, variable in model.named_variables().items():
         variable.assign(recipe_value(str(release_name(name, net)), variable.shape))
     outputs = model(case.batch, training=True)
@@ -82,7 +84,8 @@ def tiny_config(*overrides: str, net: str = "mini", tiny: tuple[str, ...] = TINY
 
 def tiny_model(config: Config, seed: int = 0) -> Any:
     """A model with lively random weights: biases, norms and scores that a fresh model would not have."""
-    model = build_model(config, ENTITIES, PREDICATES)
+    with unfilled():
+        model = build_model(config, ENTITIES, PREDICATES)
     rng = np.random.default_rng(seed)
     for name, variable in model.named_variables().items():
         noise = rng.standard_normal(variable.shape)
@@ -95,6 +98,12 @@ def tiny_model(config: Config, seed: int = 0) -> Any:
         else:
             variable.assign(variable + 0.2 * noise)
     return model
+
+
+@functools.cache
+def shared_model(config: Config) -> Any:
+    """`tiny_model(config)`, made once for all tests. Leave its weights alone."""
+    return tiny_model(config)
 
 
 def random_record(

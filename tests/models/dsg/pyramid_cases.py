@@ -15,9 +15,9 @@ from dsg.models.dsg.build import build_model
 from dsg.models.weights import load_initial_weights
 from dsg.parity.recipes import torch_value
 from tests.golden import FOLDER
-from tests.torch_files import write_pth
 from tests.models.dsg.cases import ENTITIES, PREDICATES
 from tests.shared import ROOT
+from tests.torch_files import write_pth
 
 CFGS = ROOT / "experiments" / "cfgs"
 BEST, PLAIN = CFGS / "res50_fpn_best.yml", CFGS / "res50_fpn.yml"

@@ -11,7 +11,7 @@ import tensorflow as tf
 from dsg.models.dsg.losses import training_losses
 from dsg.nets.backbones.small import SmallTrunk
 from dsg.pipeline.examples import Arrays
-from tests.models.dsg.cases import close, golden_pass, random_arrays, tensors, tiny_config, tiny_model
+from tests.models.dsg.cases import close, golden_pass, random_arrays, shared_model, tensors, tiny_config
 
 SIZES = ((64, 96, 4, 3), (80, 49, 2, 1))  # height, width, boxes, queries
 
@@ -92,7 +92,7 @@ def compare(model: Any, config: Any, images: list[Arrays], tolerance: float) -> 
 )
 def test_a_batch_of_two_sizes(net: str, overrides: tuple[str, ...]) -> None:
     config = tiny_config(*overrides, net=net)
-    compare(tiny_model(config), config, two_images(config), 2e-4)
+    compare(shared_model(config), config, two_images(config), 2e-4)
 
 
 def test_a_batch_of_two_sizes_with_bottlenecks() -> None:
@@ -118,7 +118,7 @@ def test_small_trunks_of_any_size(net: str, stride: int, size: tuple[int, int]) 
 
 def test_queries_and_boxes_of_the_padding_weigh_nothing() -> None:
     config = tiny_config()
-    model = tiny_model(config)
+    model = shared_model(config)
     arrays = random_arrays(config, 3)
     batch = tensors(arrays)
     expected = training_losses(model, model(batch, training=True), batch, config)

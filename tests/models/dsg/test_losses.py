@@ -23,7 +23,7 @@ from dsg.models.dsg.losses import (
 from dsg.models.dsg.targets import ProposalTargets
 from dsg.parity.runs.stages import LOSSES
 from tests.golden import golden
-from tests.models.dsg.cases import close, golden_pass, random_batch, tiny_config, tiny_model
+from tests.models.dsg.cases import close, golden_pass, random_batch, shared_model, tiny_config
 
 TERMS = [name for name in LOSSES if name != "total"]
 RNG = np.random.default_rng
@@ -196,7 +196,7 @@ def test_label_loss_without_labels_is_zero(reduction: str) -> None:
 
 
 def test_regularisation_is_half_the_squared_norm() -> None:
-    model = tiny_model(tiny_config())
+    model = shared_model(tiny_config())
     variables = model.named_variables()
     squares = [np.square(variables[name].numpy().astype(float)).sum() for name in model.regularised_names()]
     close(regularization(model, 0.01), 0.01 * 0.5 * sum(squares))
@@ -206,7 +206,7 @@ def test_regularisation_is_half_the_squared_norm() -> None:
 def case(*overrides: str) -> tuple[Any, Any, Any, Any]:
     """Ground truth in place of proposals, so that every term has something to say."""
     config = tiny_config("TRAIN.USE_GT", "True", *overrides)
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     return config, model, batch, model(batch, training=True)
 
 
@@ -268,7 +268,7 @@ def test_the_box_loss_reads_the_source_of_boxes() -> None:
 
 def test_no_dsg_trains_the_baseline_and_the_detector() -> None:
     config = tiny_config("VARIANT", "no_dsg")
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     losses = training_losses(model, model(batch, training=True), batch, config)
     assert set(losses) == {"rpn_class", "rpn_box", "rr_baseline", "regularization", "total"}
     assert not [

@@ -22,6 +22,7 @@ from tests.models.dsg.cases import (
     close,
     golden_pass,
     random_batch,
+    shared_model,
     tiny_config,
     tiny_model,
 )
@@ -66,7 +67,7 @@ def test_a_folded_model_answers_as_before(net: str) -> None:
 @pytest.mark.parametrize("overrides", [(), PAPER, ("RR.MATCHING", "True"), BEYOND, ("VARIANT", "no_dsg")])
 def test_shapes(overrides: tuple[str, ...]) -> None:
     config = tiny_config(*overrides)
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     found = model.predict_roles({key: batch[key] for key in INPUTS})
     count = found.boxes.shape[1]
     assert 1 <= count <= 6
@@ -85,7 +86,7 @@ def test_shapes(overrides: tuple[str, ...]) -> None:
 
 def test_answering_needs_no_ground_truth_and_computes_nothing_for_it() -> None:
     config = tiny_config()
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     inputs = {key: batch[key] for key in INPUTS}
     outputs = model(inputs)
     assert outputs.regions.ground_truth is None and outputs.heads.gt_labels is None
@@ -102,9 +103,9 @@ def test_answering_needs_no_ground_truth_and_computes_nothing_for_it() -> None:
 
 
 @pytest.mark.parametrize("overrides", [PAPER, ("USE_E2E_TF", "False", "RR.MATCHING", "True")])
-def test_the_traced_function_computes_the_same(overrides: tuple[str, ...]) -> None:
+def test_the_traced_function_computes_the_same(overrides: tuple[str, ...], optimized: None) -> None:
     config = tiny_config(*overrides)
-    model = tiny_model(config)
+    model = shared_model(config)
     function = tf.function(model.predict_roles, autograph=False)
     for seeds in ((0,), (1, 2)):
         inputs = {key: random_batch(config, *seeds)[key] for key in INPUTS}
@@ -133,7 +134,7 @@ def test_proposals_of_both_roads_on_a_golden_case() -> None:
 @pytest.mark.parametrize("source", ["dsg", "feature", "rpn"])
 def test_box_sources(source: str) -> None:
     config = tiny_config("BOX_SOURCE", source)
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     outputs = model(batch)
     found, coder = model.answer(outputs), BoxCoder()
     heads, proposals = outputs.heads, outputs.detection.proposals
@@ -148,7 +149,7 @@ def test_box_sources(source: str) -> None:
 @pytest.mark.parametrize(("exact", "longer"), [(True, 0.0), (False, 1.0)])
 def test_perfect_corrections_give_the_true_boxes(exact: bool, longer: float) -> None:
     config = tiny_config("TRAIN.USE_GT", "True", "EXACT_BOXES", str(exact))
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     outputs = model(batch, training=True)
     true = batch["gt_boxes"]
     shifted = true + tf.constant([3.0, -2.0, 4.0, 1.0])
@@ -166,7 +167,7 @@ def test_perfect_corrections_give_the_true_boxes(exact: bool, longer: float) -> 
 def test_exact_boxes_reach_the_region_proposals(exact: str, short: int) -> None:
     config = tiny_config("EXACT_BOXES", exact)
     batch = random_batch(config, 0)
-    boxes = tiny_model(config)(batch).detection.rpn.boxes
+    boxes = shared_model(config)(batch).detection.rpn.boxes
     # Some always reach beyond the image, and are cut: at its last edge, or at its last pixel.
     assert np.asarray(boxes)[..., 2].max() == batch["image_size"][0, 1] - short
 
@@ -174,7 +175,7 @@ def test_exact_boxes_reach_the_region_proposals(exact: str, short: int) -> None:
 @pytest.mark.parametrize("source", ["dsg", "feature"])
 def test_role_sources(source: str) -> None:
     config = tiny_config("RR_SOURCE", source)
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     outputs = model(batch)
     heads = outputs.heads
     logits = heads.role_logits if source == "dsg" else heads.first_stage_role_logits
@@ -185,7 +186,7 @@ def test_role_sources(source: str) -> None:
 def test_beside_the_matching_read_out_the_classifier_counts_less_in_answers(attention: str) -> None:
     logits = {}
     pairs = ("RR.MATCHING", "True", "RR.QUERY_ATTENTION", attention)
-    model = tiny_model(tiny_config(*pairs))
+    model = shared_model(tiny_config(*pairs))
     for weight in ("1.0", "0.25", "0.0"):
         weighted = DSG(tiny_config(*pairs, "TEST.CLASSIFIER_WEIGHT", weight), model.parts)
         batch = random_batch(weighted.config, 0)
@@ -199,7 +200,7 @@ def test_beside_the_matching_read_out_the_classifier_counts_less_in_answers(atte
 
 def test_ground_truth_in_place_of_proposals() -> None:
     config = tiny_config("TRAIN.USE_GT", "True")
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     outputs = model(batch, training=True)
     np.testing.assert_array_equal(outputs.detection.proposals.boxes, batch["gt_boxes"])
     losses = training_losses(model, outputs, batch, config)
@@ -215,7 +216,7 @@ def test_fixed_blocks_get_no_gradient_and_are_not_trained(net: str, fixed: int) 
         trunk = ResnetTrunk("res50", fixed)
         found, trained = trunk_gradients(trunk), {f"trunk/{name}" for name in trunk.trainable_names()}
     else:
-        model = tiny_model(tiny_config("RESNET.FIXED_BLOCKS", str(fixed), net=net))
+        model = shared_model(tiny_config("RESNET.FIXED_BLOCKS", str(fixed), net=net))
         found, trained = trunk_gradients(model.parts["trunk"]), set(model.trainable_names())
     frozen = ["conv1", *(f"block{number}" for number in range(1, fixed + 1))]
     if net == "res18" and not fixed:
@@ -257,7 +258,7 @@ def test_a_frozen_detector() -> None:
 
 def test_only_what_nothing_reads_goes_without_gradient() -> None:
     config = tiny_config("BOX_SOURCE", "dsg", "RESNET.FIXED_BLOCKS", "0")
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     found = gradients(model, batch, config)
     without = {name for name in model.trainable_names() if found[name] is None}
     assert without == {
@@ -282,8 +283,8 @@ def test_names_and_counts_of_the_release(net: str) -> None:
 
 
 def test_biases_are_regularised_on_request() -> None:
-    plain = tiny_model(tiny_config()).regularised_names()
-    biased = tiny_model(tiny_config("TRAIN.BIAS_DECAY", "True")).regularised_names()
+    plain = shared_model(tiny_config()).regularised_names()
+    biased = shared_model(tiny_config("TRAIN.BIAS_DECAY", "True")).regularised_names()
     assert set(plain) < set(biased) and {name.rsplit("/", 1)[1] for name in set(biased) - set(plain)} == {
         "bias"
     }
@@ -291,7 +292,7 @@ def test_biases_are_regularised_on_request() -> None:
 
 @pytest.mark.parametrize("net", ["mini", "res18"])
 def test_small_trunks_are_trained_whole(net: str) -> None:
-    model = tiny_model(tiny_config("RESNET.FIXED_BLOCKS", "0", "FEATURE_STRIDE", "8", net=net))
+    model = shared_model(tiny_config("RESNET.FIXED_BLOCKS", "0", "FEATURE_STRIDE", "8", net=net))
     trunk = [name for name in model.named_variables() if name.startswith("trunk/")]
     assert trunk and set(trunk) <= set(model.trainable_names())
 
@@ -314,7 +315,7 @@ def test_truncated_initial_values() -> None:
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_reduced_precision(precision: str) -> None:
     config = tiny_config("TRAIN.PRECISION", precision, "TEST.PRECISION", precision)
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     outputs = model(batch, training=True)
     assert outputs.detection.trunk.features.dtype.name == outputs.graph.nodes.dtype.name == precision
     # Boxes, scores and all logits stay in float32.
@@ -330,7 +331,7 @@ def test_reduced_precision(precision: str) -> None:
 
 def test_permuting_the_ground_truth_changes_no_loss() -> None:
     config = tiny_config("TRAIN.USE_GT", "True")
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     order = np.array([2, 0, 3, 1])
     turned = dict(batch)
     for key, axes in {"gt_boxes": [1], "gt_entities": [1], "gt_roles": [2], "gt_predicates": [1, 2]}.items():
@@ -344,7 +345,7 @@ def test_permuting_the_ground_truth_changes_no_loss() -> None:
 
 def test_options_beyond_the_paper_are_learned() -> None:
     config = tiny_config(*BEYOND)
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     found = gradients(model, batch, config)
     parts = ("geometry/", "query_attention/", *(f"box_refiner/{n}" for n in ("cells", "spatial", "fine")))
     for part in parts:
@@ -354,7 +355,7 @@ def test_options_beyond_the_paper_are_learned() -> None:
 
 def test_permuting_boxes_permutes_answers_with_all_options() -> None:
     config = tiny_config(*BEYOND, "TRAIN.USE_GT", "True", "BOX_SOURCE", "rpn")
-    model, batch = tiny_model(config), dict(random_batch(config, 0))
+    model, batch = shared_model(config), dict(random_batch(config, 0))
     count = batch["gt_boxes"].shape[1]
     order = np.random.default_rng(0).permutation(count)
     before = model(batch).heads
@@ -369,7 +370,7 @@ def test_permuting_boxes_permutes_answers_with_all_options() -> None:
 
 def test_the_query_steers_what_is_gathered() -> None:
     config = tiny_config(*BEYOND)
-    model, batch = tiny_model(config), dict(random_batch(config, 0))
+    model, batch = shared_model(config), dict(random_batch(config, 0))
     batch["queries"] = tf.constant([[[0, 1, 2], [0, 3, 2], [0, 1, 2]]])
     outputs = model(batch)
     regions, proposals = outputs.regions.proposals, outputs.detection.proposals

@@ -84,7 +84,7 @@ def test_images_of_several_sizes_get_what_each_gets_alone(trained: Trained) -> N
         np.testing.assert_allclose(found.probabilities, alone.probabilities, atol=1e-4)
 
 
-def test_one_trace_answers_images_of_any_size(snapshot: Path) -> None:
+def test_one_trace_answers_images_of_any_size(snapshot: Path, optimized: None) -> None:
     trained = load_trained(snapshot)
     sizes = [(192, 128), (96, 96), (100, 70)]
     for number, size in enumerate(sizes):

@@ -4,6 +4,7 @@ says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dsg.checkpoints.tf1 import LoadReport
 from dsg.checkpoints.torchvision import for_pixels_bgr, match_weights
 from dsg.config import load_config
+from dsg.engine.runs import Run
+from dsg.engine.snapshots import load_snapshot
+from dsg.engine.train import train
 from dsg.errors import UserError
-from dsg.models.detector.model import Detector, PyramidMaps, ProposalSettings
+from dsg.models.detector.model import Detector, ProposalSettings, PyramidMaps
 from dsg.models.detector.outputs import packed
 from dsg.models.detector.predictions import detections
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.pyramid import at_least_one, check_frozen, confident
+from dsg.models.dsg.trained import load_trained
+from dsg.models.registry import task_of
 from dsg.models.weights import load_initial_weights
 from dsg.nets.outputs import Proposals
 from dsg.parity.golden import open_golden
@@ -28,6 +35,7 @@ from dsg.parity.recipes import torch_value
 from dsg.parity.runs import torchvision_forward as torchvision
 from dsg.pipeline.detector_images import image_batch
 from dsg.pipeline.examples import Arrays
+from dsg.pipeline.splits import load_splits
 from tests.models.dsg.cases import ENTITIES, PREDICATES, close, random_arrays, tensors
 from tests.models.dsg.pyramid_cases import (
     BEST,
@@ -38,6 +46,7 @@ from tests.models.dsg.pyramid_cases import (
     write_coco_detector,
 )
 from tests.shared import needs_shared, shared_path
+from tests.tiny import make_tiny_shapes
 
 SIZES = ((96, 128, 4, 3), (70, 101, 2, 1))  # height, width, boxes, queries
 INPUTS = ("image", "image_size", "queries", "query_valid")
@@ -78,7 +87,9 @@ def test_every_weight_of_the_published_file_is_used(best: Any, plain: Any, file:
     close(variables["trunk/conv1/kernel"], for_pixels_bgr(seen))
     dense = torch_value("roi_heads.box_head.fc7.weight", (1024, 1024)).T
     close(variables["box_head/fc7/kernel"], dense)
-    close(variables["box_predictor/boxes/bias"], torch_value("roi_heads.box_predictor.bbox_pred.bias", (364,)))
+    close(
+        variables["box_predictor/boxes/bias"], torch_value("roi_heads.box_predictor.bbox_pred.bias", (364,))
+    )
     copies = plain.named_variables()
     for kind in ("entity", "relation"):
         close(copies[f"regions/{kind}/box_head/fc7/kernel"], dense)
@@ -119,7 +130,7 @@ def test_nodes_are_the_detections_of_the_detector(best: Any) -> None:
     batch = tensors(*two_images(config))
     maps = PyramidMaps(parts["trunk"], parts["pyramid"], parts["rpn"])
     detector = Detector(maps, parts["box_head"], parts["box_predictor"])
-    settings = ProposalSettings(50, config.nodes.proposals, config.train.rpn_nms_thresh)
+    settings = ProposalSettings(50, config.nodes.proposals, config.nodes.rpn_nms_thresh)
     first = detector(batch["image"], batch["image_size"], settings)
     outputs = detector.classify(first, packed(first.proposals))
     expected = detections(first, outputs, threshold=config.nodes.min_score, iou=0.5, limit=6)
@@ -151,7 +162,12 @@ def test_what_is_trained(best: Any, plain: Any) -> None:
     frozen = [name for name in best.trainable_names() if name.startswith(DETECTOR)]
     assert not frozen and "regions/entity/project/kernel" in best.trainable_names()
     trained = {name.rpartition("/")[0] for name in plain.trainable_names()}
-    assert {"trunk/block2/0/conv1", "pyramid/smooth/0", "rpn/convs/0", "regions/relation/box_head/fc6"} <= trained
+    assert {
+        "trunk/block2/0/conv1",
+        "pyramid/smooth/0",
+        "rpn/convs/0",
+        "regions/relation/box_head/fc6",
+    } <= trained
     assert not {"trunk/conv1", "trunk/block1/0/conv1"} & trained  # as torchvision trains three blocks
 
 
@@ -198,7 +214,9 @@ def test_no_image_is_without_a_box() -> None:
     assert found.valid.numpy().tolist() == [[True, True], [True, False]]
     np.testing.assert_allclose(found.boxes[0, :, 0], [0.9, 0.8])
     assert found.boxes[1, 0].numpy().tolist() == [0, 0, 50, 40] and found.scores[1, 0] == 0
-    nothing = Proposals(tf.zeros([2, 0, 4]), tf.zeros([2, 0]), tf.zeros([2, 0], bool), tf.zeros([2, 0], tf.int32))
+    nothing = Proposals(
+        tf.zeros([2, 0, 4]), tf.zeros([2, 0]), tf.zeros([2, 0], bool), tf.zeros([2, 0], tf.int32)
+    )
     assert at_least_one(nothing, sizes).boxes.shape == (2, 1, 4)
 
 
@@ -207,15 +225,18 @@ def test_unlikely_proposals_are_dropped_but_for_the_best() -> None:
     assert found.valid.numpy().tolist() == [[True, True, False], [True, True, False], [True, False, False]]
 
 
-def test_a_frozen_detector_needs_weights(best: Any, file: Path) -> None:
-    config = pyramid_config(file, "NODES.CLASSES", "4")
-    model = build_model(config, ENTITIES, PREDICATES)
-    report = load_initial_weights(model, config, vocabulary=VOCABULARY)
-    with pytest.raises(UserError, match="nothing for box_predictor/classes/kernel.*NODES.CLASSES 4"):
-        check_frozen(model, report)
-    report.matched = [name for name in report.matched if name.startswith("trunk/")]
+def test_a_frozen_detector_needs_weights(best: Any) -> None:
+    names = list(best.named_variables())
+    check_frozen(best, LoadReport("none"))
+    check_frozen(best, LoadReport("file", matched=names))
+    report = LoadReport("file", matched=[name for name in names if not name.startswith("box_predictor/")])
+    with pytest.raises(
+        UserError, match="file: has nothing for box_predictor/classes/kernel.*NODES.CLASSES 91"
+    ):
+        check_frozen(best, report)
+    report.matched = [name for name in names if name.startswith("trunk/")]
     with pytest.raises(UserError, match="pyramid/lateral/0/kernel.*WEIGHTS fasterrcnn_resnet50_fpn"):
-        check_frozen(model, report)
+        check_frozen(best, report)
 
 
 def test_the_missing_file_is_named_with_the_command_that_fetches_it(tmp_path: Path) -> None:
@@ -281,3 +302,30 @@ def recipe_values(variables: dict[str, Any], seed: int) -> dict[str, np.ndarray]
         state[theirs] = torch_value(str(theirs), [variable.shape[axis] for axis in axes], seed)
     shapes = {name: variable.shape for name, variable in variables.items()}
     return match_weights(state, shapes, "recipe", epsilon=0.0)[0]
+
+
+def test_three_steps_and_questions(best: Any, file: Path, tmp_path: Path, untraced: None) -> None:
+    """Training moves the graph and leaves the detector alone; the snapshot answers."""
+    data = make_tiny_shapes(tmp_path / "data", train=6, test=2)
+    sizes = ("TRAIN.SCALES", "[64]", "TRAIN.MAX_SIZE", "96", "TEST.SCALES", "[64]", "TEST.MAX_SIZE", "96")
+    steps = ("TRAIN.EPOCHS", "1", "TRAIN.STEPS_PER_EPOCH", "3", "TRAIN.WARMUP_STEPS", "0")
+    easy = ("TRAIN.FG_THRESH", "0.1", "TRAIN.BG_THRESH", "0.05")  # the recipe's weights detect nothing
+    quiet = ("TRAIN.SUMMARY_INTERVAL", "0", "TEST.PICTURES", "0", "DATA.WORKERS", "1")
+    config = pyramid_config(file, "DATA.DIR", str(data), *sizes, *steps, *easy, *quiet)
+    training, validation = load_splits(config, "shapes")
+    run = Run.of(tmp_path / "output", config.net, "shapes", "three")
+    train(task_of(config), config, training, validation, run)
+    [epoch] = [json.loads(line) for line in (run.folder / "history.jsonl").read_text().splitlines()]
+    assert np.isfinite(epoch["total"])
+
+    snapshot = load_snapshot(run.snapshot(1))
+    moved = {name.partition("/")[2] for name, slot in snapshot.slots.items() if np.any(slot)}
+    assert not [name for name in moved if name.startswith(DETECTOR)]
+    assert {"gpi/neighbour_mlp/0/kernel", "regions/relation/project/kernel"} <= moved
+    for name, variable in best.named_variables().items():
+        if name.startswith(DETECTOR):
+            np.testing.assert_array_equal(snapshot.variables[name], variable)
+
+    trained = load_trained(run.snapshot(0))
+    [answer] = trained.ask([validation.records[0].path], [[[0, 1, 2]]], traced=False)
+    assert 1 <= len(answer.boxes) <= 6 and answer.probabilities.shape == (1, len(answer.boxes), 4)

@@ -12,7 +12,7 @@ from dsg.config.dsg import VARIANTS
 from dsg.models.dsg.build import build_model
 from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.parts import part_table
-from tests.models.dsg.cases import close, random_batch, tiny_config, tiny_model
+from tests.models.dsg.cases import close, random_batch, shared_model, tiny_config
 from tests.shared import ROOT
 
 CFGS = ROOT / "experiments" / "cfgs"
@@ -40,7 +40,7 @@ def parts(model) -> set[str]:
 
 
 def gradients(config) -> dict[str, object]:
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     variables = {name: model.named_variables()[name] for name in model.trainable_names()}
     with tf.GradientTape() as tape:
         losses = training_losses(model, model(batch, training=True), batch, config)
@@ -51,7 +51,7 @@ def gradients(config) -> dict[str, object]:
 @pytest.mark.parametrize("variant", list(VARIANTS))
 def test_losses_of_a_variant(variant):
     config = tiny_config("VARIANT", variant)
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     losses = training_losses(model, model(batch, training=True), batch, config)
     assert set(losses) == LOSSES[variant]
     assert all(np.isfinite(value) for value in losses.values())
@@ -67,20 +67,20 @@ def test_a_variant_builds_what_it_needs_and_trains_all_of_it(variant):
 
 
 def test_the_full_model_holds_what_the_release_holds():
-    assert parts(tiny_model(tiny_config())) == ALWAYS | HEADS["dsg_br"] | {"box_refiner"}
+    assert parts(shared_model(tiny_config())) == ALWAYS | HEADS["dsg_br"] | {"box_refiner"}
     lean = tiny_config("AUX_FIRST_STAGE", "False")
-    assert parts(tiny_model(lean)) == ALWAYS | {"gpi", "role_classifier", "box_refiner", "labels"}
+    assert parts(shared_model(lean)) == ALWAYS | {"gpi", "role_classifier", "box_refiner", "labels"}
     assert set(training_losses(*_step(lean))) == DETECTOR | {"box", "rr", "entity", "predicate"}
 
 
 def _step(config):
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     return model, model(batch, training=True), batch, config
 
 
 def test_no_dsg_keeps_the_detectors_boxes_and_crops_no_pair():
     config = tiny_config("VARIANT", "no_dsg")
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     outputs = model(batch, training=True)
     regions, truth = outputs.regions
     assert regions.pair_crops is None and outputs.graph is None and truth is None
@@ -93,7 +93,7 @@ def test_no_dsg_keeps_the_detectors_boxes_and_crops_no_pair():
 
 def test_without_the_refiner_boxes_come_from_the_features():
     config = tiny_config("VARIANT", "dsg_br", "TRAIN.USE_GT", "True")
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     outputs = model(batch, training=True)
     deltas = model.parts["box_baseline"](outputs.regions.proposals.nodes)
     deltas *= np.float32(config.train.bbox_normalize_stds)
@@ -113,7 +113,7 @@ def test_without_the_refiner_boxes_come_from_the_features():
 
 def test_two_step_answers_with_labels_alone():
     config = tiny_config("VARIANT", "two_step")
-    model, batch = tiny_model(config), random_batch(config, 0, 1)
+    model, batch = shared_model(config), random_batch(config, 0, 1)
     found = model.predict_roles({key: batch[key] for key in INPUTS})
     assert found.role_probabilities is None
     close(tf.reduce_sum(found.entity_probabilities, -1), np.ones(found.entity_probabilities.shape[:2]), 1e-5)
@@ -172,7 +172,7 @@ PAPER_GRAPH = (
 )
 def test_permuting_proposals_permutes_nodes_and_edges(options):
     config = tiny_config("TRAIN.USE_GT", "True", *options)
-    model, batch = tiny_model(config), random_batch(config, 0)
+    model, batch = shared_model(config), random_batch(config, 0)
     count = batch["gt_boxes"].shape[1]
     assert count > 2 and bool(tf.reduce_all(batch["gt_valid"]))
     order = np.random.default_rng(3).permutation(count)

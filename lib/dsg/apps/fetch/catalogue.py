@@ -39,7 +39,7 @@ class Part:
     @property
     def is_archive(self) -> bool:
         """Whether it is unpacked."""
-        return self.file.endswith((".zip", ".tar.gz", ".tgz"))
+        return self.file.endswith((".zip", ".tar.gz", ".tgz", ".tar"))
 
     @property
     def digest(self) -> tuple[str, str] | None:

@@ -23,6 +23,7 @@ from dsg.runtime.limits import Limits
 from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
+COCO = "coco"  # a folder whose case is free, as those of the catalogue
 WORK = ".fetch"  # below the data folder: what is on its way, and receipts
 PICKED = "weights"  # of its parts nobody needs all
 
@@ -100,8 +101,8 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
 def _target(part: Part, data_dir: Path) -> Path:
     """The folder of a part; a data set's folder is found whatever its case, or is `data_dir` itself."""
     first, _, rest = part.into.partition("/")
-    if any(entry.folder == first for entry in CATALOGUE.values()):
-        if holds_annotations(data_dir):
+    if first in (COCO, *(entry.folder for entry in CATALOGUE.values())):
+        if first != COCO and holds_annotations(data_dir):
             return data_dir / rest
         if not (data_dir / first).is_dir() and data_dir.is_dir():
             same = [path for path in sorted(data_dir.iterdir()) if path.name.lower() == first.lower()]

@@ -102,8 +102,9 @@ def _read_tests(folder: Path) -> Iterator[Tested]:
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    """The first answers (boxes or maps), then the first scene graphs."""
-    answers = sorted([*folder.glob("*_answers.png"), *folder.glob("*_maps.png")])
+    """The first answers (boxes, maps or detections), then the first scene graphs."""
+    kinds = ("answers", "maps", "detections")
+    answers = sorted(path for kind in kinds for path in folder.glob(f"*_{kind}.png"))
     return (*answers[:ANSWERS], *sorted(folder.glob("*_graph.png"))[:GRAPHS])
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_inside
+from dsg.datasets.formats.instances import (
+    LONGEST_SIDE,
+    Instances,
+    InstanceSet,
+    are_finite,
+    clipped_box,
+    is_inside,
+)
 from dsg.datasets.formats.segmentations import check_segmentation
 from dsg.errors import UserError
 
 
-def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | None = None) -> InstanceSet:
+def read_coco(folder: str | Path, split: str) -> InstanceSet:
     """The images of a split with their objects, crowds included, masks as they are encoded.
 
     Categories are numbered from 1 in the order of their ids (80 of 1..90 in COCO); images keep the file's
@@ -25,7 +30,6 @@ def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | N
     Args:
         folder: holds `annotations/` and the images in a folder named as the split.
         split: `train2017`, `val2017`, ...
-        picture: from an image's name to its file; None: a file in the split's folder.
 
     Raises:
         UserError: the file is missing, not COCO's, or without images or categories.
@@ -50,9 +54,8 @@ def read_coco(folder: str | Path, split: str, picture: Callable[[str], Path] | N
             result.skip("object of an unknown image", str(identity)[:40])
         else:
             objects[identity].append(annotation)
-    place = picture or (Path(folder) / split).joinpath
     for identity, image in images.items():
-        path = place(image["file_name"])
+        path = Path(folder) / split / image["file_name"]
         result.images.append(_image(path, image, objects[identity], numbers, result))
     return result
 
@@ -94,7 +97,7 @@ def _sound(image: Any, result: InstanceSet) -> bool:
     sizes = [fields.get(key) for key in ("width", "height")]
     if not isinstance(fields.get("id"), int) or not is_inside(fields.get("file_name")):
         result.skip("image without id or file name", str(fields.get("file_name"))[:40])
-    elif not all(isinstance(size, int) and size > 0 for size in sizes):
+    elif not all(isinstance(size, int) and 0 < size <= LONGEST_SIDE for size in sizes):
         result.skip("image without size", fields["file_name"])
     else:
         return True
@@ -149,10 +152,7 @@ def _whole(value: Any) -> int:
 
 def _box(value: Any) -> tuple[float, float, float, float] | None:
     """x1 y1 x2 y2 from COCO's x, y, width, height."""
-    numbers = isinstance(value, list) and all(
-        isinstance(number, (int, float)) and math.isfinite(number) for number in value
-    )
-    if not numbers or len(value) != 4:
+    if not are_finite(value) or len(value) != 4:
         return None
     x, y, width, height = value
     return x, y, x + width, y + height

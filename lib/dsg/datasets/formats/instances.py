@@ -4,12 +4,16 @@ was left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+LONGEST_SIDE = 100_000
+"""Pixels; an image that is said to be longer is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,16 @@ def mirrored_instances(image: Instances) -> Instances:
     boxes[:, 0] = np.float32(image.width) - image.boxes[:, 2]
     boxes[:, 2] = np.float32(image.width) - image.boxes[:, 0]
     return replace(image, boxes=boxes, flipped=not image.flipped)
+
+
+def are_finite(values: Any) -> bool:
+    """Whether a value from an annotation is a list of numbers, none of them too large to be computed with."""
+    if not isinstance(values, list) or not set(map(type, values)) <= {int, float}:
+        return False
+    try:
+        return math.isfinite(sum(map(float, values)))
+    except OverflowError:  # a whole number beyond all others
+        return False
 
 
 def clipped_box(box: Sequence[float], width: float, height: float) -> tuple[float, ...] | None:

@@ -6,12 +6,12 @@ here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Union
 
 import numpy as np
 
+from dsg.datasets.formats.instances import are_finite
 from dsg.errors import UserError
 from dsg.runtime.cocotools import cocotools
 
@@ -39,11 +39,7 @@ def check_segmentation(segmentation: Any, height: int, width: int, where: str) -
 
 
 def _check_polygon(polygon: Any, side: int, where: str) -> None:
-    numbers = isinstance(polygon, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        for value in polygon
-    )
-    if not numbers or len(polygon) % 2:
+    if not are_finite(polygon) or len(polygon) % 2:
         raise UserError(f"{where}: a polygon is not a list of x1, y1, x2, y2, ...")
     if len(polygon) < 2 * POINTS:
         raise UserError(f"{where}: a polygon of {len(polygon) // 2} points; it needs {POINTS}")
@@ -120,6 +116,28 @@ def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
+    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON."""
+    runs = cocotools("mask").encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(runs["size"]), "counts": runs["counts"].decode()}
+
+
+def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> np.ndarray:
+    """What a mask head learns of a box: its polygons, drawn in a grid laid over the box: bool [side, side].
+
+    Args:
+        polygons: each x1 y1 x2 y2 ..., in the box's pixels.
+        box: [4], x1 y1 x2 y2.
+        side: cells a side.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    scales = side / max(x2 - x1, 0.1), side / max(y2 - y1, 0.1)
+    moved = [
+        [(value - (x1, y1)[place % 2]) * scales[place % 2] for place, value in enumerate(polygon)]
+        for polygon in polygons
+    ]
+    mask = cocotools("mask")
+    return np.asarray(mask.decode(mask.merge(mask.frPyObjects(moved, side, side)))).astype(bool)
+
     """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; pycocotools is not needed."""
     pixels = np.asarray(mask, bool).ravel(order="F")
     ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1

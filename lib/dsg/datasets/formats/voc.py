@@ -10,13 +10,13 @@ goes back).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_plain_name
+from dsg.datasets.formats.instances import LONGEST_SIDE, Instances, InstanceSet, clipped_box, is_plain_name
 from dsg.errors import UserError
 
 CLASSES = (
@@ -48,7 +48,6 @@ def read_voc(
     folder: str | Path,
     split: str,
     classes: Sequence[str] = CLASSES,
-    picture: Callable[[str], Path] | None = None,
 ) -> InstanceSet:
     """The images that `ImageSets/Main/<split>.txt` lists, with their objects, difficult ones included.
 
@@ -59,7 +58,6 @@ def read_voc(
         folder: `VOC2007`, or one with its layout.
         split: `trainval`, `test`, ...
         classes: names by number, the background first.
-        picture: from an image's name to its file; None: `JPEGImages/<name>.jpg`.
 
     Raises:
         UserError: there is no such list, or it is empty.
@@ -67,9 +65,8 @@ def read_voc(
     folder = Path(folder)
     result = InstanceSet(tuple(classes), [])
     for name in image_names(list_file(folder, split)):
-        path = folder / "JPEGImages" / f"{name}.jpg" if picture is None else picture(name)
         try:
-            result.images.append(_read_image(folder, name, path, result))
+            result.images.append(_read_image(folder, name, result))
         except _Unreadable as error:
             result.skip(error.args[0], name, error.args[1])
     if not result.images:
@@ -141,10 +138,10 @@ def image_names(path: Path) -> list[str]:
     return names
 
 
-def _read_image(folder: Path, name: str, path: Path, result: InstanceSet) -> Instances:
+def _read_image(folder: Path, name: str, result: InstanceSet) -> Instances:
     root = _root(folder / "Annotations" / f"{name}.xml")
     width, height = (_number(root, f"size/{side}") for side in ("width", "height"))
-    if width is None or height is None or min(width, height) < 1:
+    if width is None or height is None or min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
         raise _Unreadable("annotation without size", "")
     width, height = int(width), int(height)
     boxes, classes, difficult = [], [], []
@@ -170,7 +167,7 @@ def _read_image(folder: Path, name: str, path: Path, result: InstanceSet) -> Ins
         classes.append(result.classes.index(label))
         difficult.append((thing.findtext("difficult") or "0").strip() == "1")
     return Instances(
-        *(name, path, width, height),
+        *(name, folder / "JPEGImages" / f"{name}.jpg", width, height),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         classes=np.array(classes, np.int32),
         difficult=np.array(difficult, bool),

@@ -118,7 +118,8 @@ def remove(folder: Path) -> None:
 def _coco(
     content: Mapping[str, Sequence[Solid]], size: Sequence[int], objects: Sequence[str]
 ) -> dict[str, Any]:
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, (name, solids) in enumerate(content.items(), 1):
         images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
         for solid in solids:

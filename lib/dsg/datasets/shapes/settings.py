@@ -52,10 +52,10 @@ def stored_settings(folder: Path) -> dict[str, Any]:
     """
     try:
         stored = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-        keys = ("train", "test", "size", "seed", "objects")
-        settings = settings_of(*(stored[key] for key in keys), stored.get("palette", CLEVR))
+        given = {key: stored[key] for key in ("train", "test", "size", "seed", "objects")}
+        settings = settings_of(**given, palette=stored.get("palette", CLEVR))
         same = settings == stored and settings.get("palette", CLEVR) in PALETTES
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         same = False
     if not same:
         raise UserError(

@@ -11,10 +11,11 @@ from dsg.config.names import PYRAMIDS
 from dsg.models.detector.losses import decay_loss
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import FirstStage
-from dsg.models.detector.seeds import SeededOrder, step_seed
+from dsg.models.detector.seeds import SeededOrder
 from dsg.models.detector.single_map_training import single_map_losses
 from dsg.models.detector.targets import SamplingSettings, Truth
 from dsg.models.detector.training import pyramid_losses
+from dsg.nets.seeds import content_seed
 
 if TYPE_CHECKING:
     from dsg.pipeline.instance_batch import InstanceBatch
@@ -92,7 +93,7 @@ def _pyramid_losses(
     for number in range(config.train.ims_per_batch):
         valid = batch["gt_valid"][number]
         truth.append(Truth(*(tf.boolean_mask(batch[key][number], valid) for key in keys)))  # type: ignore[literal-required]
-        seed = step_seed(config.rng_seed, batch["index"][number], first.rpn.logits[number])
+        seed = content_seed(first.rpn.logits[number], batch["index"][number] + config.rng_seed % 2**31)
         orders.append(SeededOrder(seed))
     losses = pyramid_losses(model, first, truth, sampling_settings(config), orders=orders).losses
     return {PYRAMID_NAMES[name]: value for name, value in losses.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from dsg.boxes.conventions import TF_FASTER_RCNN_RPN
-from dsg.config import Config
+from dsg.config import Config, check_chosen
 from dsg.config.names import PYRAMIDS, SMALL
 from dsg.models.detector.heads import (
     ConvolvedHead,
@@ -42,12 +42,21 @@ def build_detector(config: Config, classes: int) -> Detector:
     Args:
         config: BACKBONE, DETECTOR.* and what belongs to the backbone.
         classes: with the background.
+
+    Raises:
+        UserError: the anchors are `auto` still.
     """
+    check_chosen(config)
     tf.keras.utils.set_random_seed(config.rng_seed)
     options, name = config.detector, config.backbone
     if name in PYRAMIDS:
         body = name[: -len("_fpn")]
-        return pyramid_detector(*(body, classes), masks=options.masks, trained_blocks=options.trained_blocks)
+        return pyramid_detector(
+            *(body, classes),
+            masks=options.masks,
+            second_generation=options.second_generation,
+            trained_blocks=options.trained_blocks,
+        )
     if name in SMALL:
         return _small_detector(config, classes)
     fixed = config.mobilenet.fixed_layers if name == "mobile" else config.resnet.fixed_blocks

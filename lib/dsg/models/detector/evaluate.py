@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from dsg.boxes.paste import paste_masks
 from dsg.config import Config
-from dsg.datasets import Dataset
+from dsg.datasets.detection import InstanceDataset
 from dsg.datasets.formats.instances import Instances
 from dsg.datasets.formats.segmentations import decode, encode, run_lengths
 from dsg.errors import UserError
@@ -23,7 +24,8 @@ from dsg.runtime.cocotools import cocotools
 from dsg.runtime.progress import Progress
 
 
-class Examined(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Examined:
     """An image of a split with what the detector found, in pixels of the original image."""
 
     index: int  # position in the split
@@ -35,7 +37,7 @@ Observer = Callable[[Examined], None]
 
 
 def evaluate(
-    dataset: Dataset,
+    dataset: InstanceDataset,
     config: Config,
     predict: DetectorPredictor,
     *,
@@ -116,7 +118,7 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
     )
 
 
-def true_masks(record: Instances) -> list[Mapping[str, Any]]:
+def true_masks(record: Instances) -> Sequence[Mapping[str, Any]]:
     """The masks of an image's objects as run lengths; the box of an object without one."""
     size, masks = (record.height, record.width), []
     for row, (x1, y1, x2, y2) in enumerate(record.boxes.tolist()):

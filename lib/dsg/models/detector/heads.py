@@ -28,12 +28,13 @@ class ResnetTail(Block4):
 class TwoLayerHead(Block):
     """Crops [M, 7, 7, C] -> features [M, 1024] by two dense layers."""
 
-    dim = HIDDEN
+    dim: int = HIDDEN
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, dim: int = HIDDEN) -> None:
         super().__init__()
-        self.fc6 = Dense(POOLED * POOLED * channels, HIDDEN, HE)
-        self.fc7 = Dense(HIDDEN, HIDDEN, HE)
+        self.fc6 = Dense(POOLED * POOLED * channels, dim, HE)
+        self.fc7 = Dense(dim, dim, HE)
+        self.dim = dim
 
     def call(self, crops: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.nn.relu(self.fc7(self.first(crops)))
@@ -121,35 +122,36 @@ class DoubledConv(Block):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         # Tiles do not overlap: a product of matrices, and then cells become two by two.
         kernel = tf.cast(tf.convert_to_tensor(self.kernel), x.dtype)
-        cout = kernel.shape[2]
-        y = tf.einsum("mhwi,abci->mhwabc", x, kernel)
+        cout, cin = kernel.shape[2:]
         shape = tf.shape(x)
-        y = tf.reshape(tf.transpose(y, [0, 1, 3, 2, 4, 5]), [shape[0], 2 * shape[1], 2 * shape[2], cout])
+        y = tf.matmul(tf.reshape(x, [-1, cin]), tf.reshape(kernel, [-1, cin]), transpose_b=True)
+        y = tf.transpose(tf.reshape(y, [shape[0], shape[1], shape[2], 2, 2, cout]), [0, 1, 3, 2, 4, 5])
+        y = tf.reshape(y, [shape[0], 2 * shape[1], 2 * shape[2], cout])
         return tf.nn.relu(tf.nn.bias_add(y, tf.cast(self.bias, x.dtype)))
 
 
 class MaskHead(Block):
     """Crops [M, 14, 14, C] -> mask logits [M, 28, 28, classes] in float32."""
 
-    def __init__(self, channels: int, classes: int, normed: bool = False) -> None:
+    def __init__(
+        self, channels: int, classes: int, normed: bool = False, width: int = MASK_CHANNELS, convs: int = 4
+    ) -> None:
         super().__init__()
         self.convs: list[Block] = [
-            FrozenNormConv(width, MASK_CHANNELS, 3)
-            if normed
-            else Conv(width, MASK_CHANNELS, 3, relu=True, init=HE)
-            for width in (channels, *[MASK_CHANNELS] * 3)
+            FrozenNormConv(cin, width, 3) if normed else Conv(cin, width, 3, relu=True, init=HE)
+            for cin in (channels, *[width] * 3)[:convs]
         ]
-        self.up = DoubledConv(MASK_CHANNELS, MASK_CHANNELS)
-        self.masks = Conv(MASK_CHANNELS, classes, init=HE)
+        self.up = DoubledConv(width if convs else channels, width)
+        self.masks = Conv(width, classes, init=HE)
 
     def call(self, crops: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.masks(self.up(self.maps(crops)[-1])), tf.float32)
+        return tf.cast(self.masks(self.up([crops, *self.maps(crops)][-1])), tf.float32)
 
     def maps(self, crops: tf.Tensor) -> list[tf.Tensor]:
         """The maps after each convolution."""
-        maps = [self.convs[0](crops)]
-        for conv in self.convs[1:]:
-            maps.append(conv(maps[-1]))
+        maps: list[tf.Tensor] = []
+        for conv in self.convs:
+            maps.append(conv(maps[-1] if maps else crops))
         return maps
 
 

@@ -159,7 +159,9 @@ class Detector(Weighted, tf.keras.Model):
 
     def mask_logits(self, first: FirstStage, regions: Regions) -> tf.Tensor:
         """A mask for each class: float32 [M, 28, 28, C]."""
-        return self.mask_head(self.first_stage.crops(first, regions, MASK_POOLED))
+        # One more than there are: of no region, convolutions may return no map.
+        padded = Regions(tf.pad(regions.boxes, [[0, 1], [0, 0]]), tf.pad(regions.image, [[0, 1]]))
+        return self.mask_head(self.first_stage.crops(first, padded, MASK_POOLED))[:-1]
 
     def fold(self) -> None:
         """Fold normalisation into kernels once, as `DSG.fold`: the model then only answers."""

@@ -18,6 +18,7 @@ from dsg.boxes.transform import BoxCoder
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config
 from dsg.config.names import PYRAMIDS
+from dsg.models.detector.losses import of_class
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import Detections, FirstStage, RegionOutputs, Regions, packed
 from dsg.nets.images import by_image
@@ -182,21 +183,14 @@ def detections(
         own = slice(starts[image], starts[image] + counts[image])
         proposals = first.proposals.boxes[image, : counts[image]]
         boxes = decode_classes(coder, proposals, regions.box_deltas[own])
-        boxes = tf.reshape(coder.clip(tf.reshape(boxes, [-1, 4]), first.image_size[image]), [-1, classes, 4])
-        places = tf.where((scores[own] > threshold) & large_enough(boxes, SMALLEST_SIDE))
-        places = tf.boolean_mask(places, places[:, 1] > 0)  # no background
-        box, score = tf.gather_nd(boxes, places), tf.gather_nd(scores[own], places)
-        kept = suppress_in_groups(box, score, tf.cast(places[:, 1], tf.int32), iou, limit)
-        count = tf.shape(kept)[0]
-        rest = [[0, limit - count]]
-        row, number = (tf.cast(tf.gather(places[:, axis], kept), tf.int32) for axis in range(2))
-        return (
-            tf.pad(tf.gather(box, kept), [*rest, [0, 0]]),
-            tf.pad(number, rest),
-            tf.pad(tf.gather(score, kept), rest),
-            tf.pad(row, rest),
-            count,
+        boxes = coder.clip(tf.reshape(boxes, [1, -1, 4]), first.image_size[image][None])
+        chosen = choose_per_class(
+            tf.reshape(boxes, [-1, classes, 4]), scores[own], threshold=threshold, iou=iou, limit=limit
         )
+        count = tf.shape(chosen.scores)[0]
+        rest = [[0, limit - count]]
+        box, *others = chosen
+        return (tf.pad(box, [*rest, [0, 0]]), *(tf.pad(values, rest) for values in others), count)
 
     signature = (
         tf.TensorSpec([limit, 4], tf.float32),
@@ -211,9 +205,30 @@ def detections(
     return Detections(box[:, :most], number[:, :most], score[:, :most], row[:, :most], valid)
 
 
+class Chosen(NamedTuple):
+    """Detections of an image, best first."""
+
+    boxes: tf.Tensor  # float32 [D, 4]
+    classes: tf.Tensor  # int32 [D], from 1
+    scores: tf.Tensor  # float32 [D]
+    proposals: tf.Tensor  # int32 [D]: the proposal each came from
+
+
+def choose_per_class(
+    boxes: tf.Tensor, scores: tf.Tensor, *, threshold: float, iou: float, limit: int
+) -> Chosen:
+    """The detections among the boxes [N, C, 4] of the classes of N proposals, and their scores [N, C]."""
+    places = tf.where((scores > threshold) & large_enough(boxes, SMALLEST_SIDE))
+    places = tf.boolean_mask(places, places[:, 1] > 0)  # no background
+    box, score = tf.gather_nd(boxes, places), tf.gather_nd(scores, places)
+    kept = suppress_in_groups(box, score, tf.cast(places[:, 1], tf.int32), iou, limit)
+    row, number = (tf.cast(tf.gather(places[:, axis], kept), tf.int32) for axis in range(2))
+    return Chosen(tf.gather(box, kept), number, tf.gather(score, kept), row)
+
+
 def class_masks(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
     """The mask of each region's class from logits [M, m, m, C]: probabilities [M, m, m]."""
-    return tf.sigmoid(tf.gather(tf.transpose(logits, [0, 3, 1, 2]), classes, batch_dims=1))
+    return tf.sigmoid(of_class(logits, classes))
 
 
 class ImageDetections(NamedTuple):

@@ -113,7 +113,7 @@ def _sample_image(
         count=train.batch_size,
         fg_fraction=train.fg_fraction,
         fg_threshold=train.fg_thresh,
-        bg_thresholds=(train.bg_thresh_lo, train.bg_thresh_hi),
+        bg_thresholds=(train.bg_thresh_lo, train.bg_thresh),
         coder=region_coder(config),
         rng=np.random.default_rng((config.rng_seed, int(index), zlib.crc32(boxes[valid].tobytes()))),
     )

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.datasets import Dataset, Vocabulary
+from dsg.datasets.detection import InstanceDataset
 from dsg.engine.task import Check
 from dsg.metrics.detection_results import VOC, DetectionResults
 from dsg.models.detector.batch_losses import batch_losses
@@ -18,6 +19,7 @@ from dsg.models.detector.model import Detector
 from dsg.models.detector.pictures import detection_page
 from dsg.models.detector.predictions import DetectorPredictor
 from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
+from dsg.pipeline.anchor_choice import log_reach
 from dsg.pipeline.epochs import Examples
 from dsg.pipeline.examples import load_image
 from dsg.pipeline.images import mirror
@@ -43,9 +45,10 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
         return load_initial(model, self._config, vocabulary=training.vocabulary)
 
     def prepare(self, model: Detector, datasets: Sequence[Dataset], check: Check) -> None:
-        pass
+        log_reach(self._config, datasets[0])
 
     def examples(self, training: Dataset) -> Examples:
+        assert isinstance(training, InstanceDataset)
         return training_examples(training, self._config)
 
     def losses(self, model: Detector, batch: InstanceBatch) -> dict[str, tf.Tensor]:
@@ -58,6 +61,7 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
             def show(image: Examined) -> None:
                 observe(image.index, self._drawings(dataset.vocabulary, image))
 
+            assert isinstance(dataset, InstanceDataset)
             return evaluate(dataset, self._config, predict, label=label, observe=show, check=check)
 
         return run

@@ -22,9 +22,9 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
 
     Raises:
         UserError: MODEL is a baseline or a detector, which `dsg.models.baselines` and `dsg.models.detector`
-            build.
+            build, or the anchors are `auto` still.
     """
-    from dsg.config import BASELINES, DETECTORS
+    from dsg.config import BASELINES, DETECTORS, check_chosen
 
     if config.net in DETECTORS:
         raise UserError(
@@ -36,6 +36,7 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
             f"MODEL {config.model} is a baseline, which answers with maps; this needs a network that answers "
             "with boxes, such as res101"
         )
+    check_chosen(config)
     import tensorflow as tf
 
     from dsg.models.dsg.model import DSG

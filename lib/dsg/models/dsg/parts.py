@@ -114,12 +114,17 @@ def part_table(
         )
 
     def pyramid_regions() -> RegionEncoder:
-        entity, relation = (
-            DetectorHead(config.head.dim, parts["box_head"] if shares else None) if wanted else None
-            for wanted in (True, graph)
+        def head() -> Block:
+            return DetectorHead(config.head.dim, parts["box_head"] if shares else None)
+
+        return RegionEncoder(
+            head(),
+            head() if graph else None,
+            stride=STRIDES[0],
+            size=POOLED,
+            relation_size=POOLED,
+            pyramid=True,
         )
-        sizes = {"stride": STRIDES[0], "size": POOLED, "relation_size": POOLED}
-        return RegionEncoder(entity, relation, **sizes, pyramid=True)
 
     def gpi() -> Block:
         if options.attention == "sparsemax":
@@ -194,7 +199,9 @@ def _trunk(config: Config) -> Any:
 
 
 def _head(config: Config, cin: int, size: int, channels: int) -> Any:
-    return _backbone(config).head(cin, channels, config.head.dim, size)
+    head = _backbone(config).head
+    assert head is not None  # a pyramid's is `DetectorHead`
+    return head(cin, channels, config.head.dim, size)
 
 
 def _backbone(config: Config) -> Backbone:

@@ -35,7 +35,8 @@ class PyramidDetector(Block):
     def __init__(self, parts: Mapping[str, Any], config: Config) -> None:
         super().__init__()
         self.trunk, self.pyramid, self.rpn = parts["trunk"], parts["pyramid"], parts["rpn"]
-        self._box_head, self._predictor = parts.get("box_head"), parts.get("box_predictor")
+        self._box_head: Any = parts.get("box_head")
+        self._predictor: Any = parts.get("box_predictor")
         self._config = config
 
     def call(self, batch: Batch, training: bool) -> Detection:
@@ -56,7 +57,7 @@ class PyramidDetector(Block):
             image_size,
             pre_nms=train.rpn_pre_nms_top_n or ALL,
             post_nms=nodes.proposals if detects else train.rpn_post_nms_top_n,
-            iou=train.rpn_nms_thresh,
+            iou=nodes.rpn_nms_thresh if detects else train.rpn_nms_thresh,
         )
         if detects:
             first = FirstStage(image_size, features.features, rpn, proposals)
@@ -160,5 +161,6 @@ def check_frozen(model: Any, report: LoadReport) -> None:
     else:
         todo = "start from a detector, such as WEIGHTS fasterrcnn_resnet50_fpn"
     raise UserError(
-        f"{report.source}: has nothing for {lacking[0]}, which TRAIN.FREEZE_DETECTOR would leave random: {todo}"
+        f"{report.source}: has nothing for {lacking[0]}, which TRAIN.FREEZE_DETECTOR would leave random: "
+        f"{todo}"
     )

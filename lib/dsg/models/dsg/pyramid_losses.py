@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.models.detector.losses import anchor_box_loss, objectness_loss
-from dsg.models.detector.seeds import SeededOrder, step_seed
+from dsg.models.detector.seeds import SeededOrder
 from dsg.models.detector.targets import SamplingSettings, Truth, sample_anchors
 from dsg.nets.pyramid_rpn import PyramidRpnOutputs
+from dsg.nets.seeds import content_seed
 from dsg.pipeline.batch import Batch
 
 
@@ -31,7 +32,7 @@ def pyramid_rpn_losses(rpn: PyramidRpnOutputs, batch: Batch, config: Config) -> 
         index, logits, deltas, inside, gt_boxes, gt_valid = image
         boxes = tf.boolean_mask(gt_boxes, gt_valid)
         truth = Truth(_with_area(boxes), tf.ones(tf.shape(boxes)[:1], tf.int32))
-        order = SeededOrder(step_seed(config.rng_seed, index, tf.stop_gradient(logits)))
+        order = SeededOrder(content_seed(logits, index + config.rng_seed % 2**31))
         anchors = sample_anchors(rpn.anchors, truth, settings, order, inside)
         rows = tf.concat(anchors.sample, 0)
         box = anchor_box_loss(tf.gather(deltas, anchors.sample.positive), anchors.deltas, tf.size(rows))

@@ -24,6 +24,7 @@ from dsg.models.dsg.predictions import Predictor
 from dsg.models.dsg.pyramid import check_frozen
 from dsg.models.referring import Drawings, Evaluate, Observer, ReferringTask
 from dsg.models.weights import load_initial_weights
+from dsg.pipeline.anchor_choice import log_reach
 from dsg.pipeline.batch import Batch
 from dsg.pipeline.batches import training_examples
 from dsg.pipeline.epochs import Examples
@@ -44,7 +45,7 @@ class DsgTask(ReferringTask[DSG, EvaluationResults]):
         return report
 
     def prepare(self, model: DSG, datasets: Sequence[Dataset], check: Check) -> None:
-        pass
+        log_reach(self._config, datasets[0])
 
     def examples(self, training: Dataset) -> Examples:
         return training_examples(training, self._config)

@@ -21,7 +21,8 @@ class Backbone:
     # Of FEATURE_STRIDE and the number of fixed blocks: RESNET.FIXED_BLOCKS, MOBILENET.FIXED_LAYERS, or what
     # DETECTOR.TRAINED_BLOCKS leaves of a pyramid's conv1 and four blocks. See `TrunkFeatures`.
     trunk: Callable[[int, int], Any]
-    # Of the map's channels, HEAD.CHANNELS, HEAD.DIM, cells a side; None: only the detector has this backbone.
+    # Of the map's channels, HEAD.CHANNELS, HEAD.DIM, cells a side. None: of a pyramid, whose crops DSG reads
+    # with a detector's box head, and of backbones that DSG does not have.
     head: Callable[[int, int, int, int], Any] | None
     strides: tuple[int, ...]  # pixels between two cells of its map, the usual one first
     levels: int  # maps that boxes are proposed and cropped on

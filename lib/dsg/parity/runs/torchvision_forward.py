@@ -21,6 +21,7 @@ from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions, pack
 from dsg.models.detector.predictions import class_masks, detections
 from dsg.nets.backbones.fpn import Pyramid
 from dsg.nets.backbones.resnet_body import CHANNELS, GROUPS, ResnetBody, grouped_convolve
+from dsg.nets.initial import unfilled
 from dsg.nets.layers import Block, Weighted, convolve
 from dsg.nets.outputs import Proposals
 from dsg.nets.pyramid_roi import box_levels, pyramid_scales
@@ -76,13 +77,14 @@ def run(golden: Golden) -> Checks:
     """A file of `fasterrcnn_resnet50_fpn`, its second generation, or `maskrcnn_resnet50_fpn`."""
     checks = TorchChecks(golden)
     checks.given("input/.*", "factory/bn_eps")
-    model = pyramid_detector(
-        *("res50", CLASSES),
-        masks=any(key.startswith("mask/") for key in golden),
-        second_generation="box/conv1.shape" in golden,
-        epsilon=float(golden["input/bn_eps"]),
-        masked=False,
-    )
+    with unfilled():
+        model = pyramid_detector(
+            *("res50", CLASSES),
+            masks=any(key.startswith("mask/") for key in golden),
+            second_generation="box/conv1.shape" in golden,
+            epsilon=float(golden["input/bn_eps"]),
+            masked=False,
+        )
     recipe_weights(model, int(golden["input/recipe_seed"]))
     images = [
         golden[f"input/{number}/image_rgb_u8"].astype(np.float32) / np.float32(255)
@@ -123,7 +125,8 @@ def _factory(
 ) -> None:
     """What torchvision builds where it loads nothing: the same with another epsilon, end to end."""
     golden = checks.golden
-    model = pyramid_detector("res50", CLASSES, epsilon=float(golden["factory/bn_eps"]), masked=False)
+    with unfilled():
+        model = pyramid_detector("res50", CLASSES, epsilon=float(golden["factory/bn_eps"]), masked=False)
     recipe_weights(model, int(golden["input/recipe_seed"]))
     for number, level in enumerate(model.first_stage.trunk(images), 2):
         checks.compare(f"factory/c{number}", channels_first(level), FACTORY)

@@ -16,6 +16,7 @@ from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import FirstStage
 from dsg.models.detector.targets import SamplingSettings, Truth, match_regions
 from dsg.models.detector.training import Training, first_stage_losses, pyramid_losses
+from dsg.nets.initial import unfilled
 from dsg.nets.pyramid_roi import box_levels, pyramid_scales
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
@@ -54,9 +55,10 @@ def run(golden: Golden) -> Checks:
     checks.given("input/.*", "shape/.*", "index/.*")
     checks.skip("factory/.*", "normalisation with statistics of the batch, which the library does not have")
     masks = "mask/targets" in golden
-    model = pyramid_detector(
-        "res50", CLASSES, masks=masks, epsilon=float(golden["input/bn_eps"]), masked=False
-    )
+    with unfilled():
+        model = pyramid_detector(
+            "res50", CLASSES, masks=masks, epsilon=float(golden["input/bn_eps"]), masked=False
+        )
     recipe_weights(model, int(golden["input/recipe_seed"]))
     variables = model.named_variables()
     names = {torchvision_name(name, BODY) or "": name for name in variables}
