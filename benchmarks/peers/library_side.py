@@ -13,14 +13,14 @@ from benchmarks.detector_models import detector_config, stepping, training_batch
 from benchmarks.peers.settings import CLASSES, Case, PeerSettings
 from benchmarks.peers.side import Contender, Found
 from benchmarks.peers.subject import WEIGHTS, masks_of, read_subject
-from dsg.checkpoints.torchvision import for_pixels_bgr, read_torchvision
 from dsg.config import Config
 from dsg.models.detector.build import build_detector
 from dsg.models.detector.model import Detector
 from dsg.models.detector.predictions import DetectorPredictor
+from dsg.models.foreign_weights import read_foreign
 from dsg.pipeline.instance_batches import inference_batch
+from dsg.runtime.weight_files import TORCH, WeightFile
 
-FIRST_KERNEL = "trunk/conv1/kernel"
 VERSIONS = {"tensorflow": tf.__version__}
 
 
@@ -32,7 +32,7 @@ def contender(case: Case, settings: PeerSettings, folder: Path) -> Contender:
     config = case_config(case, settings, (settings.height, settings.width))
     smaller = case_config(case, settings, settings.compared)
     model = build_detector(config, CLASSES)
-    _load(model, folder / WEIGHTS)
+    _load(model, folder / WEIGHTS, config)
     if case.step:
         masks = masks_of(subject) if case.masks else None
         batch = training_batch(subject.picture[:, :, ::-1], subject.boxes, subject.classes, masks, config)
@@ -81,10 +81,10 @@ def case_config(case: Case, settings: PeerSettings, size: tuple[int, int]) -> Co
     )
 
 
-def _load(model: Detector, path: Path) -> None:
-    """The other side's weights, for pixels in this library's order."""
+def _load(model: Detector, path: Path, config: Config) -> None:
+    """The other side's weights, by the road of published files."""
     variables = model.named_variables()
-    values, _ = read_torchvision(path, {name: variable.shape for name, variable in variables.items()})
-    values[FIRST_KERNEL] = for_pixels_bgr(values[FIRST_KERNEL])
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    values = read_foreign(WeightFile(TORCH, path), shapes, config).values
     for name, variable in variables.items():
         variable.assign(values[name])

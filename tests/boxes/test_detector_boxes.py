@@ -106,6 +106,21 @@ def test_suppression_in_groups(case: int) -> None:
     assert np.array_equal(kept, UNITS[f"{key}/keep"])
 
 
+def test_suppression_in_groups_is_that_of_each_group() -> None:
+    rng = np.random.default_rng(3)
+    corners = rng.integers(0, 90, (2000, 2)).astype(np.float32)  # whole pixels, which no shift rounds
+    boxes = np.concatenate([corners, corners + rng.integers(5, 60, (2000, 2))], 1).astype(np.float32)
+    scores, groups = rng.permutation(2000).astype(np.float32), rng.integers(0, 91, 2000).astype(np.int32)
+    kept = []
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        kept.extend(rows[suppress(boxes[rows], scores[rows], 0.3)])
+    best_first = sorted(kept, key=lambda row: -scores[row])
+    assert 91 < len(kept) < 1800
+    assert suppress_in_groups(boxes, scores, groups, 0.3).numpy().tolist() == best_first
+    assert suppress_in_groups(boxes, scores, groups, 0.3, 50).numpy().tolist() == best_first[:50]
+
+
 def test_suppression_of_nothing() -> None:
     none = tf.zeros([0, 4]), tf.zeros([0]), tf.zeros([0], tf.int32)
     assert suppress(*none[:2], 0.5).shape == suppress_in_groups(*none, 0.5).shape == (0,)
