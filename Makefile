@@ -8,6 +8,7 @@
 #                     (ONLY_TF=1: without those of which neither its version nor NumPy's changes anything)
 #   make demo         answer queries about the bundled images and draw the answers
 #   make bench        measure speed and memory (QUICK=1 for a short run)
+#   make bench-peers  the detector beside torchvision's, which is installed into an environment of its own, .venv-peers (6 GB)
 #   make extras       install what the page, ONNX and their tests need (without it those tests are skipped)
 #   make docs         build the site in build/site (mkdocs, in an environment of its own, .venv-docs)
 #   make lint         ruff: rules and format;   make typecheck: mypy;   make format: apply the format
@@ -27,7 +28,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONPATH := $(CURDIR)/lib$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .DEFAULT_GOAL := build
-.PHONY: build env extras test test-latest demo bench docs lint typecheck format python clean distclean help FORCE
+.PHONY: build env extras test test-latest demo bench bench-peers docs lint typecheck format python clean distclean help FORCE
 
 ifeq ($(filter pinned latest,$(TF)),)
 $(error TF is 'latest' or left out, not '$(TF)')
@@ -95,6 +96,10 @@ else
 DOCS_PYTHON := "$(CURDIR)/.venv-docs/bin/python"
 DOCS_READY := .venv-docs/ready-$(call checksum,requirements-docs.txt)
 endif
+
+# What the detector is compared with never enters the project's own environment.
+PEERS_PYTHON := "$(CURDIR)/.venv-peers/bin/python"
+PEERS_READY := .venv-peers/ready-$(call checksum,requirements-peers.txt)
 
 build: $(CHECKED)
 	$(if $(SILENT),@:,$(call say,ready: $(VPY)))
@@ -167,6 +172,15 @@ demo: build
 bench: build
 	@$(VPY) tools/bench.py $(if $(QUICK),--quick)
 
+$(PEERS_READY): requirements-peers.txt
+	$(call say,installing requirements-peers.txt into .venv-peers: this is large)
+	@$(PYTHON) -m venv --clear .venv-peers
+	@$(PEERS_PYTHON) tools/install.py requirements-peers.txt
+	@touch $@
+
+bench-peers: build $(PEERS_READY)
+	@$(VPY) tools/bench_peers.py --peer $(PEERS_PYTHON) $(if $(QUICK),--quick) $(if $(THREADS),--threads $(THREADS))
+
 ifneq ($(EXISTING),)
 $(DOCS_READY): requirements-docs.txt
 	@$(DOCS_PYTHON) -c "import material" 2>/dev/null || \
@@ -201,7 +215,7 @@ clean:
 	@find $(wildcard lib tests tools benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	@rm -rf .venv .venv-latest .venv-docs
+	@rm -rf .venv .venv-latest .venv-docs .venv-peers
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile

@@ -10,6 +10,8 @@ Sections:
     mini        an answer and a training step of mini
     inference   an answer of res101 at 600 x 800 pixels, 32 proposals, 3 queries
     training    a training step of the same
+    detectors   an answer and a training step of the detectors res101 and res50_fpn at 600 x 1000 pixels, 300
+                proposals
     memory      peak memory of all these
     precision   answers of the bundled model in float32 and bfloat16 (only where named)
     savings     the plain formulation with one saving of the library at a time (only where named)

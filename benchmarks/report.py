@@ -114,6 +114,7 @@ HEADINGS = {
     "matmul": "large matrix product",
     "inference": "answer to one image",
     "training": "training step on one image",
+    "detector": "detectors, one image",
     "savings": "plain formulation with one saving at a time",
     "scaling": "net/task/proposals/queries/side/images",
     "mini": "mini, one batch",

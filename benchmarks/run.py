@@ -30,6 +30,7 @@ SECTIONS = (
     "mini",
     "inference",
     "training",
+    "detectors",
     "memory",
     "precision",
     "savings",
@@ -59,7 +60,7 @@ def benchmark(
     cases: dict[str, dict[str, Any]] = {}
     checks: dict[str, float] = {}
     about = machine()
-    loads = [_load()]
+    loads = [load_average()]
     jobs = _jobs(settings, sections)
     for number, job in enumerate(jobs, 1):
         start, busy = time.monotonic(), _processor_seconds()
@@ -71,7 +72,7 @@ def benchmark(
         for name, case in found["cases"].items():
             cases.setdefault(name, {}).update(case)
         checks.update({f"{job} {name}": value for name, value in found["checks"].items()})
-        loads.append(_load())
+        loads.append(load_average())
     return {
         "machine": {**about, "load": loads},
         "settings": dataclasses.asdict(settings),
@@ -102,7 +103,7 @@ def _run(job: str, settings: Settings) -> dict[str, Any]:
         result, said = Path(folder) / "result.json", Path(folder) / "said"
         command = [sys.executable, "-m", "benchmarks.worker", job, settings.to_json(), str(result)]
         with open(said, "w", encoding="utf-8") as output:
-            done = subprocess.run(command, env=_environment(), stdout=output, stderr=output)
+            done = subprocess.run(command, env=job_environment(), stdout=output, stderr=output)
         text = said.read_text(encoding="utf-8", errors="replace")
         if done.returncode == 0:
             return json.loads(result.read_text(encoding="utf-8"))
@@ -115,7 +116,7 @@ def _run(job: str, settings: Settings) -> dict[str, Any]:
     raise RuntimeError(f"the job {job} failed")
 
 
-def _environment() -> dict[str, str]:
+def job_environment() -> dict[str, str]:
     """This process's, with both packages on the path wherever the other one starts."""
     roots = [str(Path(file).resolve().parents[1]) for file in (dsg.__file__, __file__)]
     path = os.pathsep.join(filter(None, [*roots, os.environ.get("PYTHONPATH", "")]))
@@ -128,6 +129,6 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _load() -> float:
+def load_average() -> float:
     """How busy the machine is: processes that run or wait to, over the last minute."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0

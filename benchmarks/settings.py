@@ -36,6 +36,11 @@ class Settings:
     mini_cfg: str = str(ROOT / "experiments" / "cfgs" / "mini.yml")
     mini_size: tuple[int, int] = (192, 128)  # width, height
     mini_batch: int = 4
+    detector_nets: tuple[str, ...] = ("res101", "res50_fpn")
+    detector_tasks: tuple[str, ...] = ("inference", "training")
+    detector_size: tuple[int, int] = (600, 1000)  # height, width
+    detector_proposals: int = 300  # of an answer
+    detector_classes: int = 91  # with the background, as torchvision's detectors of COCO have
     trained: str = str(ROOT / "data" / "demo" / "mini.npz")  # what the precisions are compared on
     precision_images: int = 400
     shapes_images: int = 400  # of the input pipeline
@@ -68,6 +73,14 @@ class Settings:
         "mini/training",
         "input/shapes",
         "input/photographs",
+        "detector/res101/inference",
+        "detector/res101/inference_bf16",
+        "detector/res101/training",
+        "detector/res101/training_bf16",
+        "detector/res50_fpn/inference",
+        "detector/res50_fpn/inference_bf16",
+        "detector/res50_fpn/training",
+        "detector/res50_fpn/training_bf16",
     )
     # How cost grows, each point in a process of its own; what is not varied is as above.
     scaling_proposals: tuple[int, ...] = (8, 16, 32, 64, 128)
@@ -101,6 +114,8 @@ QUICK = Settings(
     operation_repeats=3,
     scaling_repeats=2,
     annotation_share=0.05,
+    detector_nets=("res50_fpn",),
+    detector_tasks=("inference",),
     memory_cases=("training/plain", "training/library"),
 )
 """A run within five minutes."""

@@ -42,6 +42,10 @@ def memory(case: str, settings: Settings) -> dict[str, Any]:
             from benchmarks.mini import mini_contenders
 
             run = mini_contenders(settings)[case]
+        elif case.startswith("detector/"):
+            from benchmarks import detectors
+
+            run = detectors.contender(settings, case)
         else:
             from benchmarks.network import contender
 
@@ -70,6 +74,10 @@ def _section(name: str) -> Any:
         from benchmarks.mini import mini
 
         return mini
+    if name == "detectors":
+        from benchmarks.detectors import detectors
+
+        return detectors
     if name == "precision":
         from benchmarks.precision import precision
 

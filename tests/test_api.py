@@ -13,7 +13,7 @@ import pytest
 
 import dsg
 from dsg.api import Grounding, Model
-from dsg.datasets.shapes.generator import make_picture
+from dsg.datasets.shapes.pictures import make_picture
 from dsg.errors import UserError
 from dsg.pipeline.batches import inference_batch
 from dsg.pipeline.images import read_image

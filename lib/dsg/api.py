@@ -1,4 +1,4 @@
-"""The Python interface: a trained model answers queries about images.
+"""The Python interface: a trained model answers queries about images, or detects their objects.
 
     >>> import dsg
     >>> model = dsg.load("data/demo/mini.npz")
@@ -32,6 +32,12 @@ For an unknown word, the message suggests similar words:
     ...
     dsg.errors.UserError: query 'blue cylinder, left, gray cube': unknown category 'blue cylinder'; ...
 
+A detector finds objects instead (`Model.detect`):
+
+    model = dsg.load("detector.npz")
+    for thing in model.detect("photo.jpg", threshold=0.7):
+        print(thing.name, thing.score, thing.box)
+
 Boxes are x1 y1 x2 y2 in pixels of the given image, without +1. TensorFlow is loaded with the first model.
 """
 
@@ -40,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
@@ -51,7 +57,12 @@ from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.models.dsg.predictions import Prediction
 from dsg.models.dsg.query_words import Query, parse_query, query_ids, spoken
 from dsg.models.dsg.trained import Trained, load_trained
+from dsg.models.kinds import holds_detector
 from dsg.visualize.scene_graph import SceneGraph
+
+if TYPE_CHECKING:
+    from dsg.models.detector.objects import DetectedObjects
+    from dsg.models.detector.trained import TrainedDetector
 
 Image = Union[str, Path, np.ndarray]
 Question = Union[str, Sequence[Union[str, int]]]
@@ -104,23 +115,38 @@ class Grounding:
 
 
 class Model:
-    """A trained model with its options and its vocabulary, made by `dsg.load`."""
+    """A trained model with its options and its vocabulary, made by `dsg.load`.
 
-    def __init__(self, trained: Trained) -> None:
+    A model either answers queries (`ask`, `ask_many`, `scene_graph`) or is a detector (`detect`,
+    `detect_many`); what it cannot do raises a `UserError`.
+    """
+
+    def __init__(self, trained: Trained | TrainedDetector) -> None:
         self._trained = trained
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
-        """The model of a snapshot or of a file of weights.
+        """The model of a snapshot, of a file of weights, or of a detector that torchvision publishes.
 
         Raises:
-            UserError: the file is missing, damaged or not a snapshot.
+            UserError: the file is missing, damaged or none of these.
         """
+        if holds_detector(path):
+            from dsg.models.detector.trained import load_detector
+
+            return cls(load_detector(path))
         return cls(load_trained(path))
 
     @property
+    def is_detector(self) -> bool:
+        """Whether the model detects objects and answers no queries."""
+        return not isinstance(self._trained, Trained)
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        """Names of categories (`objects`) and predicates; a name's position is its index."""
+        """Names of categories (`objects`) and predicates; a name's position is its index. Class k of a
+        detector is `objects[k - 1]`.
+        """
         return self._trained.vocabulary
 
     @property
@@ -161,13 +187,37 @@ class Model:
             raise UserError(f"{self!r} was trained without a scene graph (VARIANT {self.config.variant})")
         return graph
 
+    def detect(self, image: Image, *, threshold: float = 0.5, limit: int = 100) -> DetectedObjects:
+        """The objects of an image, best first; see `detect_many`."""
+        return self.detect_many([image], threshold=threshold, limit=limit)[0]
+
+    def detect_many(
+        self, images: Sequence[Image], *, threshold: float = 0.5, limit: int = 100
+    ) -> list[DetectedObjects]:
+        """The objects of several images, TEST.IMS_PER_BATCH images at a time.
+
+        Args:
+            images: as of `ask_many`.
+            threshold: lowest score of an object. There are none below TEST.SCORE_THRESHOLD.
+            limit: at most so many objects an image, the best; no more than TEST.MAX_PER_IMAGE.
+
+        Returns:
+            For each image a `dsg.models.detector.objects.DetectedObjects`: a sequence of objects with `name`,
+            `score`, `box` and `mask`, and the same as arrays.
+
+        Raises:
+            UserError: an image cannot be read, or the model is no detector.
+        """
+        if isinstance(self._trained, Trained):
+            raise UserError(f"{self!r} answers queries and detects nothing: use ask(image, queries)")
+        detections = self._trained.detect(_given(images))
+        return [objects.chosen(threshold, limit) for objects in detections]
+
     def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Prediction]:
         """Everything the network computes: all boxes, all probabilities, attention
         (`dsg.models.dsg.predictions.Prediction`).
         """
-        # Files are read when it is their turn.
-        given = [image if isinstance(image, (str, Path)) else _pixels(image) for image in images]
-        return self._trained.ask(given, [list(queries)] * len(given))
+        return self._answering().ask(_given(images), [list(queries)] * len(images))
 
     def groundings(self, found: Prediction) -> list[Grounding]:
         """The answer to each query in a prediction of `answers`."""
@@ -191,7 +241,8 @@ class Model:
             >>> dsg.load("data/demo/mini.npz").query(("Blue-metal cube", "behind", 3))
             (0, 0, 3)
         """
-        objects, predicates = self.vocabulary.objects, self.vocabulary.predicates
+        vocabulary = self._answering().vocabulary
+        objects, predicates = vocabulary.objects, vocabulary.predicates
         if isinstance(question, str):
             return parse_query(question, objects, predicates)
         return query_ids(tuple(question), objects, predicates)
@@ -199,7 +250,15 @@ class Model:
     def __repr__(self) -> str:
         known = self.vocabulary
         counts = f"{len(known.objects)} categories, {len(known.predicates)} predicates"
+        if self.is_detector:
+            counts = f"{len(known.objects)} classes"
         return f"<dsg model {self.config.net}: {counts}>"
+
+    def _answering(self) -> Trained:
+        """What answers queries, or a `UserError`."""
+        if isinstance(self._trained, Trained):
+            return self._trained
+        raise UserError(f"{self!r} is a detector and answers no queries: use detect(image)")
 
     def _listed(self, queries: Sequence[Question]) -> Sequence[Question]:
         """Refuse a single query, whose three words would be taken for three queries."""
@@ -219,6 +278,14 @@ def scored(found: Prediction, number: int, role: int) -> tuple[ScoredBox, ...]:
         for index in found.best_first(number, role)
         for box in [found.boxes[index].tolist()]
     )
+
+
+def _given(images: Sequence[Image]) -> list[str | Path | np.ndarray]:
+    """Pixels in B, G, R order; files stay files, which are read when it is their turn."""
+    alone = isinstance(images, (str, Path)) or (isinstance(images, np.ndarray) and images.ndim < 4)
+    if alone:
+        raise UserError("several images are given as a list: [image], not image")
+    return [image if isinstance(image, (str, Path)) else _pixels(image) for image in images]
 
 
 def _pixels(image: Image) -> np.ndarray:

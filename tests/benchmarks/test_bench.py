@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.agreement import demand_agreement, largest_difference, relative_difference
+from benchmarks.detectors import detectors
 from benchmarks.mini import mini
 from benchmarks.network import Subject, inference, large_config, subject, training
 from benchmarks.plain import Plain, Savings
@@ -267,6 +268,14 @@ def test_training_section(tiny: Subject, untraced: None) -> None:
     assert set(found["cases"]) == {"training/plain", "training/library"} | BFLOAT16["training"]
     assert found["checks"]["plain_equals_library_losses"] < 1e-4
     assert found["checks"]["plain_equals_library_gradient_norm"] < 1e-3
+
+
+def test_detectors_section(untraced: None) -> None:
+    settings = replace(TINY, detector_nets=("mobile",), detector_size=(64, 96), detector_proposals=4)
+    cases = detectors(replace(settings, detector_classes=3, bfloat16=False, repeats=1))["cases"]
+    assert set(cases) == {"detector/mobile/inference", "detector/mobile/training"}
+    report = {"cases": cases, "ratios": {}, "processor_ratios": {}, "checks": {}, "machine": machine()}
+    assert "mobile/training" in format_report(report)
 
 
 def test_precisions_answer_alike() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dsg.boxes.anchors import cell_anchors
 from dsg.boxes.choice import large_enough, suppress, suppress_in_groups
 from dsg.boxes.matching import BELOW, BETWEEN, draw, iou, match
 from dsg.boxes.paste import expand, paste_masks
-from dsg.boxes.pyramid_anchors import cell_anchors, pyramid_anchors
+from dsg.boxes.pyramid_anchors import pyramid_anchors
 from tests.golden import golden
 from tests.golden.compare import error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import socket
@@ -10,13 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dsg.config import load_config
 from dsg.datasets import load_dataset
 from dsg.engine.snapshots import load_snapshot, save_snapshot
 from tests.cases.inputs import dataset, relationships, write
 from tests.cases.programs import ROOT
 from tests.tiny import PAIRS, PLAIN
 
-SHORT = [*PAIRS, *PLAIN, "TRAIN.EPOCHS", "1"]
+SHORT = [*PAIRS, *PLAIN, "TRAIN.EPOCHS", "1", "ANCHOR_SCALES", "auto:2"]
 MINI = ROOT / "experiments" / "cfgs" / "mini.yml"
 
 
@@ -38,7 +40,7 @@ def trained(first_run, program, tmp_path, untraced):
         dataset(first_run.folder / "data" / "mine")
         train(
             program, first_run.folder / "data" / "mine", first_run.folder / "output", "--tag", "a"
-        ).went_well()
+        ).went_well("ANCHOR_SCALES auto:2: [", "of the training boxes at IoU 0.5")
         first_run.made = True
     shutil.copytree(first_run.folder, tmp_path / "copy")
     copy = tmp_path / "copy"
@@ -122,6 +124,38 @@ def test_results_of_other_data_are_not_used_again(trained, program):
     path = trained.data / "annotations_test.json"
     write(path, {name: relationships(shift=9) for name in json.loads(path.read_text())})
     assert "testing" in program("test", *given, "--model", "a_iter_0", "--reuse", "--set", *SHORT).went_well()
+
+
+# anchors that a run chose when it began
+
+
+def test_a_run_keeps_the_anchors_that_it_chose(trained, program):
+    chosen = load_config([trained.run / "config.yml"]).anchor_scales
+    assert len(chosen) == 1  # all boxes have one size
+    meta = load_snapshot(trained.run / "a_iter_1.npz").meta
+    assert meta.config["ANCHOR_SCALES"] == list(chosen) and meta.automatic == {"ANCHOR_SCALES": "auto:2"}
+
+    def again(scales):
+        return train(program, trained.data, trained.output, "--tag", "a", pairs=("ANCHOR_SCALES", scales))
+
+    again(str(list(chosen))).went_well("is finished")
+    again("[2, 3]").refused("ANCHOR_SCALES was", "another name")
+    # whatever the data would give today
+    for path in trained.run.glob("*.npz"):
+        snapshot = load_snapshot(path)
+        config = {**snapshot.meta.config, "ANCHOR_SCALES": [2.25, 7.75]}
+        save_snapshot(
+            path, snapshot.variables, snapshot.slots, dataclasses.replace(snapshot.meta, config=config)
+        )
+    again("auto:2").went_well("is finished")
+    assert load_config([trained.run / "config.yml"]).anchor_scales == (2.25, 7.75)
+    # nor does a run of other anchors resume as one that chose them
+    for path in trained.run.glob("*.npz"):
+        snapshot = load_snapshot(path)
+        save_snapshot(
+            path, snapshot.variables, snapshot.slots, dataclasses.replace(snapshot.meta, automatic={})
+        )
+    again("auto:2").refused("ANCHOR_SCALES was [2.25, 7.75]", "another name")
 
 
 # 16: names of runs

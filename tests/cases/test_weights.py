@@ -34,13 +34,13 @@ PARTS = (".index", ".meta", ".data-00000-of-00001")
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """The trunk of res50 under slim's names; its prefix."""
-    from dsg.checkpoints.tf1_names import imagenet_name
+    from dsg.checkpoints.tf1_names import release_name
 
     with unfilled():
         model = build_model(load_config(overrides=["NET", "res50", "VARIANT", "no_dsg"]), 3, 2)
     folder = tmp_path_factory.mktemp("checkpoint")
     shapes = {
-        imagenet_name(name, "res50"): tuple(variable.shape)
+        release_name(name, "res50"): tuple(variable.shape)
         for name, variable in model.named_variables().items()
         if name.startswith("trunk/")
     }
@@ -101,9 +101,6 @@ FOREIGN = [
     ("weights.keras", hdf5, "Keras"),
     ("resnet.tar.gz", tar, "unpack"),
     ("resnet_v1_50.tgz", tar, "unpack"),
-    ("model.pth", torch, "PyTorch"),
-    ("model.pt", torch, "PyTorch"),
-    ("old.pth", lambda path: path.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "PyTorch"),
     (
         "model.safetensors",
         lambda path: path.write_bytes(b"\x10" + bytes(7) + b'{"a":{"dtype"'),
@@ -119,6 +116,13 @@ FOREIGN = [
 ]
 
 
+TORCH = [
+    ("model.pth", torch, "PyTorch"),
+    ("model.pt", torch, "PyTorch"),
+    ("old.pth", lambda path: path.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "PyTorch"),
+]
+
+
 @pytest.mark.parametrize(("name", "make", "word"), FOREIGN)
 @pytest.mark.parametrize("net", ["mini", "res18", "res50"])
 def test_other_formats_of_weights_are_named(name, make, word, net, tmp_path):
@@ -131,7 +135,7 @@ def test_other_formats_of_weights_are_named(name, make, word, net, tmp_path):
     assert len(message) < 400
 
 
-@pytest.mark.parametrize(("name", "make", "word"), FOREIGN)
+@pytest.mark.parametrize(("name", "make", "word"), [*FOREIGN, *TORCH])
 def test_other_formats_of_snapshots_are_named(name, make, word, tmp_path):
     make(tmp_path / name)
     for read in (dsg.load, load_snapshot, load_meta):
@@ -258,7 +262,8 @@ def test_a_damaged_header_in_a_trunk(tmp_path):
         )
     with pytest.raises(UserError, match=r"resnet18\.npz"):
         load_initial_weights(
-            None, changed(small_config(), "NET", "res18", "WEIGHTS", str(tmp_path / "resnet18.npz"))
+            SimpleNamespace(named_variables=dict),
+            changed(small_config(), "NET", "res18", "WEIGHTS", str(tmp_path / "resnet18.npz")),
         )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.checkpoints.tf1 import LoadReport, load_imagenet_checkpoint, load_release_checkpoint, open_checkpoint
-from dsg.checkpoints.tf1_names import imagenet_name, release_name
+from dsg.checkpoints.tf1 import LoadReport, load_release_checkpoint, open_checkpoint, read_checkpoint
+from dsg.checkpoints.tf1_names import release_name
 from dsg.errors import UserError
 from dsg.models.dsg.build import build_model
 from dsg.nets.backbones.resnet import Bottleneck
@@ -42,10 +42,11 @@ class SmallRelease(Block):
         return found
 
 
-def values_of(model: Any, *, imagenet: bool = False) -> dict[str, np.ndarray]:
+def values_of(model: Any) -> dict[str, np.ndarray]:
     """The recipe's values of a model's variables under their TensorFlow 1 names."""
-    namer = imagenet_name if imagenet else release_name
-    names = {namer(name, model.config.net): value.shape for name, value in model.named_variables().items()}
+    names = {
+        release_name(name, model.config.net): value.shape for name, value in model.named_variables().items()
+    }
     return {name: recipe_value(name, shape) for name, shape in names.items() if name is not None}
 
 
@@ -183,49 +184,17 @@ def test_values_of_another_type(tmp_path: Path) -> None:
         load_release_checkpoint(model, save(tmp_path / "whole.ckpt", whole))
 
 
-@pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("heads", [False, True])
-def test_imagenet(tmp_path: Path, old: bool, heads: bool) -> None:
-    model = SmallRelease("RESNET.INIT_HEADS", str(heads))
-    before = {name: value.numpy() for name, value in model.named_variables().items()}
-    values = values_of(model, imagenet=True)
-    values.update({"resnet_v1_50/logits/weights": np.ones(2, np.float32), "global_step": np.int64(3)})
-    values["logits/biases"] = np.ones(2, np.float32)
-    path = save(tmp_path / "resnet_v1_50.ckpt", values, old=old)
-    report = load_imagenet_checkpoint(model, path)
-    for name, variable in model.named_variables().items():
-        theirs = imagenet_name(name, "res50")
-        wanted = name.startswith("trunk/") or (heads and theirs is not None)
-        assert (name in report.matched) == wanted
-        np.testing.assert_array_equal(variable, values[theirs] if wanted else before[name])
-
-
-class Stem(Block):
-    """conv1 alone."""
-
-    def __init__(self, *overrides: str) -> None:
-        super().__init__()
-        self.config = tiny_config(*overrides, net="res50", tiny=())
-        self.kernel = self.weight("kernel", (7, 7, 3, 2), "zeros")
-
-    def named_variables(self, prefix: str = "") -> dict[str, Any]:
-        return {f"trunk/conv1/{name}": value for name, value in super().named_variables().items()}
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-def test_rgb_weights(tmp_path: Path, reverse: bool) -> None:
-    kernel = np.random.default_rng(0).standard_normal((7, 7, 3, 2)).astype(np.float32)
-    path = save(tmp_path / "r.ckpt", {"resnet_v1_50/conv1/weights": kernel})
-    model = Stem("RESNET.RGB_WEIGHTS", str(reverse))
-    load_imagenet_checkpoint(model, path)
-    expected = kernel[:, :, ::-1] if reverse else kernel
-    np.testing.assert_array_equal(model.kernel, expected)
-
-
-def test_imagenet_weights_of_another_net(tmp_path: Path) -> None:
-    path = save(tmp_path / "r.ckpt", {"resnet_v1_101/conv1/weights": np.zeros((7, 7, 3, 2), np.float32)})
-    with pytest.raises(UserError, match="not an ImageNet checkpoint of res50"):
-        load_imagenet_checkpoint(Stem(), path)
+def test_variables_by_our_names(tmp_path: Path) -> None:
+    """What nobody asks for is counted, what training left there apart."""
+    there = {
+        "a": np.ones(2, np.float32),
+        "rest": np.zeros(1, np.float32),
+        "a/RMSProp": np.ones(2, np.float32),
+    }
+    path = save(tmp_path / "x.ckpt", {**there, "global_step": np.int64(3), "logits/biases": np.ones(2)})
+    values, report = read_checkpoint(path, {"ours": "a", "lacking": "b"})
+    assert list(values) == report.matched == ["ours"] and values["ours"].tolist() == [1, 1]
+    assert (report.missing, report.unused, report.bookkeeping) == (["lacking"], ["rest"], 3)
 
 
 def test_reports_are_short() -> None:

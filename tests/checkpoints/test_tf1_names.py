@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dsg.checkpoints.tf1 import BOOKKEEPING
-from dsg.checkpoints.tf1_names import imagenet_name, release_name, slim_net
+from dsg.checkpoints.tf1_names import release_name
 from dsg.parity.recipe import recipe_value
 from tests.golden import FOLDER
 from tests.models.dsg.cases import golden_pass
@@ -67,17 +67,6 @@ def test_no_model_variable_is_taken_for_bookkeeping() -> None:
 )
 def test_names(ours: str, theirs: str | None) -> None:
     assert release_name(ours, "res50") == theirs
-
-
-def test_imagenet_names() -> None:
-    assert imagenet_name("trunk/conv1/kernel", "res152") == "resnet_v1_152/conv1/weights"
-    block4 = "resnet_v1_101/block4/unit_1/bottleneck_v1/shortcut/weights"
-    for head in ("entity", "relation"):
-        name = f"regions/{head}/block4/units/0/shortcut/kernel"
-        assert imagenet_name(name, "res101") == block4
-    assert imagenet_name("regions/entity/project/kernel", "res101") is None
-    assert imagenet_name("rpn/conv/kernel", "res101") is None
-    assert slim_net("res152") == "resnet_v1_152"
 
 
 def test_the_recipe_on_this_numpy() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dsg.config import BACKBONES, config_files, flatten, load_config, net_names
+from dsg.apps.configurations import DETECTION_DATASETS
+from dsg.apps.detector_words import detector_net
+from dsg.config import DETECTORS, DSG_BACKBONES, config_files, flatten, load_config, net_names
 from dsg.config.dsg import AUXILIARY
 from dsg.config.yaml_file import chain, read_sources
 from dsg.datasets.catalogue import CATALOGUE
@@ -42,8 +44,11 @@ def comment(path: Path) -> list[str]:
 def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     line = re.sub(r"<[^<>]*>", lambda gap: shlex.quote(gap[0]), comment(path)[0])
     script, gpu, dataset, net, name, *pairs = shlex.split(line)
-    assert script == "./experiments/scripts/train.sh" and gpu in ("0", "cpu") and name == "<name>"
-    assert dataset in CATALOGUE and net in net_names(CFGS)
+    detector = path.stem.startswith("detector") or path.stem in set(DETECTION_DATASETS) - set(CATALOGUE)
+    assert script == f"./experiments/scripts/train{'_faster_rcnn' * detector}.sh"
+    assert gpu in ("0", "cpu") and name == "<name>"
+    net = detector_net(net) if detector else net
+    assert dataset in (DETECTION_DATASETS if detector else CATALOGUE) and net in net_names(CFGS)
     pairs = pairs[: pairs.index("--data")] if "--data" in pairs else pairs
     read = config_files(CFGS, dataset, net)
     load_config(read, pairs)
@@ -71,6 +76,7 @@ def test_every_line_changes_what_the_base_says(path: Path) -> None:
     changed = {name for name in after if after[name] != before[name]}
     if "MODEL" in stated:  # a baseline's takes back the backbone
         del stated["BACKBONE"]
+        changed.discard("BACKBONE")
     if stated.get("AUX_FIRST_STAGE") is False:  # switches these off
         changed -= set(AUXILIARY)
     assert changed == set(stated)
@@ -78,13 +84,12 @@ def test_every_line_changes_what_the_base_says(path: Path) -> None:
 
 def test_the_nets() -> None:
     nets = net_names(CFGS)
-    assert set(BACKBONES) <= set(nets) and {"ss", "co", "vrd", "ssas", "mini_best", "res101_paper"} <= set(
-        nets
-    )
+    assert {*DSG_BACKBONES, *DETECTORS} <= set(nets)
+    assert {"ss", "co", "vrd", "ssas", "mini_best", "res101_paper"} <= set(nets)
     assert not {"visualgenome", "clevr", "shapes", "vrd_net", "ssas_vrd"} & set(nets)
     for net in nets:
         config = load_config(config_files(CFGS, "elsewhere", net))
-        assert config.net == net.split("_")[0]
+        assert config.net == (net if net in DETECTORS else re.sub("_(best|paper)$", "", net))
 
 
 def test_which_files_a_run_reads() -> None:
@@ -106,9 +111,9 @@ def test_which_files_a_run_reads() -> None:
     ("net", "hint"),
     [
         ("vrd_net", "did you mean vrd"),
-        ("visualgenome", "one of co mini mini_best"),
+        ("visualgenome", "one of co detector_mini .* mini mini_best"),
         ("res10", "did you mean res101"),
-        ("../cfgs/mini", "co mini mini_best"),
+        ("../cfgs/mini", "co detector_mini .* mini mini_best"),
         ("models/ss", "one of co"),
     ],
 )

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dsg.config import dump_yaml, flatten, from_values, load_config, options
+from dsg.config import automatic, check_chosen, dump_yaml, flatten, from_values, load_config, options
 from dsg.config.option import Range
 from dsg.errors import UserError
 from tests.shared import ROOT
@@ -31,6 +31,24 @@ def test_dump_reads_back_to_the_same_values(tmp_path):
     path.write_text(dump_yaml(config))
     assert load_config([path]) == config
     assert config.loss.rr_baseline == 0.2 and config.box_source == "rpn"
+
+
+def test_lists_that_training_chooses(tmp_path):
+    config = load_config(overrides=["ANCHOR_SCALES", "auto", "ANCHOR_RATIOS", "auto:5"])
+    assert (len(config.anchor_scales), len(config.anchor_ratios)) == (4, 5)
+    assert automatic(config) == {"ANCHOR_SCALES": "auto:4", "ANCHOR_RATIOS": "auto:5"}
+    path = tmp_path / "resolved.yml"
+    path.write_text(dump_yaml(config))
+    assert flatten(load_config([path])) == flatten(config) and automatic(load_config([path])) == automatic(
+        config
+    )
+    numbers = load_config([path], ["ANCHOR_SCALES", "[2, 3]", "ANCHOR_RATIOS", "1"])
+    assert automatic(numbers) == {} and (numbers.anchor_scales, numbers.anchor_ratios) == ((2, 3), (1,))
+    check_chosen(numbers)
+    with pytest.raises(
+        UserError, match=r"ANCHOR_SCALES auto: only training .* such as \[4.0, 8.0, 16.0, 32.0\]"
+    ):
+        check_chosen(config)
 
 
 def test_a_variant_beats_the_files_before_it_and_nothing_else(tmp_path):
@@ -106,6 +124,11 @@ def test_explicit_value_beats_the_variant():
         (["ANCHOR_SCALES", "[4, 0]"], ["each value of ANCHOR_SCALES must be above 0, not [4, 0]"]),
         (["ANCHOR_RATIOS", "-1"], ["each value of ANCHOR_RATIOS must be above 0"]),
         (["ANCHOR_RATIOS", "[]"], ["need at least one value"]),
+        (["ANCHOR_SCALES", "auto:0"], ["a list, each item a number, or auto, or auto:N with N from 1 to 20"]),
+        (["ANCHOR_SCALES", "auto:21"], ["N from 1 to 20", "not 'auto:21'"]),
+        (["ANCHOR_SCALES", "[auto]"], ["ANCHOR_SCALES takes a list, each item a number"]),
+        (["ANCHOR_SCALES", ".nan"], ["each value of ANCHOR_SCALES must be above 0, not nan"]),
+        (["TRAIN.SCALES", "auto"], ["TRAIN.SCALES takes a list, each item a whole number, for example"]),
         (["TEST.SCALES", "[]"], ["TEST.SCALES needs at least one value"]),
         (["HEAD.DIM", "0"], ["HEAD.DIM must be at least 1"]),
         (["GPI.PHI", "0"], ["GPI.PHI must be at least 1"]),

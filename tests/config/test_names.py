@@ -10,7 +10,9 @@ import yaml
 
 from dsg.config import (
     BACKBONES,
-    MODELS,
+    BASELINES,
+    DETECTORS,
+    DSG_BACKBONES,
     NETS,
     Config,
     dump_yaml,
@@ -31,7 +33,9 @@ def both(config: Config) -> tuple[str, str]:
 def test_a_net_means_model_and_backbone(tmp_path: Path, net: str) -> None:
     path = tmp_path / "net.yml"
     path.write_text(f"NET: {net}\n")
-    expected = (net, "res101") if net in MODELS else ("dsg", net)
+    expected = (net, "res101") if net in BASELINES else ("dsg", net)
+    if net in DETECTORS:
+        expected = ("detector", net[len("detector_") :])
     for config in (
         load_config([path]),
         load_config(overrides=["NET", net]),
@@ -86,6 +90,8 @@ def test_one_source_may_name_them_twice_if_it_agrees_with_itself(tmp_path: Path)
             "BACKBONE mini is for dsg; set BASELINE.FEATURES for ssas",
         ),
         (["NTE", "mini"], "unknown option NTE; did you mean NET"),
+        (["BACKBONE", "vgg16"], "BACKBONE vgg16 is for MODEL detector; dsg has res18, res50"),
+        (["NET", "detector_mini", "MODEL", "dsg"], "NET detector_mini means MODEL detector"),
     ],
 )
 def test_mistakes(pairs: list[str], message: str) -> None:
@@ -114,5 +120,6 @@ def test_a_configuration_written_by_an_earlier_version(tmp_path: Path, net: str)
     assert load_config([path]) == config
 
 
-def test_every_backbone_is_one_of_dsg() -> None:
-    assert set(BACKBONES) | set(MODELS[1:]) == set(NETS)
+def test_every_backbone_is_one_of_the_detector_and_some_are_of_dsg() -> None:
+    assert set(NETS) == {*DSG_BACKBONES, *BASELINES, *(f"detector_{backbone}" for backbone in BACKBONES)}
+    assert set(DSG_BACKBONES) < set(BACKBONES)

@@ -19,7 +19,7 @@ import pytest
 
 from benchmarks.annotations import RELEASES, write_release
 from dsg.datasets import Dataset, ImageRecord, load_dataset
-from dsg.datasets.table.cache import LEAST, NEWEST
+from dsg.datasets.kept import LEAST, NEWEST
 from dsg.errors import UserError
 from tests.datasets.files import CAT, DOG, GOOD, mention, relation, write_dataset, write_json
 from tests.shared import ROOT

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from dsg.datasets import ambiguous, load_dataset
-from dsg.datasets.shapes.generator import generate_shapes, make_picture
+from dsg.datasets.shapes.generator import generate_shapes
+from dsg.datasets.shapes.pictures import make_picture
 from dsg.datasets.shapes.render import draw, look, visible_boxes
 from dsg.datasets.shapes.scene import (
     COLOURS,

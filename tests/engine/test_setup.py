@@ -13,8 +13,11 @@ from dsg.config import load_config
 from dsg.engine.resume import check_same_run, describe
 from dsg.engine.snapshots import Meta, Snapshot
 from dsg.errors import UserError
+from dsg.models.detector.build import build_detector
+from dsg.models.dsg.build import build_model
 from dsg.pipeline.splits import flip_of, load_examined, load_split, load_splits
 from tests.datasets.files import write_dataset
+from tests.shared import ROOT
 from tests.small_trained import write_snapshot
 from tests.tiny import CONFIGS, make_tiny_shapes
 
@@ -65,6 +68,21 @@ def test_a_snapshot_is_tested_as_the_variant_that_was_trained(tmp_path: Path) ->
     assert stored_config(snapshot, today, ["VARIANT", "dsg_br"]).box_source == "feature"
     with pytest.raises(UserError, match="VARIANT two_step: .* was trained as dsg_br"):
         stored_config(snapshot, today, ["VARIANT", "two_step"])
+
+
+def test_a_snapshot_is_tested_with_the_anchors_of_its_training(tmp_path: Path) -> None:
+    snapshot = write_snapshot(tmp_path / "a.npz", "ANCHOR_SCALES", "[2.5, 7]")
+    today = load_config(CONFIGS, ["ANCHOR_SCALES", "auto"])
+    for pairs in ([], ["ANCHOR_SCALES", "auto:2", "ANCHOR_RATIOS", "auto"]):
+        found = stored_config(snapshot, today, pairs)
+        assert (found.anchor_scales, found.anchor_ratios) == ((2.5, 7), (0.7, 1, 1.4))
+
+
+def test_anchors_are_chosen_before_a_model_is_built() -> None:
+    detector = [ROOT / "experiments/cfgs/models/detector_mini.yml"]
+    for build, files, sizes in ((build_model, CONFIGS, (3, 2)), (build_detector, detector, (3,))):
+        with pytest.raises(UserError, match="ANCHOR_RATIOS auto: only training chooses"):
+            build(load_config(files, ["ANCHOR_RATIOS", "auto"]), *sizes)
 
 
 @pytest.mark.parametrize(

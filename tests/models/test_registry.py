@@ -15,4 +15,5 @@ def test_there_is_a_line_for_every_model() -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_the_task_of_a_model(model: str) -> None:
     task = task_of(load_config(overrides=["MODEL", model]))
-    assert type(task).__name__ == ("DsgTask" if model == "dsg" else "BaselineTask")
+    names = {"dsg": "DsgTask", "detector": "DetectorTask"}
+    assert type(task).__name__ == names.get(model, "BaselineTask")

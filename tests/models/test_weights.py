@@ -11,19 +11,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.checkpoints.tf1_names import imagenet_name
+from dsg.apps.fetch.catalogue import catalogue
+from dsg.checkpoints.tf1_names import release_name
+from dsg.checkpoints.torchvision import torchvision_name
 from dsg.config import Config, load_config
 from dsg.errors import UserError
-from dsg.models.weights import load_initial_weights, resnet18_name
+from dsg.models.weight_choice import chosen_weights
+from dsg.models.weights import load_initial_weights
 from dsg.pipeline.images import read_image, to_blob
+from dsg.runtime.weight_files import TORCH, WeightFile
 from tests.checkpoints.test_tf1 import save
 from tests.crafted import CRAFTED, NO_NUMBERS, replace
 from tests.models.dsg.cases import TINY, close, golden_pass, tiny_config, tiny_model
 from tests.shared import needs_shared, shared_path
+from tests.torch_files import write_pth
 
 RESNET18 = "resnet18_trunk_imagenet.npz"
 MEANS = (103.53, 116.28, 123.675)
 WIDTHS = {1: 64, 2: 128, 3: 256}
+NOTHING = SimpleNamespace(named_variables=dict)  # for what is said before a model is looked at
 RGB_MEAN, RGB_STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
@@ -121,8 +127,35 @@ def test_features_of_imagenet_weights_on_a_real_image(model: Any) -> None:
     compare_with_torch(model, arrays, read_image(image))
 
 
+def test_torchvision_s_file_gives_the_same_as_the_archive(model: Any, tmp_path: Path) -> None:
+    """A state dict as `resnet18-f37072fd.pth` has it, and its normalisation folded by hand."""
+    rng = np.random.default_rng(5)
+    state, folded = {"fc.weight": np.zeros((3, 2), np.float32)}, {}
+    for name, kernel in random_archive().items():
+        if name.endswith(".bias"):
+            continue
+        theirs = kernel.transpose(3, 2, 0, 1)
+        layer = name[: -len("weight")]
+        norm = layer[:-2] + "1." if "downsample" in layer else layer.replace("conv", "bn")
+        leaves = {leaf: rng.random(len(theirs)) for leaf in ("weight", "bias", "running_mean", "running_var")}
+        scale = leaves["weight"] / np.sqrt(leaves["running_var"] + 1e-5)
+        folded[name] = (kernel * scale).astype(np.float32)
+        folded[f"{layer}bias"] = (leaves["bias"] - leaves["running_mean"] * scale).astype(np.float32)
+        state[name] = theirs
+        state.update({f"{norm}{leaf}": value.astype(np.float32) for leaf, value in leaves.items()})
+    (tmp_path / "weights").mkdir()
+    path = write_pth(tmp_path / "weights" / "resnet18.pth", state)
+    report = load_initial_weights(model, res18_config(tmp_path, "WEIGHTS", str(path)))
+    found = {name: variable.numpy() for name, variable in model.named_variables().items()}
+    assert len(report.matched) == 30 and not report.unused
+    np.savez(tmp_path / "weights" / RESNET18, **folded)
+    load_initial_weights(model, res18_config(tmp_path), tmp_path)
+    for name in report.matched:
+        np.testing.assert_allclose(found[name], model.named_variables()[name], rtol=2e-5, atol=1e-7)
+
+
 def test_every_variable_of_the_blocks_has_a_name(model: Any) -> None:
-    names = {resnet18_name(name) for name in model.named_variables()} - {None}
+    names = {torchvision_name(name) for name in model.named_variables() if name.startswith("trunk/")}
     assert names == set(random_archive())
 
 
@@ -152,15 +185,44 @@ def test_the_project_s_folder_comes_first(model: Any, archive: Path, tmp_path: P
     assert report.source == str(archive / "imagenet_weights" / RESNET18)
 
 
-@pytest.mark.parametrize("net", ["res18", "res50", "res101", "res152"])
-def test_absent_weights_are_a_mistake(tmp_path: Path, net: str) -> None:
-    name = RESNET18 if net == "res18" else f"{net}.ckpt"
+@pytest.mark.parametrize(
+    ("net", "place", "command"),
+    [
+        ("res18", "weights/resnet18-f37072fd.pth", "weights resnet18"),
+        ("res50", "imagenet_weights/res50.ckpt", "imagenet_weights res50"),
+        ("res152", "imagenet_weights/res152.ckpt", "imagenet_weights res152"),
+        ("detector_vgg16", "imagenet_weights/vgg16.ckpt", "imagenet_weights vgg16"),
+        ("detector_mobile", "imagenet_weights/mobile.ckpt", "imagenet_weights mobile"),
+        ("detector_res50_fpn", "weights/resnet50-0676ba61.pth", "weights resnet50"),
+        ("detector_res101_fpn", "weights/resnet101-63fe2227.pth", "weights resnet101"),
+        ("detector_x101_32x8d_fpn", "weights/resnext101_32x8d-8ba56ff5.pth", "weights resnext101_32x8d"),
+    ],
+)
+def test_absent_weights_are_a_mistake(tmp_path: Path, net: str, place: str, command: str) -> None:
     config = load_config(overrides=["NET", net, "DATA.DIR", str(tmp_path)])
-    place = tmp_path / "d" / "imagenet_weights" / name
     with pytest.raises(UserError) as caught:
         load_initial_weights(None, config, tmp_path / "d")
     message = str(caught.value)
-    assert message.startswith(f"{place}: ") and "data/README.md" in message and "\n" not in message
+    assert message.startswith(f"{tmp_path / 'd' / place}: ") and "\n" not in message
+    assert f"fetch.sh {command} --data {tmp_path / 'd'}` fetches them (data/README.md)" in message
+    name, part = command.split()
+    assert part in catalogue()[name]
+
+
+def test_a_published_file_is_found_by_its_name_or_its_network_s(tmp_path: Path) -> None:
+    file, net = "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", "fasterrcnn_resnet50_fpn"
+    for weights in (file, net):
+        config = load_config(
+            overrides=["NET", "detector_res50_fpn", "WEIGHTS", weights, "DATA.DIR", str(tmp_path)]
+        )
+        with pytest.raises(UserError, match=rf"weights/{file}: .*fetch.sh weights {net} --data \S+` fetches"):
+            chosen_weights(config, tmp_path / "d")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / file).write_bytes(b"PK\x03\x04")
+    assert chosen_weights(config, tmp_path / "d") == WeightFile(TORCH, tmp_path / "weights" / file)
+    (tmp_path / "mine.pth").write_bytes(b"\x80\x02")
+    config = load_config(overrides=["NET", "res18", "WEIGHTS", str(tmp_path / "mine.pth")])
+    assert chosen_weights(config, tmp_path) == WeightFile(TORCH, tmp_path / "mine.pth")
 
 
 @pytest.mark.parametrize("net", ["mini", "res18", "res101"])
@@ -174,7 +236,7 @@ def test_random_weights_where_they_are_asked_for(net: str) -> None:
     ("net", "file", "message"),
     [
         ("mini", "arrays.npz", "is not a snapshot: mini has no ImageNet weights"),
-        ("res50", "arrays.npz", "res50 starts from a TensorFlow checkpoint, res50.ckpt"),
+        ("res50", "arrays.npz", "is not a snapshot: res50 starts from res50.ckpt, not from an archive"),
         ("res50", "a.ckpt", "no such file"),
         ("res18", "array.npz", "no such file; nearby: arrays.npz"),
     ],
@@ -183,7 +245,7 @@ def test_weights_of_the_wrong_kind(tmp_path: Path, net: str, file: str, message:
     np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
     config = tiny_config("WEIGHTS", str(tmp_path / file), net=net, tiny=TINY)
     with pytest.raises(UserError, match=message):
-        load_initial_weights(SimpleNamespace(config=config), config)
+        load_initial_weights(NOTHING, config)
 
 
 def without(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
@@ -236,7 +298,7 @@ def test_crafted_archives(tmp_path: Path, kind: str) -> None:
     with pytest.raises(
         UserError, match=r"w\.npz: not a readable archive of weights \(\S.*\); fetch it again"
     ):
-        load_initial_weights(None, res18_config(tmp_path, "WEIGHTS", str(path)))
+        load_initial_weights(NOTHING, res18_config(tmp_path, "WEIGHTS", str(path)))
 
 
 def test_an_archive_cut_short(model: Any, archive: Path, tmp_path: Path) -> None:
@@ -252,10 +314,10 @@ def test_slim_s_checkpoints_are_found(tmp_path: Path, name: str) -> None:
     """The release's name and slim's own; here with values of the model itself, so that nothing changes."""
     model = golden_pass("res50").model
     variables = {n: v for n, v in model.named_variables().items() if n.startswith("trunk/")}
-    values = {str(imagenet_name(n, "res50")): v.numpy() for n, v in variables.items()}
+    values = {str(release_name(n, "res50")): v.numpy() for n, v in variables.items()}
     (tmp_path / "imagenet_weights").mkdir()
     save(tmp_path / "imagenet_weights" / name, values, old=name == "resnet_v1_50.ckpt")
     report = load_initial_weights(model, load_config(overrides=["NET", "res50"]), tmp_path)
     assert report.matched == list(variables)
     for n, v in variables.items():
-        np.testing.assert_array_equal(v, values[str(imagenet_name(n, "res50"))])
+        np.testing.assert_array_equal(v, values[str(release_name(n, "res50"))])

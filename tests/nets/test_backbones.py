@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from dsg.config import load_config
-from dsg.config.names import STRIDES
+from dsg.config.names import DSG_BACKBONES, PYRAMIDS, STRIDES
 from dsg.nets.backbones import BACKBONES
 from tests.shared import ROOT
 
@@ -17,8 +17,16 @@ def test_the_configuration_knows_these_backbones_and_their_strides() -> None:
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_the_files_subtract_the_means_of_the_weights(name: str) -> None:
-    config = load_config([ROOT / "experiments" / "cfgs" / f"{name}.yml"])
-    assert config.pixel_means == BACKBONES[name].means
+    cfgs = ROOT / "experiments" / "cfgs"
+    files = [cfgs / f"{name}.yml"] * (name in DSG_BACKBONES) + [cfgs / "models" / f"detector_{name}.yml"]
+    for path in files:
+        assert load_config([path]).pixel_means == BACKBONES[name].means
+
+
+def test_which_backbones_dsg_can_use() -> None:
+    with_head = {name for name, backbone in BACKBONES.items() if backbone.head}
+    assert {*with_head, *PYRAMIDS} == set(DSG_BACKBONES)
+    assert {name for name, backbone in BACKBONES.items() if backbone.levels > 1} == set(PYRAMIDS)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dsg.nets.backbones import vgg
 from dsg.nets.backbones.fpn import Pyramid, upsample
 from dsg.nets.backbones.mobilenet import MobileTrunk
+from dsg.nets.backbones.resnet import TORCHVISION, ResnetTrunk
 from dsg.nets.backbones.resnet_body import ResnetBody, grouped_convolve
 from dsg.nets.backbones.vgg import VggHead, VggTrunk
 from dsg.nets.layers import FrozenNormConv
@@ -60,7 +62,7 @@ def test_grouped_convolution_and_its_gradient(stride: int) -> None:
         assert error(ours, wanted) < 1e-5
 
 
-def check_padding(trunk: VggTrunk | MobileTrunk) -> None:
+def check_padding(trunk: VggTrunk | MobileTrunk | ResnetTrunk) -> None:
     """An image of a padded batch has the features it has alone."""
     rng = np.random.default_rng(0)
     image = rng.standard_normal((1, 45, 61, 3)).astype(np.float32)
@@ -71,6 +73,25 @@ def check_padding(trunk: VggTrunk | MobileTrunk) -> None:
     assert alone.shape[1:3] == (3, 4)
     assert error(together[:, :3, :4], alone) < 1e-5
     assert not together[:, 3:].any() and not together[:, :, 4:].any()
+
+
+def test_a_trunk_of_one_map_in_torchvision_s_layout() -> None:
+    """It is the body up to c4, also in the padding of a batch."""
+    trunk, body, rng = ResnetTrunk("res50", layout=TORCHVISION), ResnetBody("res50"), np.random.default_rng(0)
+    variables = body.named_variables()
+    for name, variable in trunk.named_variables().items():
+        noise = 0.1 * rng.standard_normal(variable.shape)
+        value = variable + noise if name.endswith("kernel") else abs(variable + noise)
+        variable.assign(value)
+        variables[name].assign(value)
+    images = tf.constant(rng.standard_normal((2, 80, 96, 3)), tf.float32)
+    size = tf.constant([[80.0, 61.0], [45.0, 96.0]])
+    for ours, wanted in zip(trunk(images, size)[1:], body(images, size)):
+        stride = 80 // ours.shape[1]
+        for number, (height, width) in enumerate(-(-size.numpy() // stride).astype(int)):
+            assert error(ours[number, :height, :width], wanted[number, :height, :width]) < 1e-5
+    check_padding(trunk)
+    assert (trunk.fine_stride, ResnetTrunk("res50").fine_stride) == (4, 8)
 
 
 def test_vgg_and_its_padding() -> None:
@@ -89,12 +110,6 @@ def test_mobilenet_and_its_padding() -> None:
     assert "conv0/kernel" in trunk.regularised_names()
 
 
-def test_dropout_acts_in_training_only() -> None:
-    head, crops = VggHead(), tf.ones([2, 7, 7, 512])
-    assert np.array_equal(head(crops), head(crops))
-    assert not np.array_equal(head(crops, training=True), head(crops, training=True))
-
-
 def test_maps_of_a_body_and_of_its_pyramid() -> None:
     body = ResnetBody("res50")
     maps = body(tf.zeros([1, 64, 96, 3]))
@@ -109,3 +124,15 @@ def test_maps_of_a_body_and_of_its_pyramid() -> None:
         not any(name.startswith(("conv1", "block1")) for name in trained)
         and "block2/0/conv1/kernel" in trained
     )
+
+
+def test_dropout_acts_in_training_and_follows_from_what_it_drops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vgg, "HIDDEN", 64)
+    head = VggHead()
+    crops = tf.random.stateless_normal([3, 7, 7, 512], [1, 2])
+    first, again = (head.layers_of(crops, training=True)[0].numpy() for _ in range(2))
+    other = head.layers_of(crops * 1.001, training=True)[0].numpy()
+    kept = head.layers_of(crops)[0].numpy()
+    assert np.array_equal(first, again) and ((first == 0) != (other == 0)).any()
+    assert np.allclose(first[first != 0], 2 * kept[first != 0], rtol=1e-5)
+    assert 0.3 < (first[kept > 0] == 0).mean() < 0.7

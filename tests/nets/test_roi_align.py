@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dsg.nets.pyramid_roi import box_levels, pyramid_roi_align, pyramid_scales
-from dsg.nets.roi_align import dense_roi_align, roi_align
+from dsg.nets.roi_align import adaptive_roi_align, dense_roi_align, roi_align
 from tests.golden import golden
 from tests.golden.compare import error
 
@@ -103,3 +103,28 @@ def test_scales_of_small_images() -> None:
         assert np.allclose(scales, rest[:4]), (height, width)
         levels = box_levels(tf.constant([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1e6, 1e6]]), scales)
         assert levels.numpy().tolist() == [0, int(rest[5] - rest[4])]
+
+
+def test_adaptive_samples_are_one_for_each_cell_and_so_is_their_gradient() -> None:
+    """Against two products of matrices a box, in a traced function."""
+    rng = np.random.default_rng(3)
+    features = tf.constant(rng.normal(size=(2, 12, 15, 3)), tf.float32)
+    boxes = tf.constant([[0, 0, 90, 20], [30, 10, 118, 95], [5, 5, 9, 60], [-10, 40, 60, 110]], tf.float32)
+    image = tf.constant([0, 1, 1, 0])
+    upstream = tf.constant(rng.normal(size=(4, 4, 4, 3)), tf.float32)
+
+    def gradient(crop) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            crops = crop()
+            loss = tf.reduce_sum(crops * upstream)
+        return crops, tape.gradient(loss, features)
+
+    def grouped() -> tf.Tensor:
+        return adaptive_roi_align(features, boxes, image, 4, 1 / 8)
+
+    def dense() -> tf.Tensor:
+        return dense_roi_align(features, boxes, image, (4, 4), 1 / 8, aligned=True)
+
+    for got, expected in zip(tf.function(lambda: gradient(grouped))(), gradient(dense)):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)

@@ -45,9 +45,9 @@ ROOMS: dict[str, str] = {
     "models": PARTS,
     "models.detector": f"{PARTS} models",
     "models.*": f"{PARTS} models models.detector",
-    "models.registry": "errors config engine.task models.*",
+    "models.registry": "errors config engine.task models.detector models.*",
     # What asks a model, for other programs; what compares it with golden files; the programs.
-    "api": "errors runtime config datasets pipeline metrics visualize models models.*",
+    "api": "errors runtime config datasets pipeline metrics visualize models models.* models.detector",
     "parity": "errors runtime boxes config datasets pipeline nets metrics checkpoints engine "
     "models models.* models.detector models.registry",
     "apps": "*",

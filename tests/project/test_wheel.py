@@ -27,7 +27,17 @@ EXTRAS = {
     "docs": "mkdocs-material",
     "coco": "pycocotools",
 }
-PLAIN = {"numpy", "opencv-python-headless", "pyyaml", "tqdm", "matplotlib", "pillow", "jinja2", "shtab"}
+PLAIN = {
+    "numpy",
+    "opencv-python-headless",
+    "pyyaml",
+    "tqdm",
+    "matplotlib",
+    "pillow",
+    "h5py",
+    "jinja2",
+    "shtab",
+}
 LINUX = {"sys_platform": "linux", "platform_machine": "x86_64"}
 
 

@@ -198,6 +198,25 @@ def test_training_is_tested_afterwards(place):
         assert value_of(command, "--output") == str(place.root / "output") and "--data" not in command
 
 
+def test_a_detector_is_trained_and_tested_in_the_words_of_its_original(place):
+    words = ["0", "pascal_voc_0712", "res101", "mine", "TRAIN.USE_GT", "True", "POOLING_MODE", "align"]
+    for command in commands_of("train_faster_rcnn", words, place):
+        assert value_of(command, "--net") == "detector_res101" and value_of(command, "--name") == "mine"
+        assert value_of(command, "--dataset") == "pascal_voc_0712"
+        expected = ["DETECTOR.ADD_GT", "True", "DETECTOR.ROI_MODE", "aligned"]
+        assert command[command.index("--set") + 1 :] == expected
+    words = ["cpu", "shapes", "mini", "mine_iter_2", "TEST.MODE", "top", "TEST.NMS", "0.4"]
+    command = words_of(place, "test_faster_rcnn", *words)
+    assert command[0] == "test" and value_of(command, "--snapshot") == "mine_iter_2"
+    assert value_of(command, "--net") == "detector_mini" and command[-4:] == words[-4:]
+    for wrong, part in (
+        (["cpu", "pascal", "mini"], "pascal_voc pascal_voc_0712 coco shapes"),
+        (["cpu", "shapes", "ss"], "unknown net 'detector_ss'"),
+    ):
+        with pytest.raises(UserError, match=part):
+            commands_of("train_faster_rcnn", wrong, place)
+
+
 @pytest.mark.parametrize(
     ("words", "name", "pairs"),
     [

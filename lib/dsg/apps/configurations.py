@@ -12,6 +12,12 @@ from dsg.config import config_files, net_names
 from dsg.runtime.clone import clone_root
 
 DATASETS = ("visualgenome", "vrd", "clevr", "shapes")  # as in dsg.datasets.catalogue, which needs NumPy
+DETECTION_DATASETS = (
+    "pascal_voc",
+    "pascal_voc_0712",
+    "coco",
+    "shapes",
+)  # as in dsg.datasets.instance_layouts
 
 
 def configuration_folder() -> Path:

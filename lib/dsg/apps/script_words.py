@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsg.apps.commands.fetch import PARTS
-from dsg.apps.configurations import DATASETS, catalogued, files_of, known_nets
+from dsg.apps.configurations import DATASETS, DETECTION_DATASETS, catalogued, files_of, known_nets
+from dsg.apps.detector_words import PREFIX, detector_net, detector_nets, detector_pairs
 from dsg.apps.parser import Parser
 from dsg.config import BASELINES
 from dsg.engine.names import check_run_name, is_snapshot_name
@@ -24,6 +25,7 @@ KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*")
 GPUS = re.compile(r"cpu|[0-9]+(,[0-9]+)*")
 FILES = ("WEIGHTS", "DATA.DIR")  # options that name files
 PLACES = "[--data DIR] [--output DIR]"
+FASTER_RCNN = "_faster_rcnn"  # the end of the names of the detector's scripts
 Command = list[str]
 
 
@@ -73,23 +75,27 @@ def commands_of(name: str, words: Sequence[str], place: Place) -> list[Command]:
 
 def usage(name: str) -> str:
     """The line that `--help` prints."""
-    gpu, nets = "<gpu>: 0, or 0,1, or cpu", "<net>: " + " ".join(known_nets())
-    datasets = f"<dataset>: {' '.join(DATASETS)}, or a folder"
-    if name == "train":
+    others = [net for net in known_nets() if not net.startswith(PREFIX)]
+    nets = "<net>: " + " ".join(detector_nets(known_nets()) if name.endswith(FASTER_RCNN) else others)
+    gpu = "<gpu>: 0, or 0,1, or cpu"
+    datasets = f"<dataset>: {' '.join(_datasets(name))}, or a folder"
+    if name in ("train", f"train{FASTER_RCNN}"):
+        pretrained = "or dsg_pretrained " * (name == "train")
         return (
-            "usage: train.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] [--no-test] "
+            f"usage: {name}.sh <gpu> <dataset> <net> [name] [KEY VALUE ...] [--name NAME] [--no-test] "
             f"{PLACES} ({gpu}; {datasets}; {nets}; --no-test: only train; a snapshot such as <name>_iter_0 "
-            "or dsg_pretrained in place of the name is only tested)"
+            f"{pretrained}in place of the name is only tested)"
         )
-    if name == "test":
+    if name in ("test", f"test{FASTER_RCNN}"):
+        pretrained = ", dsg_pretrained" * (name == "test")
         return (
-            f"usage: test.sh <gpu> <dataset> <net> <snapshot> [KEY VALUE ...] {PLACES} (<snapshot>: "
-            f"<name>_iter_N, dsg_pretrained, or a file; <gpu>: 0 or cpu; {datasets}; {nets})"
+            f"usage: {name}.sh <gpu> <dataset> <net> <snapshot> [KEY VALUE ...] {PLACES} (<snapshot>: "
+            f"<name>_iter_N{pretrained}, or a file; <gpu>: 0 or cpu; {datasets}; {nets})"
         )
     if name == "table3":
         return f"usage: table3.sh <gpu> <net> [KEY VALUE ...] [--output DIR] (<gpu>: 0 or cpu; {nets})"
     if name.startswith("table"):
-        graphs = " ".join(net for net in known_nets() if net not in BASELINES)  # a baseline is a row
+        graphs = " ".join(net for net in others if net not in BASELINES)  # a baseline is a row
         return (
             f"usage: {name}.sh <gpu> <dataset> <net> [KEY VALUE ...] [--seeds N] [--tag NAME] [--rows LIST] "
             f"[--split validation] [--report] {PLACES} ({gpu}; {datasets}; <net>: {graphs}; ROW:KEY VALUE, "
@@ -97,9 +103,9 @@ def usage(name: str) -> str:
         )
     if name == "fetch":
         return (
-            f"usage: fetch.sh {'|'.join(PARTS)} [--from FOLDER_OR_URL] [--only PART] [--data DIR] [--keep] "
-            "[--verify] (--from: a folder or web address that has the files; --only: annotations, images, "
-            "res101 ...; --keep: keep the archives; --verify: compare existing files by checksum)"
+            f"usage: fetch.sh {'|'.join(PARTS)} [PART ...] [--from FOLDER_OR_URL] [--data DIR] [--keep] "
+            "[--verify] (PART: annotations, images, res101, resnet50 ...; --from: a folder or web address "
+            "that has the files; --keep: keep the archives; --verify: compare existing files by checksum)"
         )
     return (
         "usage: serve.sh <gpu> [<snapshot>] [--host ADDRESS] [--port N] [--examples DIR] [--max-mb N] "
@@ -131,6 +137,7 @@ def _train(script: str, words: Sequence[str], place: Place) -> list[Command]:
     options = _read(script, words, ["--name"], ["--no-test"])
     common, rest = _common(script, options, place)
     name, pairs = (options.name, rest) if options.name is not None else name_and_pairs(rest)
+    pairs = detector_pairs(pairs) if script.endswith(FASTER_RCNN) else pairs
     if name is not None and (is_snapshot_name(name) or name.endswith((".npz", ".ckpt"))):
         return [["test", *common, "--snapshot", place.snapshot(name), "--set", *place.pairs(pairs)]]
     named = [*common, "--name", check_run_name("default" if name is None else name)]
@@ -145,7 +152,8 @@ def _test(script: str, words: Sequence[str], place: Place) -> list[Command]:
     common, rest = _common(script, options, place)
     if not rest:
         raise UserError(usage(script))
-    return [["test", *common, "--snapshot", place.snapshot(rest[0]), "--set", *place.pairs(rest[1:])]]
+    pairs = detector_pairs(rest[1:]) if script.endswith(FASTER_RCNN) else rest[1:]
+    return [["test", *common, "--snapshot", place.snapshot(rest[0]), "--set", *place.pairs(pairs)]]
 
 
 def _table(script: str, words: Sequence[str], place: Place) -> list[Command]:
@@ -212,6 +220,8 @@ def _serve(script: str, words: Sequence[str], place: Place) -> list[Command]:
 _SCRIPTS: dict[str, Callable[[str, Sequence[str], Place], list[Command]]] = {
     "train": _train,
     "test": _test,
+    f"train{FASTER_RCNN}": _train,
+    f"test{FASTER_RCNN}": _test,
     "table": _table,
     "fetch": _fetch,
     "serve": _serve,
@@ -239,10 +249,11 @@ def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Com
     if len(options.words) < 3:
         raise UserError(usage(script))
     gpu, dataset, net, *rest = options.words
+    net = detector_net(net) if script.endswith(FASTER_RCNN) else net
     data = options.data or os.environ.get("DATA_DIR", "")
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
-    dataset = _dataset(dataset, Path(data).expanduser() if data else place.root / "data", place)
+    dataset = _dataset(script, dataset, Path(data).expanduser() if data else place.root / "data", place)
     files_of("", net)  # refuses an unknown net
     words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
     return words + (["--data", data] if data else []), rest
@@ -253,9 +264,14 @@ def _output(options: argparse.Namespace, place: Place) -> str:
     return place.absolute(output) if output else str(place.root / "output")
 
 
-def _dataset(word: str, data: Path, place: Place) -> str:
+def _datasets(script: str) -> tuple[str, ...]:
+    """The names of data sets that a script offers."""
+    return DETECTION_DATASETS if script.endswith(FASTER_RCNN) else DATASETS
+
+
+def _dataset(script: str, word: str, data: Path, place: Place) -> str:
     """A data set's name in the catalogue, its folder, or its name in the data folder."""
-    known = catalogued(word)
+    known = word if word in _datasets(script) else catalogued(word)
     if known:
         return known
     folder = os.path.expanduser(place.absolute(word))
@@ -264,8 +280,8 @@ def _dataset(word: str, data: Path, place: Place) -> str:
     if os.path.isdir(data / word):
         return word
     raise UserError(
-        f"unknown data set {word!r}: give one of {' '.join(DATASETS)}, or a folder, also one in the folder "
-        "of --data"
+        f"unknown data set {word!r}: give one of {' '.join(_datasets(script))}, or a folder, also one in the "
+        "folder of --data"
     )
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsg.config import Config, flatten, from_values, stored_values
+from dsg.config import Config, automatic, flatten, from_values, stored_values
 from dsg.config.pairs import parse_pairs
 from dsg.datasets import Dataset
 from dsg.datasets.content import content_of
@@ -20,7 +20,7 @@ from dsg.errors import UserError
 
 # Of the test's configuration; all else is the training's, such as how the data were split.
 TODAYS = ("DATA.DIR", "DATA.WORKERS", "DATA.MAX_IMAGES", "WEIGHTS")
-TABLE, RESULTS, QUERIES, CURVES = "table.txt", "results.json", "queries.jsonl", "iou_curves.png"
+TABLE, RESULTS = "table.txt", "results.json"
 
 
 def is_snapshot(path: Path) -> bool:
@@ -74,8 +74,9 @@ def stored_config(path: Path, given: Config, overrides: Sequence[str] = ()) -> C
             f"VARIANT {given_today['VARIANT']}: {path} was trained as {trained}, and the variant cannot "
             f"change after training{symbolic}"
         )
-    values.update(given_today)
-    return from_values(values)
+    # Anchors belong to the weights: `auto`, which chose them in training, means those that it chose.
+    chosen = {name: values[name] for name in automatic(from_values({**values, **given_today}))}
+    return from_values({**values, **given_today, **chosen})
 
 
 def result_folder(path: Path, output: Path, net: str, data: Dataset) -> Path:

@@ -1,4 +1,4 @@
-"""Testing a snapshot: a table, a JSON file, a row for every query, IoU curves, and pictures.
+"""Testing a snapshot: a table, a JSON file, pictures, and what else its system writes.
 
 What to test, and where its results go, is found out in `snapshot_choice` before TensorFlow is loaded.
 """
@@ -12,25 +12,23 @@ from typing import Any
 
 from dsg.apps.report.contents import run_of_test
 from dsg.apps.report.write import report_finished
-from dsg.apps.snapshot_choice import CURVES, QUERIES, RESULTS, TABLE, fingerprint, is_snapshot
+from dsg.apps.snapshot_choice import RESULTS, TABLE, fingerprint, is_snapshot
 from dsg.config import Config
 from dsg.datasets import Dataset
 from dsg.engine.snapshots import check_vocabulary, load_snapshot, restore
-from dsg.engine.task import M, Task
-from dsg.metrics.report import write_queries
-from dsg.metrics.results import EvaluationResults
+from dsg.engine.task import M, Results, Task
 from dsg.models.registry import task_of
 from dsg.nets.initial import unfilled
 from dsg.runtime.devices import warn_of_slow_precision
 from dsg.runtime.files import write_text
 from dsg.runtime.logs import log_file
-from dsg.visualize.iou_curves import save_iou_curves
 
 LOG = logging.getLogger("dsg")
-PICTURES = ("_answers.png", "_graph.png", "_graph.json", "_maps.png")  # what tasks write into that folder
+# What tasks write into that folder.
+PICTURES = ("_answers.png", "_graph.png", "_graph.json", "_maps.png", "_detections.png")
 
 
-def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -> EvaluationResults:
+def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -> Results:
     """Test a snapshot on a split; table, results and pictures go to `folder`.
 
     Args:
@@ -51,11 +49,10 @@ def evaluate_snapshot(path: Path, config: Config, data: Dataset, folder: Path) -
         # What an interrupted test leaves is not to be taken for the results of the one before.
         (folder / RESULTS).unlink(missing_ok=True)
         _clear_pictures(folder / "pictures")
-        results: EvaluationResults = task.test(model, data, folder)
+        results: Results = task.test(model, data, folder)
         table = task.table(results)
         LOG.info("%s\nresults and pictures: %s", table, folder)
-        write_queries(results, folder / QUERIES)
-        save_iou_curves(results.iou_curves(), folder / CURVES)
+        task.write(results, folder)
         write_text(folder / TABLE, table)
         about = {"snapshot": str(path), "dataset": data.name, "split": data.split}
         about["fingerprint"] = fingerprint(config, data)

@@ -93,10 +93,9 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
             not answer with `wanted`.
     """
     from dsg.apps.snapshot_choice import is_snapshot, result_folder, snapshot_name, stored_config
-    from dsg.datasets.catalogue import find_dataset
     from dsg.engine.runs import find_snapshot, train_folder
     from dsg.engine.snapshots import load_meta, snapshot_file
-    from dsg.pipeline.splits import load_examined
+    from dsg.pipeline.splits import dataset_name, load_examined
 
     snapshot = snapshot or BEST
     net = options.net
@@ -107,7 +106,7 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     demand_net(options)
     meaning = meaning_of(options)
     _check_use(meaning, wanted)
-    name = find_dataset(meaning.dataset, meaning.data_dir)[0]
+    name = dataset_name(meaning.config, meaning.dataset)
     output = Path(options.output)
     snapshot = snapshot_name(snapshot, options.name, train_folder(output, meaning.net, name))
     path = find_snapshot(snapshot, output, meaning.net, name, meaning.data_dir)
@@ -129,11 +128,15 @@ def load_network(trained: Trained) -> Any:
 
 
 def _check_use(meaning: Meaning, wanted: str) -> None:
-    from dsg.config import BASELINES
+    from dsg.config import BASELINES, DETECTORS
 
     net = meaning.net
     if wanted == SHIFTS and net not in SHIFTING:
         raise UserError(f"{net} does not shift attention; this needs a snapshot of {' or '.join(SHIFTING)}")
+    if wanted == BOXES and meaning.config.net in DETECTORS:
+        raise UserError(
+            f"{net} finds objects and answers no queries; this needs a network that does, such as res101"
+        )
     if wanted == BOXES and net in BASELINES:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"

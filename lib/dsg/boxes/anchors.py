@@ -2,7 +2,7 @@
 
 NumPy only, so that the input pipeline can place anchors without TensorFlow; `anchors_tf.py` is the twin for
 the graph. Shapes follow the inclusive-pixel convention of the release: a box [x1, y1, x2, y2] is x2 - x1 + 1
-wide.
+wide. Those of a feature pyramid (`cell_anchors`) are without +1.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
+PYRAMID_SIZES = ((32,), (64,), (128,), (256,), (512,))  # sides of the anchors of p2 to p6
+PYRAMID_RATIOS = (0.5, 1.0, 2.0)
+PYRAMID_STRIDES = (4, 8, 16, 32, 64)
 
 
 def base_anchors(scales: Sequence[float], ratios: Sequence[float], stride: int = 16) -> np.ndarray:
@@ -71,3 +75,26 @@ def anchor_grid(
     shift_x, shift_y = np.meshgrid(np.arange(width) * stride, np.arange(height) * stride)
     shifts = np.stack([shift_x, shift_y, shift_x, shift_y], axis=-1)  # [H, W, 4]
     return (shifts[:, :, None] + base).astype(np.float32).reshape(-1, 4)
+
+
+def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> np.ndarray:
+    """The anchors of one cell of a pyramid's level, about the origin, corners rounded to whole pixels (halves
+    to even).
+
+    Args:
+        sizes: side lengths in pixels; a box of another shape has the same area.
+        ratios: height over width.
+
+    Returns:
+        float32 [A, 4], A = len(ratios) * len(sizes), ratios varying slowest; widths without +1.
+
+    Example:
+        >>> cell_anchors([32], [0.5, 1])
+        array([[-23., -11.,  23.,  11.],
+               [-16., -16.,  16.,  16.]], dtype=float32)
+    """
+    stretch = np.sqrt(np.asarray(ratios, np.float32))
+    sides = np.asarray(sizes, np.float32)
+    width = ((1 / stretch)[:, None] * sides).reshape(-1)
+    height = (stretch[:, None] * sides).reshape(-1)
+    return np.round(np.stack([-width, -height, width, height], 1) / 2).astype(np.float32)

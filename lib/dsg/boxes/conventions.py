@@ -20,4 +20,4 @@ TORCHVISION = BoxCoder(inclusive=False, log_limit=GROWTH, stds=STDS)
 def decode_classes(coder: BoxCoder, boxes: tf.Tensor, deltas: tf.Tensor) -> tf.Tensor:
     """`boxes` [..., 4] by deltas [..., 4 C] of C classes, class after class: [..., C, 4]."""
     shape = tf.concat([tf.shape(deltas)[:-1], [-1, 4]], 0)
-    return coder.decode(boxes[..., None, :], tf.reshape(deltas, shape))
+    return coder.decode(tf.expand_dims(boxes, -2), tf.reshape(deltas, shape))

@@ -1,33 +1,12 @@
-"""Anchors of a feature pyramid: a grid for each level."""
+"""Anchors of a feature pyramid inside the graph: a grid for each level."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
-
-def cell_anchors(sizes: Sequence[float], ratios: Sequence[float]) -> np.ndarray:
-    """The anchors of one cell about the origin, corners rounded to whole pixels (halves to even).
-
-    Args:
-        sizes: side lengths in pixels; a box of another shape has the same area.
-        ratios: height over width.
-
-    Returns:
-        float32 [A, 4], A = len(ratios) * len(sizes), ratios varying slowest; widths without +1.
-
-    Example:
-        >>> cell_anchors([32], [0.5, 1])
-        array([[-23., -11.,  23.,  11.],
-               [-16., -16.,  16.,  16.]], dtype=float32)
-    """
-    stretch = np.sqrt(np.asarray(ratios, np.float32))
-    sides = np.asarray(sizes, np.float32)
-    width = ((1 / stretch)[:, None] * sides).reshape(-1)
-    height = (stretch[:, None] * sides).reshape(-1)
-    return np.round(np.stack([-width, -height, width, height], 1) / 2).astype(np.float32)
+from dsg.boxes.anchors import cell_anchors
 
 
 def pyramid_anchors(

@@ -20,12 +20,14 @@ def bilinear_axis(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.n
     return low, np.minimum(low + 1, cells - 1), place - low.astype(np.float32)
 
 
-def resize_bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """float32 [h, w, ...] -> float32 [height, width, ...]."""
-    left, right, share = bilinear_axis(image.shape[1], width)
+def resize_bilinear(
+    image: np.ndarray, height: int, width: int, part: tuple[slice, slice] = (slice(None), slice(None))
+) -> np.ndarray:
+    """float32 [h, w, ...] -> float32 [height, width, ...], or of that only the rows and columns of `part`."""
+    left, right, share = (values[part[1]] for values in bilinear_axis(image.shape[1], width))
     share = share.reshape(-1, *[1] * (image.ndim - 2))
     rows = image[:, left] * (1 - share) + image[:, right] * share
-    top, bottom, share = bilinear_axis(image.shape[0], height)
+    top, bottom, share = (values[part[0]] for values in bilinear_axis(image.shape[0], height))
     share = share.reshape(-1, 1, *[1] * (image.ndim - 2))
     return rows[top] * (1 - share) + rows[bottom] * share
 

@@ -88,6 +88,17 @@ PUBLISHED = {
 }
 
 
+def _by_name() -> dict[str, PublishedFile]:
+    names: dict[str, PublishedFile] = {}
+    for row in PUBLISHED.values():
+        names[f"{row.net}_v2" if row.net in names else row.net] = row
+    return names
+
+
+BY_NAME = _by_name()
+"""The files by a short name: torchvision's of the network, with `_v2` for the later of two files."""
+
+
 def published_files(net: str) -> list[PublishedFile]:
     """The files of a network by torchvision's name for it, the better first.
 

@@ -9,7 +9,7 @@ line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dsg.checkpoints.tf1_names import imagenet_name, release_name
+from dsg.checkpoints.tf1_names import release_name
 from dsg.errors import UserError
 from dsg.runtime.foreign import foreign_file
 
@@ -25,7 +25,8 @@ from dsg.runtime.foreign import foreign_file
 READ_ERRORS = (tf.errors.OpError, RuntimeError, ValueError, IndexError, NotImplementedError)
 # Saved beside the model: the optimiser's slots, the learning rate and counters.
 BOOKKEEPING = re.compile(
-    r"(^Variable(_\d+)?$|/Momentum$|/Adam(_1)?$|^beta[12]_power$|^global_step$|^logits/|/mean_rgb$)"
+    r"(^Variable(_\d+)?$|/(Momentum|Adam(_1)?|RMSProp(_1)?|ExponentialMovingAverage)$|^beta[12]_power$|"
+    r"^global_step$|^logits/|/mean_rgb$)"
 )
 
 
@@ -63,55 +64,60 @@ def load_release_checkpoint(model: Any, prefix: str | Path) -> LoadReport:
 
     Raises `UserError` if a file is missing, is no checkpoint, or belongs to another network or vocabulary.
     """
-    reader = open_checkpoint(prefix)
-    net = model.config.backbone
+    net, variables = model.config.backbone, model.named_variables()
     # A variable without a name there is missing, too: it would keep its random start unnoticed.
-    report = _fill(model, reader, str(prefix), lambda name: release_name(name, net) or "")
+    theirs = {name: release_name(name, net) or "" for name in variables}
+    values, report = read_checkpoint(prefix, theirs)
     if report.missing:
         raise UserError(
             f"{prefix}: lacks {len(report.missing)} of the model's variables, such as {report.missing[0]}; "
             f"it is not a checkpoint of {net} as configured"
         )
+    for name, value in values.items():
+        if value.shape != tuple(variables[name].shape):
+            raise UserError(
+                f"{prefix}: {theirs[name]} has shape {list(value.shape)}, the model's {name} has "
+                f"{list(variables[name].shape)}; another network or vocabulary"
+            )
+    for name, value in values.items():  # all or nothing
+        variables[name].assign(value)
     return report
 
 
-def load_imagenet_checkpoint(model: Any, path: str | Path) -> LoadReport:
-    """Fills the trunk with slim's ImageNet weights; both heads' block 4, too, where RESNET.INIT_HEADS is on.
+def read_checkpoint(
+    prefix: str | Path, theirs: Mapping[str, str]
+) -> tuple[dict[str, np.ndarray], LoadReport]:
+    """Variables of a checkpoint by our names.
 
-    With RESNET.RGB_WEIGHTS conv1's input channels are reversed, because images come as B, G, R and the
-    weights saw R, G, B.
-    """
-    config = model.config
-    heads = config.resnet.init_heads
+    Args:
+        prefix: of the checkpoint's files, without `.index`.
+        theirs: our name -> the checkpoint's.
 
-    def wanted(name: str) -> str | None:
-        return imagenet_name(name, config.backbone) if heads or name.startswith("trunk/") else None
-
-    def adapt(name: str, value: np.ndarray) -> np.ndarray:
-        return value[:, :, ::-1] if name == "trunk/conv1/kernel" and config.resnet.rgb_weights else value
-
-    report = _fill(model, open_checkpoint(path), str(path), wanted, adapt)
-    if not report.matched or report.missing:
-        example = report.missing[0] if report.missing else "trunk/conv1/kernel"
-        raise UserError(f"{path}: lacks {example}; it is not an ImageNet checkpoint of {config.backbone}")
-    return report
-
-
-def is_released(prefix: str | Path) -> bool:
-    """Whether a checkpoint is one of the release's, rather than slim's of a trunk alone."""
-    return any(name.startswith("gpi/") for name in open_checkpoint(prefix).get_variable_to_shape_map())
-
-
-def read_released(prefix: str | Path, backbone: str, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Those of a released checkpoint's variables that have one of our `names`.
+    Returns:
+        Our name -> value, and the report; its `missing` are names of ours that the checkpoint lacks.
 
     Raises:
-        UserError: it is of another backbone, damaged or no checkpoint.
+        UserError: it is damaged, no checkpoint, or holds something else than numbers.
     """
     reader = open_checkpoint(prefix)
-    shapes = reader.get_variable_to_shape_map()
-    theirs = {name: release_name(name, backbone) or "" for name in names}
-    return {name: _value(reader, other, str(prefix)) for name, other in theirs.items() if other in shapes}
+    there = reader.get_variable_to_shape_map()
+    report = LoadReport(str(prefix))
+    report.matched = [name for name, other in theirs.items() if other in there]
+    report.missing = [name for name, other in theirs.items() if other not in there]
+    values = {name: _value(reader, theirs[name], str(prefix)) for name in report.matched}
+    rest = sorted(set(there) - {theirs[name] for name in report.matched})
+    report.unused = [name for name in rest if not BOOKKEEPING.search(name)]
+    report.bookkeeping = len(rest) - len(report.unused)
+    return values, report
+
+
+def names_in_checkpoint(prefix: str | Path) -> list[str]:
+    """Names of its variables.
+
+    Raises:
+        UserError: it is damaged or no checkpoint.
+    """
+    return list(open_checkpoint(prefix).get_variable_to_shape_map())
 
 
 def open_checkpoint(prefix: str | Path) -> Any:
@@ -148,38 +154,3 @@ def _value(reader: Any, name: str, source: str) -> np.ndarray:
     if value.dtype.kind != "f":
         raise UserError(f"{source}: {name} holds {value.dtype}, not floating point numbers")
     return value
-
-
-def _fill(
-    model: Any,
-    reader: Any,
-    source: str,
-    their_name: Callable[[str], str | None],
-    adapt: Callable[[str, np.ndarray], np.ndarray] = lambda name, value: value,
-) -> LoadReport:
-    shapes: Mapping[str, list[int]] = reader.get_variable_to_shape_map()
-    report, used = LoadReport(source), set()
-    values: list[tuple[tf.Variable, np.ndarray]] = []
-    for name, variable in model.named_variables().items():
-        theirs = their_name(name)
-        if theirs is None:
-            continue
-        if theirs not in shapes:
-            report.missing.append(name)
-            continue
-        if tuple(shapes[theirs]) != tuple(variable.shape):
-            raise UserError(
-                f"{source}: {theirs} has shape {list(shapes[theirs])}, "
-                f"the model's {name} has {list(variable.shape)}; another network or vocabulary"
-            )
-        value = _value(reader, theirs, source)
-        used.add(theirs)
-        report.matched.append(name)
-        values.append((variable, adapt(name, value)))
-    if not report.missing:  # all or nothing
-        for variable, value in values:
-            variable.assign(value)
-    rest = sorted(set(shapes) - used)
-    report.bookkeeping = sum(bool(BOOKKEEPING.search(name)) for name in rest)
-    report.unused = [name for name in rest if not BOOKKEEPING.search(name)]
-    return report

@@ -63,17 +63,6 @@ def release_name(name: str, net: str) -> str | None:
     return None
 
 
-def imagenet_name(name: str, net: str) -> str | None:
-    """The name of our variable in slim's ImageNet checkpoint: the trunk's, and block 4 for both heads; None
-    for all others.
-    """
-    for ours in ("trunk/", "regions/entity/block4/units/", "regions/relation/block4/units/"):
-        if name.startswith(ours):
-            middle = "" if ours == "trunk/" else "block4/"
-            return f"{slim_net(net)}/{middle}{_tail(name[len(ours) :])}"
-    return None
-
-
 def _tail(rest: str) -> str:
     """`block3/0/conv2/gamma` -> `block3/unit_1/bottleneck_v1/conv2/BatchNorm/gamma`; `0/kernel` ->
     `0/weights`.

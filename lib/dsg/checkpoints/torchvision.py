@@ -8,13 +8,13 @@ those of 2019, told apart by the names themselves.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dsg.checkpoints.pth import read_pth
-from dsg.checkpoints.published import EPSILON, check_hash
+from dsg.checkpoints.published import EPSILON, EPSILON_COCO_V1, PUBLISHED, check_hash
 from dsg.checkpoints.tf1 import LoadReport
 from dsg.errors import UserError
 
@@ -143,25 +143,34 @@ def for_pixels_bgr(kernel: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scaled[:, :, ::-1]).astype(np.float32)
 
 
-def read_torchvision(
-    path: str | Path, wanted: Mapping[str, Sequence[int]], *, skip: Sequence[str] = ()
-) -> tuple[dict[str, np.ndarray], LoadReport]:
-    """What a `.pth` file of torchvision has for our variables.
-
-    Args:
-        path: the file; where its name carries a hash, that is compared.
-        wanted: names and shapes of our variables.
-        skip: starts of our names that keep their values, such as `predictor/` for other classes.
-
-    Returns:
-        Our name -> float32 value, and the report; its `missing` are names that torchvision has and the file
-        lacks, so that the caller decides whether the rest will do.
+def read_state(path: str | Path) -> dict[str, np.ndarray]:
+    """The state dict of a `.pth` file; where its name carries a hash, that is compared first.
 
     Raises:
-        UserError: the file is damaged or hostile, has nothing for this net, or another shape somewhere.
+        UserError: the file is damaged or hostile.
     """
     check_hash(path)
-    return match_weights(read_pth(path), wanted, str(path), skip=skip)
+    return read_pth(path)
+
+
+def is_detector(names: Iterable[str]) -> bool:
+    """Whether the names are those of a detector's state dict."""
+    return any(name.startswith("rpn.head.") for name in names)
+
+
+def is_second_generation(names: Iterable[str]) -> bool:
+    """Whether the names are those of a detector of 2022 (`_v2`)."""
+    return any(name.startswith("rpn.head.conv.1.") for name in names)
+
+
+def epsilon_of(file: str, names: Iterable[str]) -> float:
+    """What a file's frozen normalisation adds to variances: nothing in COCO detectors of the first
+    generation, known by the file or by its names of 2019.
+    """
+    if file in PUBLISHED:
+        return PUBLISHED[file].epsilon
+    of_2019 = any(re.search(r"fpn\.inner_blocks\.\d\.(weight|bias)$", name) for name in names)
+    return EPSILON_COCO_V1 if of_2019 else EPSILON
 
 
 def match_weights(
@@ -169,22 +178,37 @@ def match_weights(
     wanted: Mapping[str, Sequence[int]],
     source: str,
     *,
-    skip: Sequence[str] = (),
+    any_shape: Sequence[str] = (),
+    epsilon: float = EPSILON,
 ) -> tuple[dict[str, np.ndarray], LoadReport]:
-    """`read_torchvision` from a state dict that is read already."""
+    """What a state dict of torchvision has for our variables, whose normalisation has `EPSILON`.
+
+    Args:
+        theirs: the state dict.
+        wanted: names and shapes of our variables.
+        source: the file, for messages.
+        any_shape: starts of our names whose values may have another shape, such as `predictor/`.
+        epsilon: of its normalisation, see `epsilon_of`.
+
+    Returns:
+        Our name -> float32 value, and the report; its `missing` are names that torchvision has and the file
+        lacks, so that the caller decides whether the rest will do.
+
+    Raises:
+        UserError: it has nothing for this net, or another shape somewhere.
+    """
     body = _body_prefix(theirs)
     report, values, used = LoadReport(source), {}, set()
-    skipped = {torchvision_name(name, body) for name in wanted if name.startswith(tuple(skip))}
     for name, shape in wanted.items():
         today = torchvision_name(name, body)
-        if today is None or today in skipped:
+        if today is None:
             continue
-        folded = _folded(name, theirs, body) if _norm_path(name) + "gamma" not in wanted else None
+        folded = _folded(name, theirs, body, epsilon) if _norm_path(name) + "gamma" not in wanted else None
         names, value = folded or _plain_value(name, today, theirs)
         if value is None:
             report.missing.append(name)
             continue
-        if value.shape != tuple(shape):
+        if value.shape != tuple(shape) and not name.startswith(tuple(any_shape)):
             raise UserError(
                 f"{source}: {names[0]} is {list(value.shape)} in our layout, "
                 f"the model's {name} {list(shape)}; another network or number of classes"
@@ -196,10 +220,21 @@ def match_weights(
         used.update(names)
     if not values:
         raise UserError(f"{source}: has no weights of this net, such as {next(iter(wanted), 'any at all')}")
+    if epsilon != EPSILON:
+        _change_epsilon(values, epsilon)
     rest = [name for name in theirs if name not in used]
-    aside = [name for name in rest if ASIDE.search(name) or name in skipped]
+    aside = [name for name in rest if ASIDE.search(name)]
     report.bookkeeping, report.unused = len(aside), sorted(set(rest) - set(aside))
     return values, report
+
+
+def _change_epsilon(values: dict[str, np.ndarray], epsilon: float) -> None:
+    """Scale every normalisation so that with `EPSILON` it does what it did with `epsilon`."""
+    for path in [_norm_path(name) for name in values if name.endswith("/gamma")]:
+        if f"{path}moving_variance" in values:
+            variance = values[f"{path}moving_variance"].astype(np.float64)
+            scale = np.sqrt((variance + EPSILON) / (variance + epsilon))
+            values[f"{path}gamma"] = (values[f"{path}gamma"] * scale).astype(np.float32)
 
 
 def _body_prefix(theirs: Mapping[str, np.ndarray]) -> str:
@@ -217,14 +252,16 @@ def _plain_value(
     return [source], our_layout(name, theirs[source]) if source in theirs else None
 
 
-def _folded(name: str, theirs: Mapping[str, np.ndarray], body: str) -> tuple[list[str], np.ndarray] | None:
+def _folded(
+    name: str, theirs: Mapping[str, np.ndarray], body: str, epsilon: float
+) -> tuple[list[str], np.ndarray] | None:
     """A convolution of ours without normalisation, from one with: kernel times scale, the shift as bias."""
     path = _norm_path(name)
     sources = [torchvision_name(path + leaf, body) or "" for leaf in ("kernel", *NORM)]
     if not all(source in theirs for source in sources):
         return None
     kernel, gamma, beta, mean, variance = (theirs[source].astype(np.float64) for source in sources)
-    scale = gamma / np.sqrt(variance + EPSILON)
+    scale = gamma / np.sqrt(variance + epsilon)
     if name.endswith("/bias"):
         return sources, (beta - mean * scale).astype(np.float32)
     return sources, our_layout(name, (kernel * scale[:, None, None, None]).astype(np.float32))

@@ -4,16 +4,28 @@ files.
 
 from dsg.config.cfg_files import config_files, net_names
 from dsg.config.checks import without_net
-from dsg.config.load import dump_yaml, flatten, from_values, load_config, stored_values
-from dsg.config.names import BACKBONES, BASELINES, MODELS, NETS
+from dsg.config.load import (
+    automatic,
+    check_chosen,
+    dump_yaml,
+    flatten,
+    from_values,
+    load_config,
+    stored_values,
+)
+from dsg.config.names import BACKBONES, BASELINES, DETECTORS, DSG_BACKBONES, MODELS, NETS
 from dsg.config.schema import Config, options
 
 __all__ = [
     "BACKBONES",
     "BASELINES",
+    "DETECTORS",
+    "DSG_BACKBONES",
     "MODELS",
     "NETS",
     "Config",
+    "automatic",
+    "check_chosen",
     "config_files",
     "dump_yaml",
     "flatten",

@@ -7,8 +7,21 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dsg.config.names import BACKBONE, BASELINES, NETS, STRIDES, meaning, with_stride
+from dsg.config.names import (
+    BACKBONE,
+    BASELINES,
+    DETECTOR,
+    DSG,
+    DSG_BACKBONES,
+    NETS,
+    PYRAMIDS,
+    STRIDES,
+    meaning,
+    with_stride,
+)
+from dsg.config.option import auto_values, is_auto
 from dsg.config.schema import Config
+from dsg.config.two_stage_checks import check_detector
 from dsg.errors import UserError
 
 SIMILAR = 0.6  # likeness of two words from which one may be a slip of the other
@@ -39,11 +52,17 @@ def check(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         raise UserError(_unknown(name, known))
     item = known[name]
     kind = TYPES[str(item.type)]
+    if item.metadata["auto"] and isinstance(value, str):
+        chosen_later = auto_values(value, item.default)
+        if chosen_later is not None:
+            return chosen_later
     converted = _convert(kind, value)
     if converted is None:
         large = "; that is too large" if _too_large(value) else ""
+        auto = ", or auto, or auto:N with N from 1 to 20" if item.metadata["auto"] else ""
         raise UserError(
-            f"{name} takes {_describe(kind)}, for example {_show(item.default)}, not {short(value)}{large}"
+            f"{name} takes {_describe(kind)}{auto}, for example {_show(item.default)}, not "
+            f"{short(value)}{large}"
         )
     if item.metadata["choices"]:
         _check_choice(name, converted, item.metadata["choices"])
@@ -86,11 +105,24 @@ def check_together(config: Config) -> None:
     """
     if config.model in BASELINES and config.backbone != BACKBONE:
         raise UserError(f"BACKBONE {config.backbone} is for dsg; set BASELINE.FEATURES for {config.model}")
+    if config.model == DSG and config.backbone not in DSG_BACKBONES:
+        raise UserError(
+            f"BACKBONE {config.backbone} is for MODEL {DETECTOR}; dsg has {', '.join(DSG_BACKBONES)}"
+        )
+    if config.model == DETECTOR:
+        check_detector(config)
+    if config.model == DSG and config.nodes.source == "detections":
+        _check_detections(config)
     if config.feature_stride not in STRIDES[config.backbone]:
         stride = config.feature_stride
         others = ", ".join(map(str, STRIDES[config.backbone]))
         raise UserError(
             f"FEATURE_STRIDE {stride} is only for {with_stride(stride)}; {config.net} has {others}"
+        )
+    if config.backbone in PYRAMIDS and (is_auto(config.anchor_scales) or is_auto(config.anchor_ratios)):
+        raise UserError(
+            f"ANCHOR_SCALES and ANCHOR_RATIOS auto are for networks of one map; the anchors of {config.net} "
+            "are fixed"
         )
     if not config.anchor_scales or not config.anchor_ratios:
         raise UserError("ANCHOR_SCALES and ANCHOR_RATIOS need at least one value each")
@@ -109,6 +141,19 @@ def check_together(config: Config) -> None:
             )
     if len(config.pixel_means) != 3 or len(config.train.bbox_normalize_stds) != 4:
         raise UserError("PIXEL_MEANS takes three numbers, TRAIN.BBOX_NORMALIZE_STDS four")
+
+
+def _check_detections(config: Config) -> None:
+    """Refuse nodes that are detections where nothing could give or keep them."""
+    if config.backbone not in PYRAMIDS:
+        raise UserError(
+            f"NODES.SOURCE detections needs a feature pyramid, such as BACKBONE res50_fpn, not {config.net}"
+        )
+    if not config.train.freeze_detector:
+        raise UserError(
+            "NODES.SOURCE detections needs TRAIN.FREEZE_DETECTOR True: nothing in dsg trains the detector's "
+            "classes, which a changing trunk would spoil"
+        )
 
 
 def members(name: str, known: Mapping[str, Any]) -> list[str]:

@@ -19,13 +19,23 @@ class DetectorOptions:
         16, f"Pixels per cell of the feature map (8: {with_stride(8)} only).", (8, 16)
     )
     anchor_scales: tuple[float, ...] = option(
-        (4.0, 8.0, 16.0, 32.0), "Anchor sides, in units of FEATURE_STRIDE.", within=POSITIVE
+        (4.0, 8.0, 16.0, 32.0),
+        "Anchor sides, in units of FEATURE_STRIDE. Training chooses four that fit its boxes (auto), or N "
+        "(auto:N).",
+        within=POSITIVE,
+        auto=True,
     )
     anchor_ratios: tuple[float, ...] = option(
-        (0.5, 1.0, 2.0), "Anchor heights divided by their widths.", within=POSITIVE
+        (0.5, 1.0, 2.0),
+        "Anchor heights divided by their widths. Training chooses three that fit its boxes (auto), or N "
+        "(auto:N).",
+        within=POSITIVE,
+        auto=True,
     )
     rpn_channels: int = option(512, "Channels of the region proposal network.", within=COUNT)
-    pooling_size: int = option(7, "Cells per side of an entity's crop.", within=COUNT)
+    pooling_size: int = option(
+        7, "Cells per side of an entity's crop (on a feature pyramid always 7).", within=COUNT
+    )
     exact_boxes: bool = option(
         False,
         "Refined boxes end at the right pixel, and mirrored boxes lie on their objects. The release's "
@@ -34,7 +44,8 @@ class DetectorOptions:
     )
     use_e2e_tf: bool = option(
         True,
-        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False).",
+        "Non-maximum suppression of proposals by TensorFlow (True) or by the compiled operation (False; not "
+        "on a feature pyramid).",
     )
 
 
@@ -81,7 +92,8 @@ class TargetOptions:
     )
     rpn_pre_nms_top_n: int = option(
         12000,
-        "Proposals before suppression; only with USE_E2E_TF False, as in the release.",
+        "Proposals before suppression; on a single map only with USE_E2E_TF False, as in the release, on a "
+        "feature pyramid of each level (0: all).",
         within=NOT_NEGATIVE,
     )
     rpn_post_nms_top_n: int = option(
@@ -100,6 +112,12 @@ class ResnetConfig:
 
     fixed_blocks: int = option(
         1, "Number of blocks after conv1 that, like conv1, are never trained.", (0, 1, 2, 3)
+    )
+    layout: str = option(
+        "slim",
+        "Where res50, res101 and res152 have their strides: as slim's ResNet v1 (slim), or as torchvision's, "
+        "which reads its ImageNet weights (torchvision).",
+        ("slim", "torchvision"),
     )
     max_pool: bool = option(
         False,

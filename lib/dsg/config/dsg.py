@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dsg.config.option import COUNT, NOT_NEGATIVE, option
+from dsg.config.option import COUNT, NOT_NEGATIVE, SHARE, Range, option
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,10 @@ class DsgOptions:
         ("dsg", "no_dsg", "two_step", "dsg_sgl", "dsg_br"),
     )
     relation_pooling_size: int = option(
-        1, "Cells per side of a relation's crop; 1: the union box's centre (paper: 7).", within=COUNT
+        1,
+        "Cells per side of a relation's crop; 1: the union box's centre (paper: 7; on a feature pyramid "
+        "always 7).",
+        within=COUNT,
     )
     refiner_channels: int = option(
         0,
@@ -58,6 +61,40 @@ class DsgOptions:
 
 
 @dataclass(frozen=True)
+class NodesConfig:
+    """With a feature pyramid (BACKBONE res50_fpn and others): which boxes become the nodes of the graph.
+
+    At most TRAIN.RPN_POST_NMS_TOP_N of an image do.
+    """
+
+    source: str = option(
+        "proposals",
+        "Proposals as the region proposal network gives them, or the detector's own boxes (detections): "
+        "proposals refined and scored for each of its classes, and suppressed class by class. Detections "
+        "need TRAIN.FREEZE_DETECTOR True.",
+        ("proposals", "detections"),
+    )
+    classes: int = option(
+        91,
+        "With detections: classes of the detector, the background included (91: torchvision's, trained on "
+        "COCO).",
+        within=Range(2),
+    )
+    proposals: int = option(300, "With detections: proposals that are refined.", within=COUNT)
+    rpn_nms_thresh: float = option(
+        0.7,
+        "With detections: IoU above which a better proposal drops another, in place of TRAIN.RPN_NMS_THRESH.",
+        within=SHARE,
+    )
+    min_score: float = option(0.05, "With detections: score that a detection exceeds.", within=SHARE)
+    nms_thresh: float = option(
+        0.5,
+        "With detections: IoU above which a better detection of the same class drops another.",
+        within=SHARE,
+    )
+
+
+@dataclass(frozen=True)
 class HeadConfig:
     """From crops of the feature map to entity and relation features."""
 
@@ -66,6 +103,13 @@ class HeadConfig:
     )
     channels: int = option(256, "Channels inside the heads of the small nets (mini, res18).", within=COUNT)
     relation_channels: int = option(128, "Channels inside the relation head of the small nets.", within=COUNT)
+    box_head: str = option(
+        "copies",
+        "On a feature pyramid, what reads the crops of entities and of pairs before HEAD.DIM: a copy each of "
+        "the detector's box head, which starts from its weights and is trained, or the detector's box head "
+        "itself (shared), which TRAIN.FREEZE_DETECTOR freezes.",
+        ("copies", "shared"),
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +186,9 @@ class LossConfig:
 
     rpn_class: float = option(1.0, "Region proposal network: object or not.", within=NOT_NEGATIVE)
     rpn_box: float = option(1.0, "Region proposal network: boxes.", within=NOT_NEGATIVE)
-    box: float = option(1.0, "Box refiner.", within=NOT_NEGATIVE)
+    box: float = option(1.0, "Box refiner; of the detector: boxes of regions.", within=NOT_NEGATIVE)
+    region_class: float = option(1.0, "Detector: classes of regions.", within=NOT_NEGATIVE)
+    mask: float = option(1.0, "Detector: masks of regions.", within=NOT_NEGATIVE)
     rr: float = option(0.1, "Referring-relationship classifier on the graph.", within=NOT_NEGATIVE)
     rr_baseline: float = option(
         0.1,

@@ -15,9 +15,11 @@ from typing import Any
 
 from dsg.config.checks import check, check_together, without_net
 from dsg.config.dsg import AUXILIARY, VARIANTS
+from dsg.config.option import is_auto
 from dsg.config.pairs import parse_pairs
 from dsg.config.schema import Config, options
 from dsg.config.yaml_file import read_sources
+from dsg.errors import UserError
 
 
 def load_config(files: Sequence[str | Path] = (), overrides: Sequence[str] = (), net: str = "") -> Config:
@@ -79,8 +81,26 @@ def stored_values(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """Every option's value by upper-case name."""
-    return {name: _look_up(config, name) for name in options()}
+    """Every option's value by upper-case name; a list that training has yet to choose is `auto:N`."""
+    return {name: _plain(_look_up(config, name)) for name in options()}
+
+
+def automatic(config: Config) -> dict[str, str]:
+    """The options whose values training has yet to choose, each with its `auto:N`."""
+    return {name: value for name, value in flatten(config).items() if is_auto(_look_up(config, name))}
+
+
+def check_chosen(config: Config) -> None:
+    """Refuse `auto` where nothing can be chosen: outside training.
+
+    Raises:
+        UserError: an option is `auto`.
+    """
+    for name in automatic(config):
+        raise UserError(
+            f"{name} auto: only training chooses the values, for its boxes; give numbers here, such as "
+            f"{list(options()[name].default)}"
+        )
 
 
 def dump_yaml(config: Config) -> str:
@@ -106,6 +126,10 @@ def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
         elif name in values:
             made[item.name] = values[name]
     return kind(**made)
+
+
+def _plain(value: Any) -> Any:
+    return f"auto:{len(value)}" if is_auto(value) else value
 
 
 def _look_up(config: Any, name: str) -> Any:

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 BASELINES = ("ss", "co", "vrd", "ssas")  # answer with maps instead of boxes, see docs/baselines.md
-MODELS = ("dsg", *BASELINES)
-DSG = MODELS[0]
+DSG, DETECTOR = "dsg", "detector"
+MODELS = (DSG, *BASELINES, DETECTOR)
 STRIDES: dict[str, tuple[int, ...]] = {
     "res18": (16, 8),
     "res50": (16,),
     "res101": (16,),
     "res152": (16,),
     "mini": (16, 8),
+    "vgg16": (16,),
+    "mobile": (16,),
+    "res50_fpn": (16,),
+    "res101_fpn": (16,),
+    "x101_32x8d_fpn": (16,),
 }
-"""Every backbone with the values of FEATURE_STRIDE that it supports; `dsg.nets.backbones` builds them."""
+"""Every backbone with the values of FEATURE_STRIDE that it supports; `dsg.nets.backbones` builds them.
+Pyramids have strides of their own, whatever it says.
+"""
 BACKBONES = tuple(STRIDES)
+PYRAMIDS = tuple(name for name in BACKBONES if name.endswith("_fpn"))
+DSG_BACKBONES = ("res18", "res50", "res101", "res152", "mini", *PYRAMIDS)
+SMALL = ("res18", "mini")
 BACKBONE = "res101"  # the default
-NETS = (*BACKBONES, *BASELINES)
+DETECTORS = tuple(f"{DETECTOR}_{backbone}" for backbone in BACKBONES)
+NETS = (*DSG_BACKBONES, *BASELINES, *DETECTORS)
 
 
 def net_of(model: str, backbone: str) -> str:
-    """One name for both, as in `output/<net>/`: the baseline's, or that of dsg's backbone."""
+    """One name for both, as in `output/<net>/`: dsg's backbone, the baseline, or detector_<backbone>.
+
+    Example:
+        >>> net_of("dsg", "mini"), net_of("ss", "res101"), net_of("detector", "mini")
+        ('mini', 'ss', 'detector_mini')
+    """
+    if model == DETECTOR:
+        return f"{DETECTOR}_{backbone}"
     return backbone if model == DSG else model
 
 
@@ -32,6 +50,8 @@ def meaning(net: str) -> dict[str, str]:
     """
     if net in BASELINES:
         return {"MODEL": net, "BACKBONE": BACKBONE}
+    if net in DETECTORS:
+        return {"MODEL": DETECTOR, "BACKBONE": net[len(DETECTOR) + 1 :]}
     return {"MODEL": DSG, "BACKBONE": net}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,10 +46,30 @@ BELOW_ONE = Range(0, 1, below=True)
 SIDE = Range(16)  # pixels: one cell of the coarsest feature map
 
 
+AUTO = re.compile(r"auto(?::([1-9]|1[0-9]|20))?")
+
+
 def option(
-    default: Any, text: str, choices: tuple[Any, ...] | None = None, within: Range | None = None
+    default: Any,
+    text: str,
+    choices: tuple[Any, ...] | None = None,
+    within: Range | None = None,
+    auto: bool = False,
 ) -> Any:
     """A dataclass field with a default, a sentence for the documentation and, optionally, the values it may
-    take, or the range of a number or of each number in a list.
+    take, or the range of a number or of each number in a list, and whether a list of numbers may be `auto`.
     """
-    return field(default=default, metadata={"text": text, "choices": choices, "within": within})
+    return field(default=default, metadata={"text": text, "choices": choices, "within": within, "auto": auto})
+
+
+def auto_values(text: str, default: Sequence[float]) -> tuple[float, ...] | None:
+    """What `auto` or `auto:N` stands for until training has chosen the values: as many unknown numbers (nan)
+    as there will be, as in `default` or N; None for any other text.
+    """
+    match = AUTO.fullmatch(text)
+    return match and (math.nan,) * (int(match[1]) if match[1] else len(default))
+
+
+def is_auto(values: Any) -> bool:
+    """Whether an option's value is a list that training has yet to choose."""
+    return isinstance(values, tuple) and any(map(math.isnan, values))

@@ -69,6 +69,7 @@ def _row(prefix: str, item: dataclasses.Field[Any]) -> str:
     values = ", ".join(f"`{choice}`" for choice in choices) if choices else {**KINDS, **LISTS}[kind]
     if item.metadata["within"] is not None:
         values += f", each {item.metadata['within']}" if kind in LISTS else f", {item.metadata['within']}"
+    values += ", or `auto`, or `auto:N`" if item.metadata["auto"] else ""
     meaning = item.metadata["text"].replace("|", "\\|")
     return f"| `{prefix}{item.name.upper()}` | {_shown(item.default)} | {values} | {meaning} |"
 

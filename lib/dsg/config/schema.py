@@ -14,28 +14,41 @@ from typing import Any
 from dsg.config.baselines import BaselineConfig
 from dsg.config.data import DataConfig
 from dsg.config.detector import DetectorOptions, ResnetConfig, TargetOptions
-from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, RrConfig
+from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, NodesConfig, RrConfig
 from dsg.config.names import BACKBONE, BACKBONES, BASELINES, DSG, MODELS, net_of
 from dsg.config.option import Range, option
-from dsg.config.testing import TestConfig
+from dsg.config.testing import TestOptions
 from dsg.config.train import ScheduleOptions
+from dsg.config.two_stage import DetectionOptions, DetectorConfig, MobilenetConfig, RegionOptions
 
 
 @dataclass(frozen=True)
-class TrainConfig(TargetOptions, ScheduleOptions):  # fields come in the order of the last base first
+class TrainConfig(RegionOptions, TargetOptions, ScheduleOptions):  # fields: those of the last base first
     """Training schedule, optimiser, input and the detector's targets."""
+
+
+@dataclass(frozen=True)
+class TestConfig(DetectionOptions, TestOptions):
+    """Testing. Proposals of dsg use the TRAIN.RPN_* options, as in the release."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
 
 
 @dataclass(frozen=True)
 class SystemOptions:
     """What is built, and where its weights come from."""
 
-    model: str = option(DSG, "The system: dsg, or a baseline.", MODELS)
-    backbone: str = option(BACKBONE, "The trunk of dsg; baselines use BASELINE.FEATURES instead.", BACKBONES)
+    model: str = option(DSG, "The system: dsg, a baseline, or the detector on its own.", MODELS)
+    backbone: str = option(
+        BACKBONE,
+        "The trunk of dsg (all but vgg16 and mobile) or of the detector; baselines use BASELINE.FEATURES "
+        "instead.",
+        BACKBONES,
+    )
     weights: str = option(
         "",
-        "File of trunk weights to start from (empty: the file named in data/README.md; none: random "
-        "weights).",
+        "What a new run starts from: a snapshot, ImageNet weights, another program's detector, or the name "
+        "of a file that torchvision publishes (empty: the trunk's ImageNet weights; none: random weights).",
     )
     rng_seed: int = option(3, "Seed of all random numbers.", within=Range(0, 2**32 - 1))
 
@@ -48,6 +61,9 @@ class Config(DsgOptions, DetectorOptions, SystemOptions):
     train: TrainConfig = field(default_factory=TrainConfig)
     test: TestConfig = field(default_factory=TestConfig)
     resnet: ResnetConfig = field(default_factory=ResnetConfig)
+    mobilenet: MobilenetConfig = field(default_factory=MobilenetConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    nodes: NodesConfig = field(default_factory=NodesConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     gpi: GpiConfig = field(default_factory=GpiConfig)
     rr: RrConfig = field(default_factory=RrConfig)

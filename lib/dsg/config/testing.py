@@ -8,8 +8,8 @@ from dsg.config.option import COUNT, NOT_NEGATIVE, SHARE, SIDE, option
 
 
 @dataclass(frozen=True)
-class TestConfig:
-    """Testing. Proposals use the TRAIN.RPN_* options, as in the release."""
+class TestOptions:
+    """TEST.*: images, pictures, and how dsg answers."""
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 

@@ -59,9 +59,17 @@ class ScheduleOptions:
     double_bias: bool = option(False, "Double the gradient of biases.")
     bias_decay: bool = option(False, "Also regularise biases.")
     truncated: bool = option(False, "Draw the initial weights of new layers from a truncated normal.")
-    freeze_detector: bool = option(False, "Train neither the trunk nor the region proposal network.")
+    freeze_detector: bool = option(
+        False,
+        "Train neither the trunk nor the region proposal network, nor a feature pyramid and the detector's "
+        "box head.",
+    )
     use_gt: bool = option(False, "Use the ground-truth boxes instead of proposals.")
     ims_per_batch: int = option(1, "Images per step on each GPU (release: one).", within=COUNT)
+    aspect_grouping: bool = option(
+        True,
+        "With a detector and more than one image per step, wide images share steps, and so do tall ones.",
+    )
     scales: tuple[int, ...] = option(
         (600,),
         "Length of the shorter image side in pixels; one of the values is drawn for each image.",

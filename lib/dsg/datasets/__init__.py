@@ -1,10 +1,11 @@
-"""Data sets of referring relationships, from their files to records.
+"""Data sets of referring relationships and of objects, from their files to records.
 
 catalogue  known data sets and their folders            remedies  commands that fetch what is missing
 formats/   reading and checking their files             splits    which image is in which split
 table/     annotations as flat arrays, cached           mirror    mirror images
 source     the images of a split, and what is left out  records   the result, image by image
 loader     `load_dataset`: all of these in order        shapes/   generates a data set
+instance_layouts, detection   data sets of objects: where they lie, and `load_instances`
 """
 
 from __future__ import annotations

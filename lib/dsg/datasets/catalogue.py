@@ -27,6 +27,8 @@ FILES = (
 # Tried in this order where a data set's own folders do not hold an image; {split} is train or test.
 ANY_IMAGES = ("images/{split}", "images", "{split}", ".")
 
+ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
 LEADS_OUT = "image name leads out of the folder"
 """Why an image is left out whose name `leads_out`."""
 
@@ -123,10 +125,17 @@ class ImageFolders:
     """Finds the image files of a split: the first folder that lists a name has it.
 
     Every folder is listed once, which is faster than asking the file system for every image.
+
+    Args:
+        folder: of the data set.
+        entry: of the catalogue, None for a folder of your own.
+        split: of which the images are.
+        first: where images are looked for first, and expected; empty: where the catalogue says.
     """
 
-    def __init__(self, folder: Path, entry: Entry | None, split: str) -> None:
+    def __init__(self, folder: Path, entry: Entry | None, split: str, first: tuple[str, ...] = ()) -> None:
         own = () if entry is None else entry.test_images if split == "test" else entry.train_images
+        own = first or own
         shared = tuple(pattern.format(split="test" if split == "test" else "train") for pattern in ANY_IMAGES)
         self._expected = folder / (own[0] if own else "images")
         candidates = dict.fromkeys(own + shared + _catalogued_images(split))
@@ -144,6 +153,15 @@ class ImageFolders:
             if base in self._names(folder / parent if parent else folder):
                 return folder / name
         return self._expected / name
+
+    def path_of_stem(self, stem: str) -> Path:
+        """The file of an image whose name has no ending; the JPEG file that is expected if there is none."""
+        for folder in self._folders:
+            names = self._names(folder)
+            for ending in ENDINGS:
+                if stem + ending in names:
+                    return folder / (stem + ending)
+        return self._expected / f"{stem}.jpg"
 
     def _names(self, folder: Path) -> set[str]:
         if folder not in self._listed:

@@ -7,21 +7,33 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dsg.datasets.detection import InstanceDataset
+from dsg.datasets.formats.instances import Instances
+from dsg.datasets.instance_table import StoredInstances, digest_of
 from dsg.datasets.records import Dataset, ImageRecord
 from dsg.datasets.table.counting import rows_of
 from dsg.datasets.table.stored import StoredRecords
 
-PARTS = ("images", "sizes", "boxes", "categories", "relations")
 Content = dict[str, str]
 
 
 def content_of(dataset: Dataset) -> Content:
-    """A checksum for each of `PARTS`, of the records in their order: the same for files that say the same,
-    wherever they lie and however they are written.
+    """A checksum for each part, of the records in their order: the same for files that say the same, wherever
+    they lie and however they are written.
+
+    Returns:
+        Of images, sizes, boxes and categories; then of relations, or of masks in a data set for detection.
     """
     records = dataset.records
-    arrays = _of_table(records) if isinstance(records, StoredRecords) else _of_records(records)
-    return {part: _checksum(arrays[part]) for part in PARTS}
+    if isinstance(dataset, InstanceDataset):
+        objects = dataset.records
+        if isinstance(objects, StoredInstances):
+            arrays = _of_instance_table(objects)
+        else:
+            arrays = _of_instances(objects)
+    else:
+        arrays = _of_table(records) if isinstance(records, StoredRecords) else _of_records(records)
+    return {part: _checksum(pieces) for part, pieces in arrays.items()}
 
 
 def changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
@@ -59,6 +71,43 @@ def _of_records(records: Sequence[ImageRecord]) -> dict[str, list[bytes]]:
         "boxes": [_bytes(record.boxes, np.float32) for record in records],
         "categories": [_bytes(record.entities, np.int64) for record in records],
         "relations": [_bytes(record.triples, np.int64) for record in records],
+    }
+
+
+def _of_instances(records: Sequence[Instances]) -> dict[str, list[bytes]]:
+    marks = (np.stack([record.difficult, record.crowd], 1) for record in records)
+    return {
+        "images": [f"{record.name}\0{record.flipped}".encode("utf-8", "surrogatepass") for record in records],
+        "sizes": [_bytes(np.array([record.width, record.height]), np.int64) for record in records],
+        "boxes": [_bytes(record.boxes, np.float32) for record in records],
+        "categories": [
+            _bytes(record.classes, np.int64) + mark.tobytes() for record, mark in zip(records, marks)
+        ],
+        # Mirror images have the masks of their originals.
+        "masks": [
+            _bytes(np.array([digest_of(record.segmentations)]), np.uint64)
+            for record in records
+            if not record.flipped
+        ],
+    }
+
+
+def _of_instance_table(records: StoredInstances) -> dict[str, list[bytes]]:
+    """Of all records at once, without making them."""
+    table, images = records.table, records.images
+    counts = np.diff(table.starts)
+    objects = rows_of(table.starts[images], counts[images])
+    names = "\0".join(table.names[image] for image in images.tolist())
+    return {
+        "images": [names.encode("utf-8", "surrogatepass"), records.flipped.tobytes()],
+        "sizes": [_bytes(table.sizes[images], np.int64)],
+        "boxes": [_bytes(table.boxes[objects], np.float32), records.flipped.tobytes()],
+        "categories": [
+            _bytes(counts[images], np.int64),
+            _bytes(table.labels[objects], np.int64),
+            table.marks[objects].tobytes(),
+        ],
+        "masks": [_bytes(table.digests[images[~records.flipped]], np.uint64)],
     }
 
 

@@ -71,17 +71,21 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.records)
 
-    def summary(self, examples: int = 3) -> str:
-        """How much there is and what was skipped: a line, and one for each reason, the first cases named."""
-        # Records that are made when they are requested know these two without being made.
+    def amount(self) -> str:
+        """What the images hold, in words."""
         counts = getattr(self.records, "query_counts", None)
         queries = sum(len(record.queries) for record in self.records) if counts is None else int(counts.sum())
+        return f"{queries:,} queries"
+
+    def summary(self, examples: int = 3) -> str:
+        """How much there is and what was skipped: a line, and one for each reason, the first cases named."""
+        # Records that are made when they are requested know this without being made.
         flipped = getattr(self.records, "flipped", None)
         mirrored = sum(r.flipped for r in self.records) if flipped is None else int(flipped.sum())
         images = f"{len(self.records) - mirrored:,} images" + (
             f" and {mirrored:,} mirrored" if mirrored else ""
         )
-        lines = [f"{self.name} {self.split}: {images}, {queries:,} queries ({self.folder})"]
+        lines = [f"{self.name} {self.split}: {images}, {self.amount()} ({self.folder})"]
         lines += [f"  {note}" for note in self.notes]
         for reason, cases in self.skipped.items():
             named = "; ".join(f"{image}: {detail}" if detail else image for image, detail in cases[:examples])

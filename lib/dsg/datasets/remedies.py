@@ -17,13 +17,13 @@ def fetch_command(name: str, data_dir: str | os.PathLike[str] = "data", only: st
 
     Example:
         >>> fetch_command("imagenet_weights", "/disk/my data", "res101")  # in the clone's root
-        "./experiments/scripts/fetch.sh imagenet_weights --only res101 --data '/disk/my data'"
+        "./experiments/scripts/fetch.sh imagenet_weights res101 --data '/disk/my data'"
     """
     start = _start()
     here = not (ROOT / SCRIPT).is_file() or _same(start, ROOT)  # without a clone: as in the documentation
     words = [f"./{SCRIPT}" if here else shlex.quote(str(ROOT / SCRIPT)), name]
     if only:
-        words += ["--only", only]
+        words.append(only)
     folder = Path(data_dir)
     if not folder.is_absolute() and not _same(start, Path.cwd()):
         folder = Path.cwd() / folder

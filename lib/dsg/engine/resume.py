@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dsg.config import Config, flatten, stored_values
@@ -38,19 +39,26 @@ FREE_OPTIONS = {
 
 
 def describe(
-    config: Config, dataset: Dataset, images_per_step: int, validation: Dataset | None = None
+    config: Config,
+    dataset: Dataset,
+    images_per_step: int,
+    validation: Dataset | None = None,
+    automatic: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What a snapshot says of its run from the first step to the last: fields of `Meta`.
 
     Args:
+        config: without `auto`.
         dataset: what is learned from.
         validation: what the best snapshot is chosen by.
+        automatic: the options whose values were chosen, with the words by which this was asked for.
     """
     splits = {"training": dataset, **({"validation": validation} if validation is not None else {})}
     return {
         "net": config.net,
         "seed": config.rng_seed,
         "config": _plain(config),
+        "automatic": dict(automatic),
         "dataset": dataset.name,
         "data": {name: content_of(split) for name, split in splits.items()},
         "records": len(dataset),
@@ -59,6 +67,20 @@ def describe(
         "predicates": list(dataset.vocabulary.predicates),
         "version": __version__,
     }
+
+
+def chosen_before(run: Run, automatic: Mapping[str, str]) -> dict[str, Any]:
+    """The values that a run chose for options when it began, where it was asked to by the same words.
+
+    Args:
+        run: to be resumed, or new.
+        automatic: options that are `auto`, with these words, see `dsg.config.automatic`.
+    """
+    meta = run.description()
+    if meta is None:
+        return {}
+    asked = [name for name, word in automatic.items() if meta.automatic.get(name) == word]
+    return {name: meta.config[name] for name in asked if name in meta.config}
 
 
 def _plain(config: Config) -> dict[str, Any]:

@@ -114,6 +114,15 @@ class Run:
             LOG.warning("%s", error)
             return None
 
+    def description(self) -> Meta | None:
+        """The description in one of its snapshots, all of which have the same options; None without any that
+        can be read.
+        """
+        for path in (self.last, *map(self.snapshot, reversed(self.epochs())), self.snapshot(0)):
+            with contextlib.suppress(UserError):
+                return load_meta(path)
+        return None
+
     def prune(self, kept: int) -> None:
         """Delete all but the newest `kept` snapshots, and never the best or the only one."""
         for epoch in self.epochs()[: -max(kept, 1)]:

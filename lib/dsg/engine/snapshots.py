@@ -21,7 +21,14 @@ import numpy as np
 from dsg.errors import UserError, some_of
 from dsg.runtime.arrays import DAMAGE, open_archive, read_array, reason_of
 from dsg.runtime.files import replacing
-from dsg.runtime.weight_files import CHECKPOINT, PRETRAINED, find_weights, foreign_format
+from dsg.runtime.weight_files import (
+    CHECKPOINT,
+    PRETRAINED,
+    PYTORCH,
+    TORCH,
+    find_weights,
+    foreign_format,
+)
 
 FORMAT_VERSION = 1
 VARIABLES, SLOTS, META = "variables/", "slots/", "meta"
@@ -51,6 +58,7 @@ class Meta:
     history: list[dict[str, Any]] = field(default_factory=list)  # one entry a finished epoch
     seed: int = 0
     config: dict[str, Any] = field(default_factory=dict)  # every option by upper-case name
+    automatic: dict[str, Any] = field(default_factory=dict)  # options whose values were chosen: auto:N
     dataset: str = ""
     records: int = 0  # of the training split
     data: dict[str, Any] = field(default_factory=dict)  # by split, checksums of what its records say
@@ -144,6 +152,8 @@ def snapshot_file(path: Path) -> Path:
             f"{path}: a TensorFlow 1 checkpoint, not a snapshot (.npz); WEIGHTS FILE starts training from "
             f"it, and the released one is tested as {PRETRAINED}"
         )
+    if found.kind == TORCH:
+        raise UserError(f"{path}: {PYTORCH}, not a snapshot (.npz); WEIGHTS FILE starts training from it")
     return found.path
 
 

@@ -46,6 +46,9 @@ class Results(Protocol):
     def headline(self) -> str:
         """The most important figures, for one line of the log; may be empty."""
 
+    def to_json(self) -> dict[str, Any]:
+        """All figures of a test, ready for `json.dump`."""
+
 
 M = TypeVar("M", bound=Model)
 R = TypeVar("R", bound=Results)
@@ -88,6 +91,9 @@ class Task(Protocol[M, R]):
 
     def table(self, results: R) -> str:
         """Results as text."""
+
+    def write(self, results: R, folder: Path) -> None:
+        """Write to a test's folder what it has besides table, JSON and pictures."""
 
     def score_text(self, score: float) -> str:
         """`Results.score` with its name, such as 'IoU 0.8132'."""

@@ -11,8 +11,9 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic
 
 import tensorflow as tf
@@ -53,6 +54,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     finished: Callable[[Path], None] = lambda folder: None,
     command: str = "",
+    automatic: Mapping[str, str] = MappingProxyType({}),
 ) -> TrainState:
     """Train, or resume training, a run; afterwards its `snapshot(0)` is the best on validation.
 
@@ -66,6 +68,7 @@ def train(
         callbacks: called after those of the engine.
         finished: called with the run's folder when all is written, such as for a report.
         command: what started this, for the report.
+        automatic: the options that were `auto` before their values in `config` were chosen, with these words.
 
     Raises:
         UserError: the folder cannot be written, the run there is another one, or losses stay not finite.
@@ -84,7 +87,7 @@ def train(
         strategy = strategy or tf.distribute.get_strategy()
         warn_of_slow_precision("TRAIN.PRECISION", config.train.precision)
         images_per_step = config.train.ims_per_batch * strategy.num_replicas_in_sync
-        about = describe(config, training, images_per_step, validation)
+        about = describe(config, training, images_per_step, validation, automatic)
         saved = run.resume()
         if saved is not None:
             check_same_run(saved, about, task.free_options)

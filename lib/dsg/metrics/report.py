@@ -13,6 +13,8 @@ import numpy as np
 from dsg.metrics.results import EvaluationResults
 from dsg.runtime.files import write_text
 
+QUERIES = "queries.jsonl"  # file of a test
+
 
 def format_table(results: EvaluationResults, max_predicates: int | None = None) -> str:
     """The results as text: all, ambiguous and unambiguous queries, each predicate, how well boxes cover.

@@ -112,8 +112,19 @@ def _overlaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
     return inter / (area + others - inter)
 
 
+def kit_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Boxes [..., 4] whose width is x2 - x1, in pixels from 0, as the kit counts: from 1, the last pixel
+    included.
+
+    Example:
+        >>> kit_boxes(np.array([0.0, 0.0, 500.0, 375.0]))
+        array([  1.,   1., 500., 375.])
+    """
+    return boxes + np.array([1, 1, 0, 0], boxes.dtype)
+
+
 def results_line(image: str, score: float, box: np.ndarray) -> str:
-    """A line of a results file; `box` in our pixels, which start at 0.
+    """A line of a results file; `box` in pixels from 0, the last one included, as tf-faster-rcnn has them.
 
     Example:
         >>> results_line("000001", 0.9995, np.array([10.25, 20.5, 30.0, 40.0], np.float32))

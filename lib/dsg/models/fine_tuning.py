@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,13 +16,28 @@ from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 from dsg.runtime.words import plain
 
-CATEGORIES, PREDICATES, REST = "categories", "predicates", ""
-# Variables with an axis of words: which axis, and what stands along it in turn.
-WORD_AXES: tuple[tuple[re.Pattern[str], int, tuple[str, ...]], ...] = (
-    (re.compile(r"(gt_)?labels/entities/(kernel|bias)"), -1, (CATEGORIES,)),
-    (re.compile(r"(gt_)?labels/predicates/0/(kernel|bias)"), -1, (PREDICATES,)),
-    (re.compile(r"role_(classifier|baseline)/mlp/0/kernel"), 0, (REST, CATEGORIES, PREDICATES, CATEGORIES)),
-    (re.compile(r"query_attention/keys/\d+/0/kernel"), 0, (CATEGORIES, PREDICATES, CATEGORIES)),
+CATEGORIES, PREDICATES = "categories", "predicates"
+REST, BACKGROUND = "rest", "background"  # BACKGROUND: of use only with a word beside it
+
+
+class WordAxis(NamedTuple):
+    """An axis of variables along which entries stand for words."""
+
+    names: re.Pattern[str]
+    axis: int
+    kinds: tuple[str, ...]  # what stands along it in turn
+    each: int = 1  # entries for each word
+
+
+WORD_AXES = (
+    WordAxis(re.compile(r"(gt_)?labels/entities/(kernel|bias)"), -1, (CATEGORIES,)),
+    WordAxis(re.compile(r"(gt_)?labels/predicates/0/(kernel|bias)"), -1, (PREDICATES,)),
+    WordAxis(
+        re.compile(r"role_(classifier|baseline)/mlp/0/kernel"), 0, (REST, CATEGORIES, PREDICATES, CATEGORIES)
+    ),
+    WordAxis(re.compile(r"query_attention/keys/\d+/0/kernel"), 0, (CATEGORIES, PREDICATES, CATEGORIES)),
+    WordAxis(re.compile(r"(predictor/classes|mask_head/masks)/(kernel|bias)"), -1, (BACKGROUND, CATEGORIES)),
+    WordAxis(re.compile(r"predictor/boxes/(kernel|bias)"), -1, (BACKGROUND, CATEGORIES), each=4),
 )
 SHOWN = 5
 Sizes = dict[str, int]
@@ -39,7 +54,8 @@ class Words:
 
     def summary(self) -> str:
         """How many words both have, and the first of the new ones."""
-        kinds = ", ".join(f"{len(self.taken[k])} of {self.here[k]} {k}" for k in (CATEGORIES, PREDICATES))
+        asked = [kind for kind in (CATEGORIES, PREDICATES) if self.here[kind]]
+        kinds = ", ".join(f"{len(self.taken[kind])} of {self.here[kind]} {kind}" for kind in asked)
         new = [word for words in self.new.values() for word in words]
         more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
         return f"taken by word: {kinds}" + (f"; new: {', '.join(new[:SHOWN])}{more}" if new else "")
@@ -85,6 +101,7 @@ def start_from(
     """
     report = LoadReport(source)
     values: list[tuple[Any, np.ndarray]] = []
+    by_word = False
     for name, variable in model.named_variables().items():
         shape = tuple(variable.shape)
         value = trained.get(name)
@@ -95,36 +112,48 @@ def start_from(
             continue
         values.append((variable, fitted))
         report.matched.append(name)
+        by_word = by_word or _word_axis(name) is not None
     of_trunk = [name for name in model.named_variables() if name.startswith(fit)]
     if 2 * len(set(of_trunk) & set(report.matched)) < len(of_trunk):
         raise UserError(f"{source}: its {fit.rstrip('/')} does not fit; it is of another network")
     for variable, value in values:  # all or nothing
         variable.assign(value)
     report.unused = sorted(set(trained) - set(report.matched) - {n.partition(" ")[0] for n in report.missing})
-    report.notes.append(words.summary())
+    if by_word:
+        report.notes.append(words.summary())
     return report
+
+
+def _word_axis(name: str) -> WordAxis | None:
+    return next((row for row in WORD_AXES if row.names.fullmatch(name)), None)
 
 
 def _fitted(name: str, value: np.ndarray, variable: Any, words: Words) -> np.ndarray | None:
     """What the variable becomes; None if nothing of the value fits."""
-    shape = tuple(variable.shape)
-    axis, kinds = next(
-        ((axis, kinds) for pattern, axis, kinds in WORD_AXES if pattern.fullmatch(name)), (None, ())
-    )
-    if axis is None:
+    shape, row = tuple(variable.shape), _word_axis(name)
+    if row is None:
         return value if value.shape == shape else None
     if value.ndim != len(shape):
         return None
-    old, new = np.moveaxis(value, axis, 0), np.moveaxis(variable.numpy().copy(), axis, 0)
-    rest = len(new) - sum(words.here[kind] for kind in kinds if kind)
-    if old.shape[1:] != new.shape[1:] or len(old) != rest + sum(words.there[kind] for kind in kinds if kind):
+    old, new = np.moveaxis(value, row.axis, 0), np.moveaxis(variable.numpy().copy(), row.axis, 0)
+    rest = len(new) // row.each - _count(row, words.here)
+    if rest < 0:  # a class-agnostic detector's
+        return value if value.shape == shape else None
+    if old.shape[1:] != new.shape[1:] or len(old) != row.each * (rest + _count(row, words.there)):
         return None
-    places = _places(kinds, words, rest)
+    places = _places(row.kinds, words, rest)
     if not places:
         return None
-    here, there = np.array(places).T
-    new[here] = old[there]
-    return np.moveaxis(new, 0, axis)
+    rows = (
+        np.array(places)[:, None] * row.each + np.arange(row.each)[:, None]
+    )  # [place, entry, here or there]
+    new[rows[..., 0].ravel()] = old[rows[..., 1].ravel()]
+    return np.moveaxis(new, 0, row.axis)
+
+
+def _count(row: WordAxis, sizes: Sizes) -> int:
+    """Words along an axis."""
+    return sum(sizes.get(kind, 0) for kind in row.kinds)
 
 
 def _places(kinds: Sequence[str], words: Words, rest: int) -> list[tuple[int, int]]:
@@ -132,8 +161,10 @@ def _places(kinds: Sequence[str], words: Words, rest: int) -> list[tuple[int, in
     places: list[tuple[int, int]] = []
     here = there = 0
     for kind in kinds:
-        taken = words.taken[kind] if kind else [(row, row) for row in range(rest)]
+        taken = words.taken.get(kind, [(row, row) for row in range(rest)])
+        if kind == BACKGROUND and not words.taken[CATEGORIES]:
+            taken = []
         places += [(here + row, there + other) for row, other in taken]
-        here += words.here[kind] if kind else rest
-        there += words.there[kind] if kind else rest
+        here += words.here.get(kind, rest)
+        there += words.there.get(kind, rest)
     return places

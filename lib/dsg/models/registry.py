@@ -14,6 +14,7 @@ SYSTEMS = {
     "co": "dsg.models.baselines.task:BaselineTask",
     "vrd": "dsg.models.baselines.task:BaselineTask",
     "ssas": "dsg.models.baselines.task:BaselineTask",
+    "detector": "dsg.models.detector.task:DetectorTask",
 }
 
 

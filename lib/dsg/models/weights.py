@@ -1,121 +1,126 @@
-"""What a new training run starts from: ImageNet weights of its trunk by the place they are kept in, or what
-WEIGHTS names: such weights, a snapshot, or the released checkpoint.
+"""What a new training run starts from: ImageNet weights of its trunk, or what WEIGHTS names: such weights, a
+snapshot of a DSG or of a detector, another program's detector, or the released checkpoint.
 
-res50, res101 and res152 read slim's TensorFlow 1 checkpoints, res18 an archive of folded kernels; mini learns
-from random weights. Files come from outside: archives are read without pickle, names and shapes are checked,
-and what does not fit is answered with one line.
+All or nothing: a model is filled when a file fits, and is as it was otherwise.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.checkpoints.tf1 import LoadReport, is_released, load_imagenet_checkpoint, read_released
-from dsg.config import Config
+from dsg.checkpoints.tf1 import LoadReport, names_in_checkpoint, read_checkpoint
+from dsg.checkpoints.tf1_names import release_name
+from dsg.config import Config, from_values, stored_values
+from dsg.config.names import PYRAMIDS
 from dsg.datasets.records import Vocabulary
-from dsg.datasets.remedies import fetch_command
-from dsg.engine.snapshots import holds_snapshot, load_snapshot
+from dsg.engine.snapshots import Snapshot, holds_snapshot, load_snapshot
 from dsg.errors import UserError
-from dsg.models.fine_tuning import CATEGORIES, PREDICATES, start_from, words_of
-from dsg.nets.backbones import BACKBONES, FOLDED, Backbone, InitialWeights
-from dsg.runtime.arrays import DAMAGE, read_arrays, reason_of
-from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT, PRETRAINED, find_weights, is_checkpoint
+from dsg.models.fine_tuning import CATEGORIES, PREDICATES, Words, start_from, words_of
+from dsg.models.foreign_weights import CLASSES, Foreign, name_in_detector, read_foreign
+from dsg.models.weight_choice import body_of, chosen_weights
+from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT
+from dsg.runtime.words import plain
 
-NO_WEIGHTS = "none"  # the value of WEIGHTS that asks for random weights
+RPN_OUTPUTS = ("rpn/classes/", "rpn/boxes/")  # what they say depends on the anchors
+# tf-faster-rcnn's anchors; scales by the number of anchors a cell, in its settings for VOC and for COCO
+RATIOS = (0.5, 1.0, 2.0)
+TF_FASTER_RCNN_SCALES = {9: (8.0, 16.0, 32.0), 12: (4.0, 8.0, 16.0, 32.0)}
+# what COCO calls the classes that VOC spells otherwise
+COCO_WORDS = {
+    "aeroplane": "airplane",
+    "diningtable": "dining table",
+    "motorbike": "motorcycle",
+    "pottedplant": "potted plant",
+    "sofa": "couch",
+    "tvmonitor": "tv",
+}
 
 
 def load_initial_weights(
     model: Any, config: Config, folder: str | Path = "data", vocabulary: Vocabulary | None = None
 ) -> LoadReport:
-    """Fills a new model with what `config.weights` names, or its trunk with the weights kept for
-    `config.backbone`.
+    """Fills a new model with what `config.weights` names, or with the ImageNet weights kept for its backbone.
 
-    Of a snapshot all is taken that has the model's names and shapes, rows and columns of words by word, and
-    never the optimiser's state (`dsg.models.fine_tuning`).
+    Of a snapshot or another program's detector all is taken that has the model's names and shapes, rows and
+    columns of words by word, and never the optimiser's state (`dsg.models.fine_tuning`); a DSG takes the
+    trunk, the region proposals and the box head of a detector. The outputs of the region proposal network are
+    taken where the anchors are the same.
 
     Args:
-        model: a `DSG` of `config`.
-        config: BACKBONE, WEIGHTS, DATA.DIR and the RESNET.* options about ImageNet weights.
-        folder: holds `imagenet_weights/`, searched before DATA.DIR.
-        vocabulary: of the model, for snapshots.
+        model: a `DSG` or `Detector` of `config`, or a trunk.
+        config: BACKBONE, WEIGHTS, DATA.DIR, PIXEL_MEANS, the anchors and RESNET.* are read.
+        folder: holds `imagenet_weights/` and `weights/`, searched before DATA.DIR.
+        vocabulary: of the model, for what was trained with words.
 
     Returns:
         What was filled; a report without names where weights stay random (mini, or WEIGHTS none).
 
     Raises:
-        UserError: the weights are not there, or not those of this net.
+        UserError: the weights are not there, damaged or hostile, or not those of this net.
     """
-    name = config.backbone
-    kept = BACKBONES[name].weights
-    if config.weights.lower() == NO_WEIGHTS or (kept is None and not config.weights):
-        return LoadReport(f"{name} starts from random weights")
-    if config.weights:
-        found = find_weights(_named(config, Path(folder)))
-        words = vocabulary or Vocabulary((), ())
-        if found.kind == ARCHIVE and holds_snapshot(found.path):
-            return _start_from_snapshot(model, found.path, words)
-        if found.kind == CHECKPOINT and is_released(found.path):
-            return _start_from_released(model, found.path, words)
-        if kept is None:
-            todo = f"{name} has no ImageNet weights; give a snapshot as WEIGHTS, or leave it out"
-            raise UserError(f"{found.path}: is not a snapshot: {todo}")
-        path = found.path
-    else:
-        assert kept is not None
-        path = _kept_weights(config, kept, Path(folder))
-    file = Path(kept.files[0]).name
-    if kept.kind == FOLDED:
-        if path.suffix != ".npz":
-            raise UserError(f"{path}: {name} starts from {file}, not from a TensorFlow checkpoint")
-        return _load_folded(model, path, BACKBONES[name])
-    if path.suffix == ".npz":
-        raise UserError(f"{path}: {name} starts from a TensorFlow checkpoint, {file}, not an archive")
-    return load_imagenet_checkpoint(model, path)
+    file = chosen_weights(config, Path(folder))
+    if file is None:
+        return LoadReport(f"{config.backbone} starts from random weights")
+    words = vocabulary or Vocabulary((), ())
+    if file.kind == ARCHIVE and holds_snapshot(file.path):
+        return _start_from_snapshot(model, config, load_snapshot(file.path), words)
+    if file.kind == CHECKPOINT and any(name.startswith("gpi/") for name in names_in_checkpoint(file.path)):
+        return _start_from_released(model, config, file.path, words)
+    shapes = {name_in_detector(name): tuple(v.shape) for name, v in model.named_variables().items()}
+    foreign = read_foreign(file, shapes, config)
+    if foreign.detector:
+        return _start_from_detector(model, config, foreign, words, file.kind == CHECKPOINT)
+    return _fill(model, foreign)
 
 
-def resnet18_name(name: str) -> str | None:
-    """The name of our variable in the archive, or None for one that it does not have.
-
-    Example:
-        >>> resnet18_name("trunk/block2/0/shortcut/kernel")
-        'layer2.0.downsample.0.weight'
-    """
-    leaf = {"kernel": "weight", "bias": "bias"}.get(name.rsplit("/", 1)[-1])
-    if leaf and name.startswith("trunk/conv1/"):
-        return f"conv1.{leaf}"
-    unit = re.match(r"trunk/block(\d)/(\d+)/(conv\d|shortcut)/", name)
-    if not leaf or unit is None:
-        return None
-    layer = "downsample.0" if unit[3] == "shortcut" else unit[3]
-    return f"layer{unit[1]}.{unit[2]}.{layer}.{leaf}"
+def _fill(model: Any, imagenet: Foreign) -> LoadReport:
+    """A report whose names are the model's."""
+    report = imagenet.report
+    report.matched = []
+    for name, variable in model.named_variables().items():
+        value = imagenet.values.get(name_in_detector(name))
+        if value is not None and value.shape == tuple(variable.shape):
+            variable.assign(value)
+            report.matched.append(name)
+    report.missing = []
+    return report
 
 
-def _named(config: Config, folder: Path) -> Path:
-    """What WEIGHTS names: a path, or the released checkpoint wherever it is kept."""
-    if config.weights != PRETRAINED:
-        return Path(config.weights)
-    places = [root / "pretrained" / f"{PRETRAINED}.ckpt" for root in (Path(config.data.dir), folder)]
-    return next((place for place in places if is_checkpoint(place)), places[0])
-
-
-def _start_from_snapshot(model: Any, path: Path, vocabulary: Vocabulary) -> LoadReport:
-    snapshot = load_snapshot(path)
-    trained = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
-    sizes = {CATEGORIES: len(trained.objects), PREDICATES: len(trained.predicates)}
-    words = words_of(vocabulary, trained, sizes)
+def _start_from_snapshot(
+    model: Any, config: Config, snapshot: Snapshot, vocabulary: Vocabulary
+) -> LoadReport:
+    meta, path = snapshot.meta, snapshot.path
+    trained = from_values(stored_values(meta.config))
+    if meta.config and body_of(trained) != body_of(config):
+        differ = f"{meta.net}, here {config.net}"
+        if trained.backbone == config.backbone:
+            differ = f"RESNET.LAYOUT {trained.resnet.layout}, here {config.resnet.layout}"
+        raise UserError(f"{path}: its trunk does not fit; it is of another network ({differ})")
+    known = Vocabulary(tuple(meta.objects), tuple(meta.predicates))
+    sizes = {CATEGORIES: len(known.objects), PREDICATES: len(known.predicates)}
+    values, notes = dict(snapshot.variables), []
+    if meta.config and _anchors(trained) != _anchors(config):
+        notes.append(_without_rpn_outputs(values, "its anchors are others"))
     try:
-        return start_from(model, str(path), snapshot.variables, words)
+        report = start_from(
+            model, str(path), _by_model_names(model, values), words_of(vocabulary, known, sizes)
+        )
     except UserError as error:
-        raise UserError(f"{error} ({snapshot.meta.net}, here {model.config.net})") from None
+        raise UserError(f"{error} ({meta.net}, here {config.net})") from None
+    if trained.model != config.model:
+        notes.append(_taken(report))
+    report.notes += notes
+    return report
 
 
-def _start_from_released(model: Any, prefix: Path, vocabulary: Vocabulary) -> LoadReport:
+def _start_from_released(model: Any, config: Config, prefix: Path, vocabulary: Vocabulary) -> LoadReport:
     """From the released checkpoint, which names no words: label layers of as many are the same."""
-    trained = read_released(prefix, model.config.backbone, list(model.named_variables()))
+    theirs = {name: release_name(name, config.backbone) for name in model.named_variables()}
+    trained, _ = read_checkpoint(prefix, {name: other for name, other in theirs.items() if other})
     sizes = {
         kind: len(trained[name]) if name in trained else 0
         for kind, name in ((CATEGORIES, "labels/entities/bias"), (PREDICATES, "labels/predicates/0/bias"))
@@ -123,66 +128,66 @@ def _start_from_released(model: Any, prefix: Path, vocabulary: Vocabulary) -> Lo
     return start_from(model, str(prefix), trained, words_of(vocabulary, None, sizes))
 
 
-def _kept_weights(config: Config, kept: InitialWeights, folder: Path) -> Path:
-    """The first place that has weights for the backbone: `imagenet_weights/` below `folder` or DATA.DIR."""
-    data = Path(config.data.dir)
-    # DATA.DIR may be one data set's own folder: what lies beside the data sets is then one level up.
-    roots = list(dict.fromkeys([folder, data, data.parent]))
-    for path in (root / file for root in roots for file in kept.files):
-        if path.is_file() or Path(f"{path}.index").is_file():
-            return path
-    todo = "put the file there (data/README.md)"
-    if kept.fetched:
-        todo = f"`{fetch_command('imagenet_weights', folder, config.backbone)}` fetches them (data/README.md)"
-    raise UserError(
-        f"{roots[0] / kept.files[0]}: the ImageNet weights of {config.backbone} are missing; {todo}, "
-        "or name them with WEIGHTS FILE"
-        f" (WEIGHTS {NO_WEIGHTS} starts from random weights, which rarely learns)"
-    )
-
-
-def _load_folded(model: Any, path: Path, backbone: Backbone) -> LoadReport:
-    """Fills conv1 and blocks 1 to 3 from an archive of folded kernels [kh, kw, in, out] and biases."""
-    assert backbone.weights is not None and backbone.stds is not None
-    expected = Path(backbone.weights.files[0]).name
-    arrays = _read_archive(path)
-    report = LoadReport(str(path))
-    values = []
-    for name, variable in model.named_variables().items():
-        theirs = resnet18_name(name)
-        if theirs is None:
-            continue
-        if theirs not in arrays:
-            raise UserError(f"{path}: lacks {theirs}; it is not a ResNet-18 trunk ({expected})")
-        value = arrays.pop(theirs)
-        if value.shape != tuple(variable.shape) or value.dtype != np.float32:
-            raise UserError(
-                f"{path}: {theirs} is {value.dtype} {list(value.shape)}, "
-                f"the model's {name} float32 {list(variable.shape)}"
-            )
-        values.append((variable, _from_rgb(value, backbone.stds) if theirs == "conv1.weight" else value))
-        report.matched.append(name)
-    for variable, value in values:  # all or nothing
-        variable.assign(value)
-    report.unused = sorted(arrays)
+def _start_from_detector(
+    model: Any, config: Config, foreign: Foreign, vocabulary: Vocabulary, tf_faster_rcnn: bool
+) -> LoadReport:
+    """From another program's detector."""
+    values, notes, words = dict(foreign.values), [], _words_of_detector(foreign.classes, vocabulary)
+    if tf_faster_rcnn:
+        cell = len(values.get("rpn/boxes/bias", ())) // 4
+        if (config.anchor_scales, config.anchor_ratios) != (TF_FASTER_RCNN_SCALES.get(cell), RATIOS):
+            notes.append(_without_rpn_outputs(values, "its anchors are others"))
+    elif config.backbone not in PYRAMIDS:  # of a pyramid, a single map can have the body only
+        values = {
+            name: value for name, value in values.items() if name.startswith(("trunk/", "box_head/units/"))
+        }
+    report = start_from(model, foreign.report.source, _by_model_names(model, values), words)
+    report.unused = [*report.unused, *foreign.report.unused]
+    report.bookkeeping = foreign.report.bookkeeping
+    report.notes += [*notes, _taken(report)]
     return report
 
 
-def _from_rgb(kernel: np.ndarray, stds: tuple[float, float, float]) -> np.ndarray:
-    """conv1's kernel for pixels 0..255 in B, G, R order, from one for R, G, B in 0..1 over `stds`, less means
-    that PIXEL_MEANS subtracts; the sums stay what they were.
+def _words_of_detector(count: int, vocabulary: Vocabulary) -> Words:
+    """The words of a vocabulary among the classes of a detector that names none: as many are the same; else
+    as many as VOC or COCO has are those.
     """
-    scaled = kernel / (255.0 * np.array(stds)[:, None])
-    return scaled[:, :, ::-1].astype(np.float32)
+    names = CLASSES.get(count, ()) if count != len(vocabulary.objects) else ()
+    if "airplane" in names:
+        objects = tuple(COCO_WORDS.get(plain(name), name) for name in vocabulary.objects)
+        vocabulary = Vocabulary(objects, vocabulary.predicates)
+    known = Vocabulary(names, ()) if names else None
+    return words_of(vocabulary, known, {CATEGORIES: count, PREDICATES: 0})
 
 
-def _read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, or a `UserError` that says why they cannot be read."""
-    try:
-        return read_arrays(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file of weights") from None
-    except DAMAGE as error:
-        raise UserError(
-            f"{path}: not a readable archive of weights ({reason_of(error)}); fetch it again"
-        ) from error
+def _by_model_names(model: Any, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values by the model's names, some of them a detector's for the same part; and those of no use to it."""
+    named, used = {}, set()
+    for name in model.named_variables():
+        theirs = name if name in values else name_in_detector(name)
+        if theirs in values:
+            named[name] = values[theirs]
+            used.add(theirs)
+    return {**named, **{name: value for name, value in values.items() if name not in used}}
+
+
+def _without_rpn_outputs(values: dict[str, np.ndarray], why: str) -> str:
+    for name in [name for name in values if name.startswith(RPN_OUTPUTS)]:
+        del values[name]
+    return f"the outputs of the region proposal network start anew: {why}"
+
+
+def _taken(report: LoadReport) -> str:
+    """How much of each part was taken, such as `trunk 160 of 160`."""
+    matched = [name.split("/")[0] for name in report.matched]
+    missing = [name.split("/")[0] for name in report.missing]
+    parts = dict.fromkeys([*matched, *missing])
+    counts = {part: (matched.count(part), missing.count(part)) for part in parts}
+    return "taken: " + ", ".join(f"{part} {n} of {n + lacking}" for part, (n, lacking) in counts.items())
+
+
+def _anchors(config: Config) -> tuple[Any, ...]:
+    """What the outputs of the region proposal network depend on; a pyramid's anchors are always the same."""
+    if config.backbone in PYRAMIDS:
+        return ()
+    return config.feature_stride, config.anchor_scales, config.anchor_ratios

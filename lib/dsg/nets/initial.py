@@ -20,6 +20,12 @@ _UNFILLED = contextvars.ContextVar("_UNFILLED", default=False)
 def unfilled() -> Iterator[None]:
     """Within it, weights that would begin with random values begin with zeros: for models whose weights are
     read from a file. Drawing them takes as long as reading them.
+
+    Example:
+
+        with unfilled():
+            model = build_model(config, 48, 4)
+        restore(snapshot, model)
     """
     token = _UNFILLED.set(True)
     try:

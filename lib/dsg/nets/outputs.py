@@ -21,6 +21,13 @@ class TrunkFeatures(NamedTuple):
     features: tf.Tensor  # [B, h, w, C]: what proposals and crops are made from
 
 
+class PyramidFeatures(NamedTuple):
+    """Feature maps of a backbone with a feature pyramid, C = 256."""
+
+    block1: tf.Tensor  # [B, H/4, W/4, C]: of the body alone
+    features: list[tf.Tensor]  # p2 to p6, strides 4 to 64: what proposals and crops are made from
+
+
 class RpnOutputs(NamedTuple):
     """Region proposal network, one entry an anchor."""
 

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from dsg.nets.backbones.fpn import STRIDES
+from dsg.nets.masks import repeat_own_border
 from dsg.nets.roi_align import roi_align
 
+CROPPED = 4  # levels that boxes are cropped from: p6 is for proposals only
 CANONICAL_SIZE, CANONICAL_LEVEL = 224.0, 4
 """A box of an ImageNet image's size is cropped from p4, whose cells are 16 pixels."""
 
@@ -33,6 +36,31 @@ def pyramid_scales(heights: Sequence[tf.Tensor | int], image_height: tf.Tensor |
     image = tf.cast(image_height, tf.float32)
     ratios = [tf.cast(height, tf.float32) / image for height in heights]
     return [2.0 ** tf.round(tf.math.log(ratio) / tf.math.log(2.0)) for ratio in ratios]
+
+
+def crop_pyramid(
+    maps: Sequence[tf.Tensor],
+    boxes: tf.Tensor,
+    image: tf.Tensor,
+    size: int,
+    *,
+    image_size: tf.Tensor,
+    padded: bool,
+) -> tf.Tensor:
+    """Aligned crops [M, size, size, C] of p2 to p5; they do not depend on what lies beside an image.
+
+    Args:
+        maps: p2 to p5 or more, [B, h, w, C].
+        boxes: float32 [M, 4] in pixels.
+        image: int32 [M], which of the B images each box lies in.
+        size: bins a side.
+        image_size: float32 [B, 2], of each image before padding.
+        padded: whether an image may be smaller than the batch.
+    """
+    strides = STRIDES[:CROPPED]
+    if padded:
+        maps = [repeat_own_border(level, image_size, stride) for level, stride in zip(maps, strides)]
+    return pyramid_roi_align(maps[:CROPPED], boxes, image, size, [tf.constant(1.0 / s) for s in strides])
 
 
 def pyramid_roi_align(

@@ -7,16 +7,17 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from dsg.boxes.anchors import PYRAMID_RATIOS, PYRAMID_SIZES
 from dsg.boxes.choice import large_enough, suppress_in_groups
 from dsg.boxes.conventions import TORCHVISION_RPN
 from dsg.boxes.pyramid_anchors import pyramid_anchors
 from dsg.nets.backbones.fpn import STRIDES
+from dsg.nets.images import by_image
 from dsg.nets.layers import Block, Conv, normal
 from dsg.nets.masks import cells, zero_padding
 from dsg.nets.outputs import Proposals
 
-SIZES = ((32,), (64,), (128,), (256,), (512,))  # sides of the anchors of p2 to p6
-RATIOS = (0.5, 1.0, 2.0)
+SIZES, RATIOS = PYRAMID_SIZES, PYRAMID_RATIOS
 SMALLEST_SIDE = 1e-3
 
 
@@ -60,12 +61,13 @@ class PyramidRpn(Block):
             padded_size: (height, width) of the batch in pixels. Cells are as many whole pixels apart as it
                 has for each, as in torchvision, which need not be a power of two: 416 over 7 cells are 59.
             image_size: float32 [B, 2], of each image before padding; then nothing depends on the padding, and
-                cells are `STRIDES` apart.
+                cells are `STRIDES` apart. An image that is alone has none.
         """
+        padding = None if image_size is None or image_size.shape[0] == 1 else image_size
         logits, deltas = [], []
         for x, stride in zip(maps, STRIDES):
             for conv in self.convs:
-                x = zero_padding(conv(x), image_size, stride)
+                x = zero_padding(conv(x), padding, stride)
             logits.append(tf.cast(self.objectness(x), tf.float32))
             deltas.append(tf.cast(self.boxes(x), tf.float32))
         grids = [(tf.shape(level)[1], tf.shape(level)[2]) for level in logits]
@@ -114,7 +116,9 @@ def candidates(
         levels.append(tf.fill(tf.shape(best), number))
         start = start + own
     row = tf.concat(rows, 0)
-    boxes = TORCHVISION_RPN.clip(tf.gather(rpn.boxes[image], row), image_size)
+    # decoded here: of all anchors few are wanted, and nothing else may ask for their boxes
+    boxes = TORCHVISION_RPN.decode(tf.gather(rpn.anchors, row), tf.gather(rpn.deltas[image], row))
+    boxes = TORCHVISION_RPN.clip(tf.stop_gradient(boxes), image_size)
     large = large_enough(boxes, SMALLEST_SIDE)
     if rpn.inside is not None:
         large &= tf.gather(rpn.inside[image], row)
@@ -134,13 +138,13 @@ def propose_from_pyramid(
         iou: overlap above which a better box drops another.
     """
 
-    def propose(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def propose(image: tf.Tensor | int) -> tuple[tf.Tensor, ...]:
         found = candidates(rpn, image, image_size[image], pre_nms)
         row, levels, boxes = (
             tf.boolean_mask(x, found.large) for x in (found.rows, found.levels, found.boxes)
         )
         scores = tf.sigmoid(tf.gather(rpn.logits[image], row))
-        kept = suppress_in_groups(boxes, scores, levels, iou)[:post_nms]
+        kept = suppress_in_groups(boxes, scores, levels, iou, post_nms)
         count = tf.shape(kept)[0]
         padding = [[0, post_nms - count]]
         return (
@@ -156,7 +160,6 @@ def propose_from_pyramid(
         tf.TensorSpec([post_nms], tf.float32),
         tf.TensorSpec([], tf.int32),
     )
-    images = tf.range(tf.shape(rpn.logits)[0])
-    rows, boxes, scores, counts = tf.map_fn(propose, images, fn_output_signature=signature)
+    rows, boxes, scores, counts = by_image(propose, image_size, signature)
     most = tf.reduce_max(counts)
     return Proposals(boxes[:, :most], scores[:, :most], tf.sequence_mask(counts, most), rows[:, :most])

@@ -79,6 +79,43 @@ def dense_roi_align(
     return tf.map_fn(crop, (low, extent, image), fn_output_signature=signature)
 
 
+def adaptive_roi_align(
+    features: tf.Tensor, boxes: tf.Tensor, image: tf.Tensor, size: int, scale: tf.Tensor | float
+) -> tf.Tensor:
+    """`roi_align`, aligned, with as many samples a side of a bin as it has cells, rounded up.
+
+    The numbers differ by box and axis. Boxes with equal numbers of samples are cropped together.
+
+    Args:
+        features, boxes, image, size, scale: see `roi_align`.
+
+    Returns:
+        float32 [M, size, size, C].
+    """
+    low, extent = _low_and_extent(boxes, scale, aligned=True)
+    counts = tf.maximum(tf.cast(tf.math.ceil(extent / float(size)), tf.int32), 1)
+    step = extent / tf.cast(counts * size, tf.float32)
+    bordered = repeat_border(tf.cast(features, tf.float32))
+    cells = tf.cast(tf.shape(features)[1:3][::-1], tf.float32) + 1.0
+    first = low + 0.5 * step + 1.0
+    last = first + tf.cast(counts * size - 1, tf.float32) * step
+    relative = tf.concat([(first / cells)[:, ::-1], (last / cells)[:, ::-1]], -1)
+    most = tf.reduce_max(counts) + 1
+    groups, group = tf.unique(counts[:, 0] * most + counts[:, 1])
+
+    def crop_group(number: tf.Tensor, crops: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = tf.cast(tf.where(tf.equal(group, number)), tf.int32)
+        own = rows[:, 0]
+        across, down = groups[number] // most, groups[number] % most
+        points = (down * size, across * size)
+        samples = sample(bordered, tf.gather(relative, own), tf.gather(image, own), points)
+        bins = tf.reshape(samples, [-1, size, down, size, across, features.shape[-1]])
+        return number + 1, tf.tensor_scatter_nd_update(crops, rows, tf.reduce_mean(bins, [2, 4]))
+
+    crops = tf.zeros([tf.shape(boxes)[0], size, size, features.shape[-1]])
+    return tf.while_loop(lambda number, _: number < tf.size(groups), crop_group, (tf.constant(0), crops))[1]
+
+
 def _low_and_extent(boxes: tf.Tensor, scale: tf.Tensor | float, aligned: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """Where boxes start and how far they reach, in cells, [M, 2] each, x before y."""
     cells = tf.stop_gradient(boxes) * scale - (0.5 if aligned else 0.0)

@@ -18,6 +18,8 @@ from typing import Any
 
 from dsg.datasets import Dataset, ImageRecord
 from dsg.datasets.catalogue import CATALOGUE, advice
+from dsg.datasets.instance_layouts import FETCHED, data_folder
+from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
 from dsg.pipeline.examples import load_image
 
@@ -123,6 +125,8 @@ def check_images(dataset: Dataset, samples: int = 200) -> int:
     todo = "put them there, or into images/ of the data set's folder"
     if dataset.name in CATALOGUE:
         todo = advice(dataset.name, dataset.folder, images=True)
+    elif dataset.name in FETCHED:
+        todo = f"`{fetch_command(dataset.name, data_folder(dataset.folder))}` fetches them"
     raise UserError(
         f"{lost[0].parent}: {len(lost)} of {len(records)} images of {dataset.name} {dataset.split}"
         f" are missing, such as {lost[0].name}: {todo} (data/README.md)"

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.config import Config
+from dsg.config.names import PYRAMIDS
 from dsg.datasets import Dataset, ImageRecord
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.batch import Batch
@@ -131,7 +132,7 @@ def batch_spec(config: Config, *, ground_truth: bool = True, targets: bool = Tru
     Args:
         config: the number of anchors a cell.
         ground_truth: with the `gt_*` keys.
-        targets: with the `rpn_*` keys.
+        targets: with the `rpn_*` keys, which pyramids do without: they match anchors in the graph.
     """
     anchors = len(config.anchor_scales) * len(config.anchor_ratios)
     shapes: dict[str, tuple[list[int | None], Any]] = {
@@ -151,7 +152,7 @@ def batch_spec(config: Config, *, ground_truth: bool = True, targets: bool = Tru
             gt_predicates=([None, None, None], tf.int32),
             gt_roles=([None, None, None], tf.int32),
         )
-    if targets:
+    if targets and config.backbone not in PYRAMIDS:
         shapes.update(
             rpn_labels=([None, None, None, anchors], tf.int32),
             rpn_deltas=([None, None, None, anchors, 4], tf.float32),

@@ -51,10 +51,18 @@ class Examples:
     """Of a batch; `index` (int32 [B]) and `name` (string [B]) are among its keys."""
     seed: int
     threads: int
+    groups: np.ndarray | None = None
+    """int [count]: examples of one group share a batch, as far as they go; None: any do."""
 
-    def order(self, epoch: int) -> np.ndarray:
-        """The indices in the order of an epoch, int64 [count]."""
-        return epoch_order(self.count, self.seed, epoch)
+    def order(self, epoch: int, size: int = 1) -> np.ndarray:
+        """The indices in the order of an epoch, int64 [count].
+
+        Args:
+            epoch: counted from 0.
+            size: examples a step; with `groups` the order depends on it.
+        """
+        order = epoch_order(self.count, self.seed, epoch)
+        return order if self.groups is None or size == 1 else grouped_order(order, self.groups, size)
 
     def steps(self, size: int) -> int:
         """Steps of a whole epoch with `size` examples a step, those without a usable example included."""
@@ -74,7 +82,7 @@ class Examples:
                 altogether.
         """
         make = functools.partial(self.make, epoch)
-        order = self.order(epoch)
+        order = self.order(epoch, size)
         return ordered_batches(order, size, make, self.name, self.spec, self.threads, start_step, bad)
 
     def next_step(self, batch: Mapping[str, Any], size: int, epoch: int) -> int:
@@ -84,7 +92,7 @@ class Examples:
         examples could be used.
         """
         first = int(np.asarray(batch["index"])[0])
-        return int(np.flatnonzero(self.order(epoch) == first)[0]) // size + 1
+        return int(np.flatnonzero(self.order(epoch, size) == first)[0]) // size + 1
 
 
 @functools.lru_cache(maxsize=4)
@@ -93,6 +101,31 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     order = np.random.default_rng((seed, epoch)).permutation(count)
     order.flags.writeable = False
     return order
+
+
+def grouped_order(order: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
+    """`order` so rearranged that most steps of `size` take examples of one group: int64 [n].
+
+    What is left of each group when its whole steps are taken is mixed; the last step may be smaller.
+
+    Example:
+        >>> grouped_order(np.arange(7), np.array([0, 1, 0, 1, 1, 0, 0]), 2)
+        array([0, 2, 1, 3, 5, 6, 4])
+    """
+    steps: list[np.ndarray] = []
+    rest: list[np.ndarray] = []
+    for group in np.unique(groups):
+        members = order[groups[order] == group]
+        whole = len(members) // size * size
+        steps.extend(members[:whole].reshape(-1, size))
+        rest.append(members[whole:])
+    mixed = np.concatenate(rest)
+    whole = len(mixed) // size * size
+    steps.extend(mixed[:whole].reshape(-1, size))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    steps.sort(key=lambda step: int(place[step].min()))
+    return np.concatenate([*steps, mixed[whole:]])
 
 
 def workers(config: Config) -> int:

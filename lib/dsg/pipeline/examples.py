@@ -18,6 +18,7 @@ import numpy as np
 
 from dsg.boxes.anchors import anchor_grid
 from dsg.config import Config
+from dsg.config.names import PYRAMIDS
 from dsg.datasets import ImageRecord, draw_predicates
 from dsg.errors import UserError
 from dsg.pipeline.anchor_targets import AnchorTargets, anchor_targets
@@ -36,6 +37,8 @@ LISTS = {
     "gt_boxes": 1,
     "gt_valid": 1,
     "gt_entities": 1,
+    "gt_classes": 1,
+    "gt_masks": 1,
     "gt_predicates": 2,
     "gt_roles": 2,
 }
@@ -99,7 +102,8 @@ def preprocess(
             scale without.
         rng: makes the random choices of training, in this order: scale, predicates, queries, anchors. None:
             there are none, as in evaluation.
-        targets: add the `rpn_*` keys. Always on with `rng`.
+        targets: add the `rpn_*` keys. Always on with `rng`, never for pyramids, which match anchors in the
+            graph.
 
     Returns:
         Every key of `dsg.pipeline.batch.Batch`, without B; `rpn_*` only with `rng` or `targets`.
@@ -110,17 +114,16 @@ def preprocess(
     else:
         target, max_size = int(rng.choice(config.train.scales)), config.train.max_size
         record = _draw(record, config, rng)
-    arrays = _input(
-        example.image, target, max_size, config.pixel_means, record.queries, record.name, example.index
-    )
+    arrays = network_input(example.image, target, max_size, config.pixel_means, record.name, example.index)
     arrays.update(
+        **_asked(record.queries),
         gt_boxes=record.boxes * arrays["scale"],
         gt_valid=np.ones(len(record.boxes), bool),
         gt_entities=record.entities,
         gt_predicates=record.predicates,
         gt_roles=record.roles,
     )
-    if targets or rng is not None:
+    if (targets or rng is not None) and config.backbone not in PYRAMIDS:
         found = rpn_targets(
             arrays["gt_boxes"], arrays["image"].shape[:2], config, rng or np.random.default_rng(0)
         )
@@ -135,7 +138,22 @@ def preprocess_image(
 ) -> Arrays:
     """What `preprocess` gives, without ground truth, for an image uint8 [H, W, 3] in B, G, R order."""
     asked = np.asarray(queries, np.int32).reshape(-1, 3)
-    return _input(image, config.test.scales[0], config.test.max_size, config.pixel_means, asked, name, index)
+    limits = config.test.scales[0], config.test.max_size
+    return {**network_input(image, *limits, config.pixel_means, name, index), **_asked(asked)}
+
+
+def network_input(
+    image: np.ndarray, target: int, max_size: int, pixel_means: Sequence[float], name: str, index: int
+) -> Arrays:
+    """The keys that every batch has: image, image_size, scale, index, name."""
+    blob, scale = to_blob(image, target, max_size, pixel_means)
+    return {
+        "image": blob,
+        "image_size": np.array(blob.shape[:2], np.float32),
+        "scale": np.array(scale, np.float32),
+        "index": np.array(index, np.int32),
+        "name": np.array(name.encode("utf-8", "replace"), object),
+    }
 
 
 def to_batch(examples: Sequence[Arrays]) -> Batch:
@@ -203,26 +221,8 @@ def _draw(record: ImageRecord, config: Config, rng: np.random.Generator) -> Imag
     return record
 
 
-def _input(
-    image: np.ndarray,
-    target: int,
-    max_size: int,
-    pixel_means: Sequence[float],
-    queries: np.ndarray,
-    name: str,
-    index: int,
-) -> Arrays:
-    """The keys that exist with and without ground truth."""
-    blob, scale = to_blob(image, target, max_size, pixel_means)
-    return {
-        "image": blob,
-        "image_size": np.array(blob.shape[:2], np.float32),
-        "scale": np.array(scale, np.float32),
-        "index": np.array(index, np.int32),
-        "name": np.array(name.encode("utf-8", "replace"), object),
-        "queries": queries,
-        "query_valid": np.ones(len(queries), bool),
-    }
+def _asked(queries: np.ndarray) -> Arrays:
+    return {"queries": queries, "query_valid": np.ones(len(queries), bool)}
 
 
 def _stack(arrays: list[np.ndarray], key: str) -> np.ndarray:

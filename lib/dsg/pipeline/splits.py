@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dsg.config import Config
+from dsg.config.names import DETECTOR
 from dsg.datasets import Dataset, load_dataset
+from dsg.datasets.catalogue import find_dataset
+from dsg.datasets.detection import load_instances
+from dsg.datasets.instance_layouts import find_instances
 from dsg.pipeline.bad_records import check_images
 
 
@@ -28,7 +34,7 @@ def load_examined(config: Config, dataset: str, split: str) -> Dataset:
     Args:
         config: of the training: with another rule or seed, images that were trained on would be tested.
     """
-    cut = config.data.split_rule == "dsg" and split in ("train", "validation")
+    cut = config.data.split_rule == "dsg" and split in ("train", "validation") and not detects(config)
     return load_split(config, dataset, split, config.data.max_images, flip_of(config) if cut else "none")
 
 
@@ -40,18 +46,39 @@ def flip_of(config: Config) -> str:
 
 
 def load_split(config: Config, dataset: str, split: str, max_images: int, flip: str = "none") -> Dataset:
-    """One split as DATA.* describes it, its images looked for."""
-    loaded = load_dataset(
-        dataset,
-        split,
-        data_dir=config.data.dir,
-        flip=flip,
-        multi_predicate=config.data.multi_predicate,
-        split_rule=config.data.split_rule,
-        seed=config.rng_seed,
-        max_images=max_images,
-        keep_self=config.keep_self,
-        exact_boxes=config.exact_boxes,
-    )
+    """One split as DATA.* describes it, its images looked for: an `InstanceDataset` for a detector."""
+    loaded: Dataset
+    if detects(config):
+        loaded = load_instances(
+            dataset, split, data_dir=config.data.dir, flip=flip != "none", max_images=max_images
+        )
+    else:
+        loaded = load_dataset(
+            dataset,
+            split,
+            data_dir=config.data.dir,
+            flip=flip,
+            multi_predicate=config.data.multi_predicate,
+            split_rule=config.data.split_rule,
+            seed=config.rng_seed,
+            max_images=max_images,
+            keep_self=config.keep_self,
+            exact_boxes=config.exact_boxes,
+        )
     check_images(loaded)
     return loaded
+
+
+def dataset_name(config: Config, dataset: str) -> str:
+    """A data set's name, as in the names of folders.
+
+    Raises:
+        UserError: there is no such data set.
+    """
+    folder = Path(config.data.dir)
+    return find_instances(dataset, folder).label if detects(config) else find_dataset(dataset, folder)[0]
+
+
+def detects(config: Config) -> bool:
+    """Whether the system learns from objects instead of relationships."""
+    return config.model == DETECTOR

@@ -1,4 +1,4 @@
-"""Zip and tar.gz archives seen alike: their members, with names that can be trusted.
+"""Zip, tar.gz and tar archives seen alike: their members, with names that can be trusted.
 
 Archives come from outside. A name that would leave its folder, a link, a device, an encrypted member, or
 more data than the archive's size explains is refused before anything is read. What Macs add is left out.
@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Union
+from typing import IO, Any, Literal, Union
 
 from dsg.errors import UserError
 from dsg.runtime.limits import Limits, size_text
@@ -51,8 +51,13 @@ def opened(path: Path) -> Iterator[Opened]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     else:
-        with tarfile.open(path, "r:gz") as packed:
+        with tarfile.open(path, tar_mode(path.name)) as packed:
             yield packed
+
+
+def tar_mode(name: str) -> Literal["r:", "r:gz"]:
+    """How a tar archive of that name is opened."""
+    return "r:" if name.lower().endswith(".tar") else "r:gz"
 
 
 def members(archive: Opened, path: Path, limits: Limits) -> list[Member]:

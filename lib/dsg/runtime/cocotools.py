@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from dsg.errors import UserError
+
+
+def has_cocotools() -> bool:
+    """Whether it is installed."""
+    return importlib.util.find_spec("pycocotools") is not None
 
 
 def cocotools(module: str) -> Any:

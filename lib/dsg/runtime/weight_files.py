@@ -16,19 +16,22 @@ from dsg.runtime.foreign import foreign_content
 
 PRETRAINED = "dsg_pretrained"
 """The released checkpoint's name."""
-ARCHIVE, CHECKPOINT = "archive", "checkpoint"
+ARCHIVE, CHECKPOINT, TORCH = "archive", "checkpoint", "torch"
 CHECKPOINT_PART = re.compile(r"(?P<prefix>.+)\.(index|meta|data-\d{5}-of-\d{5})")
 RUN_SNAPSHOT = re.compile(r"(?P<run>.+)_(iter_(?P<epoch>\d+)|last)\.npz")
 STATE = "checkpoint"  # TensorFlow 1 writes the name of the newest checkpoint into this file
 HEAD = 512
-READ = "a snapshot (.npz, or a run's folder), a TensorFlow 1 checkpoint, or an archive of kernels (.npz)"
+READ = (
+    "a snapshot (.npz, or a run's folder), a TensorFlow 1 checkpoint, weights of torchvision (.pth), or an "
+    "archive of kernels (.npz)"
+)
+PYTORCH = "a file of PyTorch"
 ENDINGS = {
     ".h5": "a file of weights of Keras",
     ".hdf5": "a file of weights of Keras",
     ".keras": "a model of Keras",
-    ".pth": "a file of PyTorch",
-    ".pt": "a file of PyTorch",
-    ".ckpt.pth": "a file of PyTorch",
+    ".pth": PYTORCH,
+    ".pt": PYTORCH,
     ".onnx": "a model in the ONNX format",
     ".pb": "a SavedModel or a graph of TensorFlow",
     ".safetensors": "a file of safetensors",
@@ -41,7 +44,7 @@ ENDINGS = {
 class WeightFile:
     """A file that can be read, or the prefix of a checkpoint's files."""
 
-    kind: str  # ARCHIVE or CHECKPOINT
+    kind: str  # ARCHIVE, CHECKPOINT or TORCH
     path: Path
 
 
@@ -64,6 +67,8 @@ def find_weights(path: Path) -> WeightFile:
     if path.name == STATE:
         return WeightFile(CHECKPOINT, _newest(path))
     foreign = foreign_format(path)
+    if foreign == PYTORCH:
+        return WeightFile(TORCH, path)
     if foreign:
         raise UserError(f"{path}: is {foreign}; expected is {READ}")
     head = _head(path)

@@ -7,6 +7,7 @@ names joined with '/' mean the same. What is drawn is found by name; the rest is
 * total loss: `loss`, `total`, `total_loss` (last part of the name), also of validation,
 * loss terms: any other name with a part `loss`, `losses` or with `cross_entropy` in it,
 * IoU: `subject_iou`, `object_iou`, `ambiguous_subject_iou`, `ambiguous_object_iou`,
+* average precision: `ap`, `mask_ap`, `voc_ap` and others that end so, or with an IoU as `ap_50`,
 * boxes: names with `recall` or `best_iou` in them,
 * learning rate: `lr`, `learning_rate`.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoc
 _TOTAL = ("loss", "total", "total_loss")
 _RATE = ("lr", "learning_rate")
 _SPELLING = {"iou": "IoU", "rpn": "RPN", "rr": "RR", "lr": "learning rate", "gt": "GT"}
+_SPELLING.update(ap="AP", voc="VOC")
 _CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, SUBJECT_COLOUR, BLACK)
 
 
@@ -119,10 +122,15 @@ def _panels(series: Series) -> list[tuple[str, list[str], bool]]:
         return last not in _TOTAL and (in_losses or "cross_entropy" in name)
 
     iou = ("subject_iou", "object_iou", "ambiguous_subject_iou", "ambiguous_object_iou")
+
+    def is_precision(name: str, last: str) -> bool:
+        return re.fullmatch(r"([a-z]+_)?ap(_\d+)?", last) is not None
+
     return [
         ("Loss", names(lambda name, last: last in _TOTAL), False),
         ("Loss terms", names(is_term), True),
         ("IoU of the answers", names(lambda name, last: last in iou), False),
+        ("Average precision", names(is_precision), False),
         ("Boxes", names(lambda name, last: "recall" in last or "best_iou" in last), False),
         ("Learning rate", names(lambda name, last: last in _RATE), True),
     ]
@@ -146,7 +154,7 @@ def _draw_panel(axes: Any, title: str, series: Series, log: bool) -> None:
         )
     if log and positive:
         axes.set_yscale("log")
-    if title in ("IoU of the answers", "Boxes"):
+    if title in ("IoU of the answers", "Average precision", "Boxes"):
         axes.set_ylim(0, 1)
     epochs = [epoch for points in series.values() for epoch, _ in points]
     axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)

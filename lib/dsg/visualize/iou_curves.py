@@ -12,6 +12,7 @@ from dsg.visualize.canvas import OBJECT_COLOUR, SUBJECT_COLOUR
 from dsg.visualize.curves import save_figure
 from dsg.visualize.figure import new_figure
 
+CURVES = "iou_curves.png"  # file of a test
 TITLES = {"dsg": "as in the release of DSG", "rr": "as in Referring Relationships (rr)"}
 COLOURS = {"subject": SUBJECT_COLOUR, "object": OBJECT_COLOUR}
 STYLES = {"all": "-", "ambiguous": "--"}

@@ -15,6 +15,7 @@ import pytest
 from dsg.apps.checks.command import check_dataset
 from dsg.apps.checks.findings import LEFT_OUT, NOTE, UNUSABLE
 from dsg.apps.checks.statistics import statistics_of
+from dsg.config import load_config
 from dsg.datasets import load_dataset
 from dsg.errors import UserError
 from tests.datasets.files import BUS, CAT, DOG, GOOD, mention, relation, write_dataset, write_json
@@ -308,6 +309,37 @@ def test_the_program(good, tmp_path):
     done = call("nowhere", cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert call(good, "--sample", "-1", cwd=tmp_path).returncode == 2
+
+
+def test_the_anchors_of_a_net(good):
+    def said(*pairs):
+        config = load_config([ROOT / "experiments/cfgs/mini.yml"], pairs)
+        return check_dataset(str(good), images=False, net="mini", config=config).anchors
+
+    train, validation, test, remedy = said("ANCHOR_SCALES", "[12]", "ANCHOR_RATIOS", "1")
+    assert train == "mini: anchors reach 0.0% of the train boxes at IoU 0.5, 0.0% at 0.7"
+    assert "of the validation boxes" in validation and "of the test boxes" in test
+    assert "ANCHOR_SCALES auto ANCHOR_RATIOS auto would reach 100.0%" in remedy
+    chosen, train, *_ = said("ANCHOR_SCALES", "auto", "ANCHOR_RATIOS", "auto:2")
+    assert chosen.startswith("mini: ANCHOR_SCALES [") and " ANCHOR_RATIOS [" in chosen
+    assert "reach 100.0% of the train boxes at IoU 0.5" in train
+    pairs = [word for part in chosen.split("ANCHOR_")[1:] for word in f"ANCHOR_{part.strip()}".split(" ", 1)]
+    assert said(*pairs)[0] == train
+
+
+def test_anchors_are_in_the_report(good, tmp_path):
+    done = call(good, "--no-images", "--net", "mini", "--set", "ANCHOR_SCALES", "[12]", cwd=tmp_path)
+    assert done.returncode == 0 and "mini: anchors reach 0.0% of the train boxes" in done.stdout
+    assert "mini: anchors reach" in (tmp_path / "output/check/mine/report.txt").read_text()
+
+
+def test_a_net_whose_anchors_cannot_be_checked(good, tmp_path):
+    for words in (("--net", "ss"), ("--net", "min"), ("--set", "ANCHOR_SCALES", "auto")):
+        done = call(good, "--no-images", *words, cwd=tmp_path)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+    (good / "annotations_train.json").write_text("[]")
+    done = call(good, "--no-images", "--net", "mini", "--set", "ANCHOR_SCALES", "auto", cwd=tmp_path)
+    assert done.returncode == 1 and "mini: ANCHOR_SCALES auto: there are no boxes to train on" in done.stdout
 
 
 def test_names_that_are_not_unicode(good, tmp_path):

@@ -72,7 +72,7 @@ def test_what_is_not_translated_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
         return answer
 
-    monkeypatch.setattr("dsg.apps.export.onnx_file.answering", outputs)
+    monkeypatch.setattr("dsg.apps.export.graph.answering", outputs)
     with pytest.raises(
         UserError, match=r"model.onnx: .* cannot be translated to ONNX \(No Op registered for Igamma"
     ):

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from dsg.apps.export.graph import SIGNATURE, answering, exportable
 from dsg.apps.export.saved_model import export_saved_model
-from dsg.datasets.shapes.generator import make_picture
+from dsg.datasets.shapes.pictures import make_picture
 from dsg.engine.snapshots import load_snapshot
 from dsg.errors import UserError
 from dsg.models.dsg.predictions import Prediction

@@ -10,7 +10,7 @@ import pytest
 import dsg
 from dsg.apps.export.weights import PRECISIONS, rounded, share_weights
 from dsg.config import from_values, stored_values
-from dsg.datasets.shapes.generator import make_picture
+from dsg.datasets.shapes.pictures import make_picture
 from dsg.engine.snapshots import load_meta, load_snapshot, save_snapshot
 from dsg.errors import UserError
 from tests.shared import ROOT

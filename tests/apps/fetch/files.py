@@ -15,9 +15,9 @@ def zip_of(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> 
     return buffer.getvalue()
 
 
-def tar_of(files: dict[str, bytes], *extra: tarfile.TarInfo) -> bytes:
+def tar_of(files: dict[str, bytes], *extra: tarfile.TarInfo, packed: bool = True) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w:gz" if packed else "w:") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)

@@ -72,6 +72,8 @@ def broken(**changes: Any) -> dict[str, Any]:
         ({"bbox": [1, 1, 0, 5]}, "object without a box in its image"),
         ({"bbox": [1, 1, 5]}, "object without a box in its image"),
         ({"bbox": None}, "object without a box in its image"),
+        ({"bbox": [10**400, 1, 5, 5]}, "object without a box in its image"),
+        ({"bbox": [1, True, 5, 5]}, "object without a box in its image"),
         ({"segmentation": [[1, 1, 5, 5]]}, "object with a bad segmentation"),
         ({"segmentation": {"size": [60, 50], "counts": [3000]}}, "object with a bad segmentation"),
     ],
@@ -83,6 +85,24 @@ def test_bad_objects_are_left_out_and_counted(changes: dict, reason: str, tmp_pa
     assert reason in data.summary()
 
 
+@pytest.mark.parametrize("segmentation", [None, [], {}])
+def test_an_object_without_a_mask_keeps_its_box(segmentation: Any, tmp_path: Path) -> None:
+    data = read_coco(write(tmp_path, broken(segmentation=segmentation)), "val2017")
+    assert len(data.images[0].boxes) == 3 and not data.skipped
+    assert data.images[0].segmentations[2] is None
+
+
+def test_an_image_in_a_folder_and_an_id_that_two_images_have(tmp_path: Path) -> None:
+    content = document()
+    content["images"] += [
+        {"id": 10, "file_name": "part/a.jpg", "width": 30, "height": 20},
+        {"id": 10, "file_name": "b.jpg", "width": 30, "height": 20},
+    ]
+    data = read_coco(write(tmp_path, content), "val2017")
+    assert [image.name for image in data.images] == ["7.jpg", "9.jpg", "part/a.jpg"]
+    assert data.skipped == {"image whose id another image has": [("b.jpg", "")]}
+
+
 def test_a_box_is_cut_to_its_image(tmp_path: Path) -> None:
     data = read_coco(write(tmp_path, broken(bbox=[50, 40, 20, 20.5])), "val2017")
     assert np.array_equal(data.images[0].boxes[2], [50, 40, 60, 50])
@@ -90,7 +110,14 @@ def test_a_box_is_cut_to_its_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    [{"id": 8}, {"id": 8, "file_name": "../x.jpg", "width": 3, "height": 3}, {"id": 8, "file_name": "a"}, 5],
+    [
+        *({"id": 8}, {"id": 8, "file_name": "a"}, 5),
+        {"id": 8, "file_name": "a", "width": 10**400, "height": 3},
+        *(
+            {"id": 8, "file_name": name, "width": 3, "height": 3}
+            for name in ("../x.jpg", "/x.jpg", "a/../x.jpg", "a\\x.jpg", "", "a//x.jpg", "a\0.jpg")
+        ),
+    ],
 )
 def test_bad_images_are_left_out(image: Any, tmp_path: Path) -> None:
     content = document()

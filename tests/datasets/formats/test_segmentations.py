@@ -28,10 +28,15 @@ def test_parts_are_joined() -> None:
     assert decode(parts, HEIGHT, WIDTH, "x").sum() == 50
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_any_mask_survives(seed: int) -> None:
-    mask = np.random.default_rng(seed).random((HEIGHT, WIDTH)) < 0.1 * (seed + 1)
-    assert np.array_equal(decode(encode(mask), HEIGHT, WIDTH, "x"), mask)
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.9, 1])
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (1, 1), (400, 300)])
+def test_any_mask_survives_and_is_written_as_by_the_library(share: float, shape: tuple) -> None:
+    from pycocotools import mask as library
+
+    mask = np.random.default_rng(3).random(shape) < share
+    mask[: shape[0] // 2, shape[1] // 2 :] = share == 0.01  # long runs, and short ones
+    assert np.array_equal(decode(encode(mask), *shape, "x"), mask)
+    assert encode(mask)["counts"].encode() == library.encode(np.asfortranarray(mask, np.uint8))["counts"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,11 @@ def test_any_mask_survives(seed: int) -> None:
         ([[1, 1, 5, 5, 3]], "not a list of x1, y1"),
         ([[1, 1, 5, 5, 3, float("nan")]], "not a list of x1, y1"),
         ([["a", 1, 5, 5, 3, 4]], "not a list of x1, y1"),
+        ([[10**400, 1, 5, 5, 3, 4]], "not a list of x1, y1"),
+        ([[True, 1, 5, 5, 3, 4]], "not a list of x1, y1"),
         ([3, 4], "not a list of x1, y1"),
+        ([[1, 1, 5, 5, 1e8, 4]], "far outside the image"),
+        ([[1, 1, 5, -40, 3, 4]], "far outside the image"),
         ("text", "neither polygons nor run lengths"),
         (None, "neither polygons nor run lengths"),
         ({"size": [30, 20], "counts": [600]}, r"size \[30, 20\], the image is \[20, 30\]"),

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsg.datasets.formats.voc import CLASSES, read_voc
+from dsg.datasets.formats.voc import CLASSES, classes_of, read_classes, read_voc
 from dsg.errors import UserError
+from dsg.metrics.voc_ap import kit_boxes
 
 
 def thing(name: str, box: tuple, difficult: int = 0) -> str:
@@ -42,7 +43,7 @@ def test_an_image_and_its_objects(tmp_path: Path) -> None:
     first, second = data.images
     assert first.name == "000005" and first.path == tmp_path / "VOC2007/JPEGImages/000005.jpg"
     assert (first.width, first.height) == (100, 80)
-    assert np.array_equal(first.boxes, np.array([[0, 0, 49, 39], [9.5, 1, 99, 79]], np.float32))
+    assert np.array_equal(first.boxes, np.array([[0, 0, 50, 40], [9.5, 1, 100, 80]], np.float32))
     assert [CLASSES[number] for number in first.classes] == ["dog", "person"]
     assert first.difficult.tolist() == [False, True] and not first.crowd.any()
     assert second.boxes.shape == (0, 4) and not data.skipped
@@ -83,7 +84,7 @@ def test_bad_objects_are_left_out_and_counted(tmp_path: Path) -> None:
         thing("cat", (90, 70, 120, 90)),
     ]
     data = read_voc(folder(tmp_path, {"a": annotation(*things)}), "trainval")
-    assert np.array_equal(data.images[0].boxes, [[89, 69, 99, 79]])
+    assert np.array_equal(data.images[0].boxes, [[89, 69, 100, 80]])
     assert {reason: len(cases) for reason, cases in data.skipped.items()} == {
         "object of an unknown class": 1,
         "box outside its image": 2,
@@ -105,3 +106,31 @@ def test_lists_that_are_missing_empty_or_lead_out(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no image of trainval can be read.*without size") as caught:
         read_voc(root, "trainval")
     assert "\n" not in str(caught.value)
+
+
+def test_a_box_of_one_pixel_and_the_way_back_to_the_kit(tmp_path: Path) -> None:
+    data = read_voc(folder(tmp_path, {"a": annotation(thing("dog", (3, 4, 3, 4)))}), "trainval")
+    assert data.images[0].boxes.tolist() == [[2, 3, 3, 4]]
+    assert kit_boxes(data.images[0].boxes).tolist() == [[3, 4, 3, 4]]
+
+
+def test_classes_are_those_of_the_annotations(tmp_path: Path) -> None:
+    files = {"a": annotation(thing("owl", (1, 1, 5, 5)), thing(" cat ", (1, 1, 5, 5))), "bad": "<x>"}
+    root = folder(tmp_path, files)
+    assert classes_of(root, "trainval") == ("__background__", "cat", "owl")
+    folder(tmp_path, {"a": annotation()})
+    with pytest.raises(UserError, match="no object with a name in the images of trainval"):
+        classes_of(root, "trainval")
+
+
+def test_classes_are_those_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "classes.txt"
+    path.write_text("__background__\n\nowl\n traffic light \n")
+    assert read_classes(path) == ("__background__", "owl", "traffic light")
+    for text, reason in (("\n", "names no class"), ("a\nb\na\n", "names 'a' twice")):
+        path.write_text(text)
+        with pytest.raises(UserError, match=reason):
+            read_classes(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_classes(path)

@@ -80,10 +80,8 @@ def test_a_pyramid_detector_does_not_depend_on_the_padding() -> None:
     picture = rng.standard_normal((1, 70, 100, 3)).astype(np.float32)
     batch = np.zeros((2, 192, 160, 3), np.float32)
     batch[0, :70, :100], batch[1] = picture[0], rng.standard_normal((192, 160, 3))
-    alone_input = np.zeros((1, 96, 128, 3), np.float32)
-    alone_input[:, :70, :100] = picture
     sizes = [[70.0, 100.0], [192.0, 160.0]]
-    alone = model(tf.constant(alone_input), tf.constant(sizes[:1]), SETTINGS)
+    alone = model(tf.constant(picture), tf.constant(sizes[:1]), SETTINGS)
     together = model(tf.constant(batch), tf.constant(sizes), SETTINGS)
     count = int(alone.proposals.valid.numpy().sum())
     assert count == int(together.proposals.valid[0].numpy().sum()) > 5

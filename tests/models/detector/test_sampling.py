@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from dsg.models.detector.sampling import sample_regions as sample_classic
@@ -61,8 +60,15 @@ def test_classic_regions_of_objects_or_background_alone() -> None:
     assert objects.labels.all() and len(set(objects.rows)) <= 3
     nothing = sample_classic(ANCHORS, np.zeros((0, 4), np.float32), np.zeros(0), count=10, rng=rng)
     assert not nothing.labels.any() and len(nothing.rows) == 10
-    with pytest.raises(ValueError, match="no proposal overlaps"):
-        sample_classic(ANCHORS[3:], GT, CLASSES, bg_thresholds=(0.1, 0.5), rng=rng)
+    between = sample_classic(ANCHORS[3:], GT, CLASSES, count=10, bg_thresholds=(0.1, 0.5), rng=rng)
+    assert not between.labels.any() and set(between.rows) == {0}
+
+
+def test_classic_regions_know_their_objects() -> None:
+    sampled = sample_classic(ANCHORS, GT, CLASSES, count=8, fg_fraction=0.5, rng=np.random.RandomState(1))
+    objects = sampled.labels > 0
+    assert (CLASSES[sampled.matches[objects]] == sampled.labels[objects]).all() and objects.sum() == 3
+    assert not sampled.matches[~objects].any()
 
 
 def test_classic_deltas_are_divided_by_the_deviations() -> None:

@@ -16,10 +16,12 @@ def test_names_and_order_of_making_are_settled() -> None:
     """Names are those on disk and in their order there; initial values follow from the order of making."""
     table = part_table(load_config())
     assert list(table) == [
-        *("trunk", "rpn", "regions", "geometry", "gpi", "role_classifier", "query_attention", "box_refiner"),
+        *("trunk", "pyramid", "rpn", "box_head", "box_predictor", "regions", "geometry", "gpi"),
+        *("role_classifier", "query_attention", "box_refiner"),
         *("labels", "gt_labels", "matching", "role_baseline", "box_baseline"),
     ]
     assert sorted(table, key=lambda name: table[name].order) == [
+        *("pyramid", "box_head", "box_predictor"),  # which no net of one map has
         *("trunk", "regions", "gpi", "rpn", "role_baseline", "box_baseline", "role_classifier"),
         *("box_refiner", "labels", "gt_labels", "matching", "geometry", "query_attention"),
     ]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dsg.datasets.shapes.generator import make_picture
+from dsg.datasets.shapes.pictures import make_picture
 from dsg.datasets.shapes.scene import OBJECTS
 from dsg.engine.snapshots import load_snapshot, restore
 from dsg.errors import UserError

@@ -18,6 +18,7 @@ from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 from dsg.models.dsg.query_words import parse_query
 from dsg.models.dsg.trained import TRACING_PAYS, load_trained
+from dsg.models.kinds import check_answers_queries
 from dsg.runtime.devices import parse_gpus, select_devices
 from dsg.runtime.logs import console_messages
 from dsg.visualize.answers import draw_answers
@@ -55,6 +56,7 @@ def ask(
     if folder is not None:
         make_folder(folder, "another")
     meta = load_meta(snapshot)
+    check_answers_queries(snapshot, meta)
     asked = [parse_query(text, meta.objects, meta.predicates) for text in queries]
     files = image_files(pictures)
     if drawn and len(files) > 1:

@@ -2,103 +2,43 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.apps.checks.anchors import anchor_lines
 from dsg.apps.checks.annotations import check_split, check_vocabulary
 from dsg.apps.checks.findings import NOTE, UNUSABLE, Findings
 from dsg.apps.checks.images import check_images
+from dsg.apps.checks.names import listed
 from dsg.apps.checks.plots import plot_statistics
+from dsg.apps.checks.report import Check
 from dsg.apps.checks.salvage import Picture, Salvaged, file_split, pictures_of, salvage
 from dsg.apps.checks.statistics import Statistics, statistics_of
+from dsg.config import Config
 from dsg.datasets import Dataset, Vocabulary, load_dataset
 from dsg.datasets.catalogue import find_dataset
 from dsg.datasets.formats.referring import annotation_file, metadata_file
 from dsg.errors import UserError
-from dsg.runtime.files import write_text
 
 SPLITS = ("train", "validation", "test")
-NAMES_SHOWN = 6
 
 
-@dataclass(frozen=True, eq=False)
-class Check:
-    """What came out."""
-
-    name: str
-    folder: Path
-    findings: Findings
-    statistics: dict[str, Statistics]  # by split, of what could be read
-    vocabulary: Vocabulary  # numbers where the names cannot be read
-    images: dict[str, tuple[int, int]]  # by split: how many were read, how many are bad
-    partly: tuple[str, ...] = ()  # splits that cannot be loaded, of which the rest was looked at
-
-    @property
-    def usable(self) -> bool:
-        """Whether training and testing would run."""
-        return self.findings.usable
-
-    def lines(self) -> list[str]:
-        """The report as text."""
-        result = [f"{self.name} ({self.folder})", *self._table()]
-        if self.partly:
-            result.append(f"only what can be read of {', '.join(self.partly)}")
-        for split, (read, bad) in self.images.items():
-            result.append(f"{split} images read: {read:,}, unusable: {bad:,}")
-        result += self.findings.lines()
-        verdict = "usable" if self.usable else "NOT usable: see the problems listed under `unusable`"
-        return [*result, "", f"{self.name}: {verdict}"]
-
-    def write(self, folder: Path) -> list[Path]:
-        """Writes report.txt, problems.jsonl, statistics.json and statistics.png.
-
-        Raises:
-            UserError: a file cannot be written.
-        """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be created ({error.strerror or error})") from error
-        write_text(folder / "report.txt", "\n".join(self.lines()) + "\n")
-        self.findings.write(folder / "problems.jsonl")
-        written = [folder / "report.txt", folder / "problems.jsonl"]
-        if self.statistics:
-            content = {split: self._as_json(item) for split, item in self.statistics.items()}
-            write_text(folder / "statistics.json", json.dumps(content, indent=1) + "\n")
-            plot_statistics(self.statistics, self.vocabulary, folder / "statistics.png")
-            written += [folder / "statistics.json", folder / "statistics.png"]
-        return written
-
-    def _table(self) -> list[str]:
-        if not self.statistics:
-            return ["no statistics: no image has a usable relationship"]
-        columns = [item.summary() for item in self.statistics.values()]
-        rows = [["", *self.statistics]]
-        rows += [[key, *(f"{column[key]:,}" for column in columns)] for key in columns[0]]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]).rstrip()
-            for row in rows
-        ]
-
-    def _as_json(self, item: Statistics) -> dict[str, object]:
-        predicates = {
-            name: {"queries": int(count), "ambiguous": int(unclear)}
-            for name, count, unclear in zip(self.vocabulary.predicates, item.predicates, item.ambiguous)
-        }
-        categories = dict(zip(self.vocabulary.objects, map(int, item.categories)))
-        return {**item.summary(), "by category": categories, "by predicate": predicates}
-
-
-def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = True, sample: int = 0) -> Check:
+def check_dataset(
+    name: str,
+    data_dir: Path = Path("data"),
+    *,
+    images: bool = True,
+    sample: int = 0,
+    net: str = "",
+    config: Config | None = None,
+) -> Check:
     """Everything that is wrong with a data set, and its statistics; what cannot be read is passed over.
 
     Args:
         name: of the catalogue, or a folder.
         images: read the images, too.
         sample: read only so many of each split; 0: all.
+        net: the name of a net whose anchors are to fit.
+        config: the options of that net; None: no net.
 
     Raises:
         UserError: there is no such data set.
@@ -131,7 +71,13 @@ def check_dataset(name: str, data_dir: Path = Path("data"), *, images: bool = Tr
         for split, found in pictures.items()
         if images and found
     }
-    return Check(label, folder, findings, statistics, vocabulary, read, tuple(partly))
+    filled = {split: dataset for split, dataset in datasets.items() if len(dataset)}
+    anchors = tuple(anchor_lines(net, config, filled)) if config is not None else ()
+    return Check(
+        *(label, folder, findings, statistics, vocabulary, read, plot_statistics),
+        partly=tuple(partly),
+        anchors=anchors,
+    )
 
 
 def _explain(split: str, folder: Path, error: UserError, rest: Salvaged, findings: Findings) -> None:
@@ -169,12 +115,7 @@ def _check_use(statistics: dict[str, Statistics], vocabulary: Vocabulary, findin
         for split, item in statistics.items():
             asked = [n for n, known, used in zip(names, learnt, getattr(item, kind)) if used and not known]
             if asked:
-                findings.add(NOTE, f"{kind} of {split} that are not in train", file, detail=_listed(asked))
+                findings.add(NOTE, f"{kind} of {split} that are not in train", file, detail=listed(asked))
         unused = [n for i, n in enumerate(names) if not any(getattr(s, kind)[i] for s in statistics.values())]
         if unused:
-            findings.add(NOTE, f"{kind} that are never used", file, detail=_listed(unused))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
-    return f"{len(names):,}: {', '.join(names[:NAMES_SHOWN])}{more}"
+            findings.add(NOTE, f"{kind} that are never used", file, detail=listed(unused))

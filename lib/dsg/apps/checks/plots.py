@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dsg.apps.checks.instance_statistics import InstanceStatistics
 from dsg.apps.checks.statistics import Statistics
 from dsg.datasets import Vocabulary
 from dsg.visualize.canvas import BLUE, GREEN, ORANGE, SKY, Colour
@@ -43,7 +44,21 @@ def plot_statistics(found: Mapping[str, Statistics], vocabulary: Vocabulary, out
     save_figure(canvas, out_png)
 
 
-def _bars(axes: Any, found: Mapping[str, Statistics], kind: str, names: Sequence[str], title: str) -> None:
+def plot_instances(found: Mapping[str, InstanceStatistics], vocabulary: Vocabulary, out_png: Path) -> None:
+    """As `plot_statistics`, of a data set for detection: categories, objects per image, box sizes."""
+    figure, canvas = new_figure(figsize=(14, 10), dpi=100, layout="constrained")
+    axes = figure.subplots(2, 2)
+    splits = list(found.items())
+    _bars(axes[0][0], found, "categories", vocabulary.objects, "Objects of each category")
+    _histogram(axes[0][1], [(s, item.objects_per_image) for s, item in splits], "Objects per image", True)
+    title = "Box size: root of its area, pixels"
+    _histogram(axes[1][0], [(s, item.pixels) for s, item in splits], title, False)
+    title = "Box size: root of its share of the image"
+    _histogram(axes[1][1], [(s, item.sides) for s, item in splits], title, False)
+    save_figure(canvas, out_png)
+
+
+def _bars(axes: Any, found: Mapping[str, Any], kind: str, names: Sequence[str], title: str) -> None:
     """Counts of the most frequent names, one row of bars a split; the ambiguous share is darker."""
     counts = {split: np.asarray(getattr(item, kind)) for split, item in found.items()}
     order = np.argsort(-sum(counts.values()), kind="stable")[:SHOWN]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets import Dataset, ambiguous
+from dsg.datasets import Dataset, Vocabulary, ambiguous
 from dsg.datasets.plausibility import BoxTally
 
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -49,24 +49,36 @@ class Statistics:
             "relationships": self.relationships,
             "entities": entities,
             "queries": self.queries,
-            "entities per image (mean)": _mean(self.entities_per_image),
-            "entities per image (most)": _most(self.entities_per_image),
-            "queries per image (mean)": _mean(self.queries_per_image),
-            "queries per image (most)": _most(self.queries_per_image),
+            "entities per image (mean)": mean_of(self.entities_per_image),
+            "entities per image (most)": most_of(self.entities_per_image),
+            "queries per image (mean)": mean_of(self.queries_per_image),
+            "queries per image (most)": most_of(self.queries_per_image),
             "ambiguous queries, %": round(100 * self.ambiguous_share, 1),
             "queries with several answers, %": round(100 * self.several / max(self.queries, 1), 1),
             "queries, a box is subject and object, %": round(100 * self.both / max(self.queries, 1), 1),
             "boxes that leave their image, %": round(100 * self.leaving, 1),
             "categories used": int((self.categories > 0).sum()),
             "predicates used": int((self.predicates > 0).sum()),
-            **{
-                f"box side in pixels, percentile {percentile}": round(float(value), 1)
-                for percentile, value in zip(PERCENTILES, self._percentiles())
-            },
+            **percentiles_of(self.pixels),
         }
 
-    def _percentiles(self) -> np.ndarray:
-        return np.percentile(self.pixels, PERCENTILES) if len(self.pixels) else np.zeros(len(PERCENTILES))
+    def to_json(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """Also those of each category and predicate."""
+        predicates = {
+            name: {"queries": int(count), "ambiguous": int(unclear)}
+            for name, count, unclear in zip(vocabulary.predicates, self.predicates, self.ambiguous)
+        }
+        categories = dict(zip(vocabulary.objects, map(int, self.categories)))
+        return {**self.summary(), "by category": categories, "by predicate": predicates}
+
+
+def percentiles_of(pixels: np.ndarray) -> dict[str, float]:
+    """Of the sides of boxes in pixels, by name; zeros if there is none."""
+    values = np.percentile(pixels, PERCENTILES) if len(pixels) else np.zeros(len(PERCENTILES))
+    return {
+        f"box side in pixels, percentile {percentile}": round(float(value), 1)
+        for percentile, value in zip(PERCENTILES, values)
+    }
 
 
 def statistics_of(dataset: Dataset) -> Statistics:
@@ -106,9 +118,11 @@ def statistics_of(dataset: Dataset) -> Statistics:
     )
 
 
-def _mean(values: np.ndarray) -> float:
+def mean_of(values: np.ndarray) -> float:
+    """The mean, rounded for a table."""
     return round(float(values.mean()), 1) if len(values) else 0.0
 
 
-def _most(values: np.ndarray) -> int:
+def most_of(values: np.ndarray) -> int:
+    """The largest; 0 of none."""
     return int(values.max()) if len(values) else 0

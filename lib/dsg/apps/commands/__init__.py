@@ -8,6 +8,7 @@ set, words that belong to no option become the list of that name (`dsg.apps.pars
 COMMANDS = {
     "demo": "answer queries about the bundled images and draw the answers",
     "ask": 'answer queries about your images: "man, riding, horse"',
+    "detect": "detect objects in your images with a trained detector",
     "graph": "decode the scene graphs of images or of a split",
     "serve": "open a page in the browser to try a model",
     "fetch": "fetch data sets and weights",

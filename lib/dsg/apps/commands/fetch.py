@@ -3,8 +3,9 @@
 Files that already exist are verified and kept; the same command resumes an interrupted download. Examples:
 
     dsg fetch visualgenome                      # annotations, images.zip, images2.zip
-    dsg fetch visualgenome --only annotations
-    dsg fetch imagenet_weights --only res101 --data /disk/datasets
+    dsg fetch visualgenome annotations
+    dsg fetch weights fasterrcnn_resnet50_fpn   # torchvision's detector, trained on COCO
+    dsg fetch imagenet_weights res101 --data /disk/datasets
     dsg fetch clevr --from ~/Downloads          # you already have the archives
 """
 
@@ -13,15 +14,20 @@ from __future__ import annotations
 import argparse
 
 from dsg.apps.parser import Parser
+from dsg.checkpoints.published import BY_NAME
 
-PARTS = {  # as in mirrors.yml, which only PyYAML can read
+PARTS = {  # as in the catalogue, whose mirrors.yml only PyYAML can read
     "visualgenome": ("annotations", "images", "images2"),
     "vrd": ("annotations", "images"),
     "clevr": ("annotations", "images"),
-    "imagenet_weights": ("res50", "res101", "res152"),
+    "pascal_voc": ("trainval", "test"),
+    "pascal_voc_0712": ("trainval", "test", "trainval2012"),
+    "coco": ("annotations", "train", "val"),
+    "imagenet_weights": ("res50", "res101", "res152", "vgg16", "mobile"),
     "dsg_pretrained": ("index", "data"),
+    "weights": tuple(BY_NAME),
 }
-EPILOG = "names, and their parts for --only:\n" + "\n".join(
+EPILOG = "names, and their parts:\n" + "\n".join(
     f"  {name}: {', '.join(parts)}" for name, parts in PARTS.items()
 )
 
@@ -29,6 +35,9 @@ EPILOG = "names, and their parts for --only:\n" + "\n".join(
 def add_arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument("name", metavar="NAME", help="what to fetch: " + ", ".join(PARTS))
+    parser.add_argument(
+        "parts", metavar="PART", nargs="*", help="only these parts of it; weights needs at least one"
+    )
     parser.add_argument(
         "--from",
         dest="source",
@@ -38,7 +47,11 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="PART", help="only this part; can be repeated"
+        "--only",
+        action="append",
+        default=[],
+        metavar="PART",
+        help="the older spelling of PART; can be repeated",
     )
     parser.add_argument("--keep", action="store_true", help="keep downloaded archives after unpacking")
     parser.add_argument(
@@ -55,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
         options.name,
         expanded(options.data),
         source=options.source,
-        only=options.only,
+        only=[*options.parts, *options.only],
         keep=options.keep,
         thorough=options.verify,
     )

@@ -73,9 +73,14 @@ def run(options: argparse.Namespace) -> None:
     strategy = select_devices(options.gpu)
 
     from dsg.apps.report.write import report_finished
+    from dsg.config import automatic
+    from dsg.engine.resume import chosen_before
     from dsg.engine.train import train
     from dsg.models.registry import task_of
+    from dsg.pipeline.anchor_choice import with_anchors
 
+    requested = automatic(config)
+    config = with_anchors(config, training, chosen_before(training_run, requested))
     train(
         task_of(config),
         config,
@@ -85,6 +90,7 @@ def run(options: argparse.Namespace) -> None:
         strategy=strategy,
         finished=report_finished,
         command=options.command,
+        automatic=requested,
     )
 
 

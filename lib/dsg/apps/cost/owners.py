@@ -14,7 +14,10 @@ import tensorflow as tf
 
 PARTS = {
     "trunk": "trunk/",
+    "feature pyramid": "pyramid/",
     "region proposal network": "rpn/",
+    "box head of the detector": "box_head/",
+    "box predictor of the detector": "box_predictor/",
     "entity head": "regions/entity/",
     "relation head": "regions/relation/",
     "pair geometry": "geometry/",

@@ -15,6 +15,7 @@ from dsg.datasets import Vocabulary
 from dsg.engine.snapshots import load_meta
 from dsg.models.dsg.query_words import parse_query
 from dsg.models.dsg.trained import TRACING_PAYS, load_trained
+from dsg.models.kinds import check_answers_queries
 from dsg.runtime.devices import parse_gpus, select_devices
 
 LOG = logging.getLogger("dsg")
@@ -38,6 +39,7 @@ def demo(data: Path, snapshot: Path, output: Path, queries: Sequence[str] = (), 
     make_folder(output, "--output")
     parse_gpus(devices or "cpu")
     meta = load_meta(snapshot)
+    check_answers_queries(snapshot, meta)
     vocabulary = Vocabulary(tuple(meta.objects), tuple(meta.predicates))
     asked = [parse_query(text, vocabulary.objects, vocabulary.predicates) for text in queries]
     scenes = bundled_scenes(data, vocabulary, asked)

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 
 from dsg.apps.export.weights import share_weights
-from dsg.datasets.shapes.generator import make_picture
+from dsg.datasets.shapes.pictures import make_picture
 from dsg.datasets.shapes.scene import OBJECTS, PREDICATES
 from dsg.pipeline.images import read_image
 from dsg.runtime.files import write_text

@@ -38,9 +38,9 @@ def export(
         LOG.info("%s: %s bytes; dsg.load opens it", weights, f"{size:,}")
     if saved_model is None and onnx is None:
         return
-    from dsg.models.dsg.trained import load_trained
+    from dsg.apps.export.functions import load_any_trained
 
-    trained = load_trained(snapshot)
+    trained = load_any_trained(snapshot)
     if saved_model is not None:
         from dsg.apps.export.saved_model import export_saved_model
 

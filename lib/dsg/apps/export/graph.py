@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from dsg.apps.export.preprocess import network_input
+from dsg.config import Config
 from dsg.errors import UserError
 from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.models.dsg.model import DSG
@@ -111,11 +112,18 @@ def with_a_spare_query(answer: Answering) -> Answering:
 
 def exportable(trained: Trained) -> Trained:
     """The same model, whose suppression runs inside the graph."""
-    if trained.config.use_e2e_tf:
+    config = with_suppression_inside(trained.config)
+    if config is trained.config:
         return trained
-    LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ slightly")
-    config = dataclasses.replace(trained.config, use_e2e_tf=True)
     return dataclasses.replace(trained, config=config, model=DSG(config, trained.model.parts))
+
+
+def with_suppression_inside(config: Config) -> Config:
+    """The configuration with TensorFlow's suppression, which a graph can hold; a warning if it is not."""
+    if config.use_e2e_tf:
+        return config
+    LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ slightly")
+    return dataclasses.replace(config, use_e2e_tf=True)
 
 
 def _checked(queries: tf.Tensor, limits: tuple[int, ...]) -> tf.Tensor:

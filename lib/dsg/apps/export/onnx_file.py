@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dsg.apps.export.graph import SIGNATURE, answering, exportable, with_a_spare_query
+from dsg.apps.export.functions import AnyTrained, for_onnx
 from dsg.errors import UserError
-from dsg.models.dsg.trained import Trained
 from dsg.runtime.files import refuse_folder, write_bytes
 
 OPSET = 17
 NEEDED = "ONNX needs tf2onnx and onnx: pip install -r requirements-export.txt"
 
 
-def export_onnx(trained: Trained, path: Path) -> None:
-    """Write an ONNX file with the inputs and outputs of `answering`; the vocabulary is in its metadata.
+def export_onnx(trained: AnyTrained, path: Path) -> None:
+    """Write an ONNX file with the inputs and outputs of the SavedModel; the vocabulary is in its metadata.
 
     Queries outside the vocabulary are not refused.
 
@@ -43,12 +42,14 @@ def export_onnx(trained: Trained, path: Path) -> None:
         import tf2onnx
     except ImportError as error:
         raise UserError(f"{NEEDED} ({error})") from error
-    trained = exportable(trained)
-    outputs = with_a_spare_query(answering(trained, direct=True, checked=False))
-    answer = tf.function(outputs, input_signature=SIGNATURE, autograph=False)
+    exported = for_onnx(trained)
+    answer = tf.function(exported.function, input_signature=exported.signature, autograph=False)
     with _quiet():
         model, _ = tf2onnx.convert.from_function(
-            answer, input_signature=SIGNATURE, opset=OPSET, custom_op_handlers={"Log1p": (_log1p, [])}
+            answer,
+            input_signature=exported.signature,
+            opset=OPSET,
+            custom_op_handlers={"Log1p": (_log1p, [])},
         )
     _without_bool_eyes(model, onnx)
     try:  # what tf2onnx cannot translate it leaves as it is, and only logs
@@ -56,8 +57,7 @@ def export_onnx(trained: Trained, path: Path) -> None:
     except onnx.checker.ValidationError as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path}: this network cannot be translated to ONNX ({reason})") from error
-    names = trained.vocabulary
-    for key, values in (("objects", names.objects), ("predicates", names.predicates)):
+    for key, values in exported.words.items():
         model.metadata_props.add(key=key, value=json.dumps(list(values)))
     write_bytes(path, model.SerializeToString())
 

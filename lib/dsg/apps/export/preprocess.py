@@ -30,7 +30,7 @@ def network_input(
         float32 [h, w, 3], and its size as int32 [2].
     """
     size = tf.cast(tf.shape(image)[:2], tf.float64)
-    scale = _scale(size, target, max_size)
+    scale = network_scale(size, target, max_size)
     rounded = tf.round(size * scale)  # half to even, as Python and OpenCV round
     whole = tf.maximum(rounded, 1.0)
     # A line far longer than max_size: a size given outright, whose ratio is the step.
@@ -42,8 +42,9 @@ def network_input(
     return _sampled(x, count[0], step[0], axis=0), count
 
 
-def _scale(size: tf.Tensor, target: int, max_size: int) -> tf.Tensor:
-    """`dsg.pipeline.images.network_scale`, float64."""
+def network_scale(size: tf.Tensor, target: int, max_size: int) -> tf.Tensor:
+    """`dsg.pipeline.images.network_scale` of a size [2], float64."""
+    size = tf.cast(size, tf.float64)
     short, long = tf.reduce_min(size), tf.reduce_max(size)
     scale = tf.constant(target, tf.float64) / short
     limit = tf.constant(max_size, tf.float64)

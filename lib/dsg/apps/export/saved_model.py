@@ -11,30 +11,29 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dsg.apps.export.graph import SIGNATURE, answering, exportable
+from dsg.apps.export.functions import AnyTrained, for_tensorflow
 from dsg.apps.export.places import VOCABULARY, check_saved_model_folder
 from dsg.errors import UserError
-from dsg.models.dsg.trained import Trained
 from dsg.runtime.files import write_text
 
 
-def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) -> None:
-    """Write a SavedModel with the signatures `serving_default` (see `answering`) and `vocabulary`.
+def export_saved_model(trained: AnyTrained, folder: Path, *, direct: bool = False) -> None:
+    """Write a SavedModel with the signatures `serving_default` and `vocabulary`.
 
     Args:
-        trained: the model, folded.
+        trained: the model, folded. One that answers queries is served as `dsg.apps.export.graph.answering`
+            says, a detector as `dsg.apps.export.detector_graph.detecting`.
         folder: is made, or replaced; it must not hold anything else than an earlier SavedModel.
-        direct: convolutions for a GPU (see `answering`).
+        direct: convolutions for a GPU.
 
     Raises:
         UserError: the folder holds something else, or cannot be written.
     """
     check_saved_model_folder(folder)
-    trained = exportable(trained)
+    exported = for_tensorflow(trained, direct=direct)
     module = tf.Module()
-    names = trained.vocabulary
 
-    answer = tf.function(answering(trained, direct=direct), input_signature=SIGNATURE, autograph=False)
+    answer = tf.function(exported.function, input_signature=exported.signature, autograph=False)
     concrete = answer.get_concrete_function()
     # Only the variables that answering reads are saved, under no names of Keras'.
     module.variables_read = list(concrete.graph.variables)
@@ -42,7 +41,7 @@ def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) 
 
     @tf.function(input_signature=[])
     def vocabulary() -> dict[str, tf.Tensor]:
-        return {"objects": tf.constant(names.objects), "predicates": tf.constant(names.predicates)}
+        return {kind: tf.constant(words) for kind, words in exported.words.items()}
 
     module.vocabulary = vocabulary
     signatures = {"serving_default": concrete, "vocabulary": vocabulary.get_concrete_function()}
@@ -52,8 +51,7 @@ def export_saved_model(trained: Trained, folder: Path, *, direct: bool = False) 
         # Gradients are for training; saving them would trace every convolution's once more.
         plain = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, str(beside), signatures, plain)
-        text = {"objects": list(names.objects), "predicates": list(names.predicates)}
-        write_text(beside / VOCABULARY, json.dumps(text, indent=1))
+        write_text(beside / VOCABULARY, json.dumps(exported.words, indent=1))
         if folder.exists():
             shutil.rmtree(folder)
         beside.rename(folder)

@@ -1,4 +1,6 @@
-"""`mirrors.yml` as typed records: what there is to fetch, from where, and how it is recognised."""
+"""What there is to fetch, from where, and how it is recognised: `mirrors.yml` as typed records, and the files
+that torchvision publishes.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,15 @@ from typing import Any
 
 import yaml
 
+from dsg.checkpoints.published import BY_NAME, PublishedFile
+
 MIRRORS = Path(__file__).with_name("mirrors.yml")
+PUBLISHER = "https://pytorch.org/vision/stable/models.html"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file that is fetched; `mirrors.yml` says what the fields mean."""
+    """One file that is fetched; `mirrors.yml` says what the fields mean. `sha256` may be its beginning."""
 
     file: str
     urls: tuple[str, ...]
@@ -34,7 +39,7 @@ class Part:
     @property
     def is_archive(self) -> bool:
         """Whether it is unpacked."""
-        return self.file.endswith((".zip", ".tar.gz", ".tgz"))
+        return self.file.endswith((".zip", ".tar.gz", ".tgz", ".tar"))
 
     @property
     def digest(self) -> tuple[str, str] | None:
@@ -64,8 +69,20 @@ def read_catalogue(path: Path = MIRRORS) -> Catalogue:
 
 @functools.lru_cache(maxsize=1)
 def catalogue() -> Catalogue:
-    """What `mirrors.yml` lists."""
-    return read_catalogue()
+    """What `mirrors.yml` lists, and `weights`: torchvision's files by `dsg.checkpoints.published.BY_NAME`."""
+    return {**read_catalogue(), "weights": {name: _published(file) for name, file in BY_NAME.items()}}
+
+
+def _published(file: PublishedFile) -> Part:
+    return Part(
+        file.file,
+        (file.url,),
+        "weights",
+        page=PUBLISHER,
+        about_mb=round(file.mebibytes * 2**20 / 1e6),
+        sha256=file.hash_start,
+        checked="the file's name begins its SHA-256",
+    )
 
 
 def _part(fields: dict[str, Any]) -> Part:

@@ -23,7 +23,9 @@ from dsg.runtime.limits import Limits
 from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
+COCO = "coco"  # a folder whose case is free, as those of the catalogue
 WORK = ".fetch"  # below the data folder: what is on its way, and receipts
+PICKED = "weights"  # of its parts nobody needs all
 
 
 def fetch(
@@ -41,10 +43,10 @@ def fetch(
     """Downloads, verifies and unpacks what is not there yet.
 
     Args:
-        name: visualgenome, vrd, clevr, imagenet_weights or dsg_pretrained.
+        name: visualgenome, vrd, clevr, imagenet_weights, dsg_pretrained or weights.
         data_dir: the data folder, or the data set's own folder.
         source: a folder that has the files, or an address below which they lie, instead of the mirrors.
-        only: parts, such as annotations; all where empty.
+        only: parts, such as annotations; all where empty, but `weights` needs at least one.
         keep: keep archives that were downloaded.
         thorough: compare existing files by checksum, not only by size.
         tools, listed, limits: replaced in tests.
@@ -88,6 +90,8 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
             raise UserError("shapes is generated, not fetched: dsg shapes")
         raise UserError(f"unknown name {name!r}: one of {', '.join(listed)}")
     parts = listed[known]
+    if known == PICKED and not only:
+        raise UserError(f"{known}: which? dsg fetch {known} NAME, with NAME one of {', '.join(parts)}")
     for key in only:
         if key not in parts:
             raise UserError(f"{known} has no part {key!r}: its parts are {', '.join(parts)}")
@@ -97,8 +101,8 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
 def _target(part: Part, data_dir: Path) -> Path:
     """The folder of a part; a data set's folder is found whatever its case, or is `data_dir` itself."""
     first, _, rest = part.into.partition("/")
-    if any(entry.folder == first for entry in CATALOGUE.values()):
-        if holds_annotations(data_dir):
+    if first in (COCO, *(entry.folder for entry in CATALOGUE.values())):
+        if first != COCO and holds_annotations(data_dir):
             return data_dir / rest
         if not (data_dir / first).is_dir() and data_dir.is_dir():
             same = [path for path in sorted(data_dir.iterdir()) if path.name.lower() == first.lower()]

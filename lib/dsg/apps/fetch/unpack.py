@@ -42,7 +42,7 @@ def unpack(
     tools: Tools | None = None,
     limits: Limits | None = None,
 ) -> list[Unpacked]:
-    """Unpacks a zip or tar.gz archive.
+    """Unpacks a zip, tar.gz or tar archive.
 
     A file that already exists with the right content is left alone, so that an interrupted run resumes.
 

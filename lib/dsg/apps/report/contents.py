@@ -11,12 +11,13 @@ from typing import Any
 
 import yaml
 
-from dsg.apps.snapshot_choice import CURVES, RESULTS, TABLE
+from dsg.apps.snapshot_choice import RESULTS, TABLE
 from dsg.config import options, without_net
 from dsg.engine.session import read_sessions
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
 from dsg.visualize.curves import read_history
+from dsg.visualize.iou_curves import CURVES
 
 ANSWERS, GRAPHS = 4, 2  # pictures of each kind that are shown
 
@@ -101,8 +102,9 @@ def _read_tests(folder: Path) -> Iterator[Tested]:
 
 
 def _pictures(folder: Path) -> tuple[Path, ...]:
-    """The first answers (boxes or maps), then the first scene graphs."""
-    answers = sorted([*folder.glob("*_answers.png"), *folder.glob("*_maps.png")])
+    """The first answers (boxes, maps or detections), then the first scene graphs."""
+    kinds = ("answers", "maps", "detections")
+    answers = sorted(path for kind in kinds for path in folder.glob(f"*_{kind}.png"))
     return (*answers[:ANSWERS], *sorted(folder.glob("*_graph.png"))[:GRAPHS])
 
 

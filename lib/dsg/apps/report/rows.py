@@ -20,10 +20,17 @@ SCORES = (
     ("ambiguous subject", "ambiguous_subject_iou"),
     ("ambiguous object", "ambiguous_object_iou"),
 )
+PRECISIONS = (
+    ("AP", "ap"),
+    ("AP50", "ap_50"),
+    ("AP75", "ap_75"),
+    ("mask AP", "mask_ap"),
+    ("VOC AP", "voc_ap"),
+)
 EPOCH_COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # title, form, place in the history's entry
     ("epoch", "d", ("epoch",)),
     ("loss", ".4g", ("total",)),
-    *((title, ".4f", ("validation", key)) for title, key in SCORES),
+    *((title, ".4f", ("validation", key)) for title, key in (*SCORES, *PRECISIONS)),
     ("validation loss", ".4g", ("validation", "loss")),
     ("RPN recall", ".4f", ("validation", "rpn_recall_50")),
     ("refined recall", ".4f", ("validation", "refined_recall_50")),
@@ -72,7 +79,11 @@ def epoch_rows(run: RunFiles) -> Rows:
 
 
 def score_rows(results: Mapping[str, Any]) -> Rows:
-    """The means of a test over all, ambiguous and unambiguous queries, in both conventions."""
+    """The means of a test over all, ambiguous and unambiguous queries, in both conventions; of a detector its
+    average precision.
+    """
+    if "voc" in results:
+        return precision_rows(results)
     rows: Rows = [("", "queries", "subject IoU", "object IoU", "rr subject", "rr object")]
     for name in ("all", "ambiguous", "unambiguous"):
         cells = [
@@ -85,6 +96,21 @@ def score_rows(results: Mapping[str, Any]) -> Rows:
     return rows
 
 
+def precision_rows(results: Mapping[str, Any]) -> Rows:
+    """The average precision of a test: of boxes, of masks, and of each class that has objects."""
+    rows: Rows = [("", "objects", "AP", "AP50", "AP75", "mask AP", "VOC AP")]
+    figures = [_at(results, "coco", "boxes", name) for name in ("AP", "AP50", "AP75")]
+    figures += [_at(results, "coco", "masks", "AP"), _at(results, "voc", "ap")]
+    rows.append(("all", _value(_at(results, "objects")), *(_number(value, ".3f") for value in figures)))
+    classes = _at(results, "classes") or {}
+    for name in classes if isinstance(classes, Mapping) else ():
+        own = [_at(classes, name, key) for key in ("ap", "", "", "mask_ap", "voc_ap")]
+        if _at(classes, name, "objects"):
+            count = _value(_at(classes, name, "objects"))
+            rows.append((str(name), count, *(_number(value, ".3f") for value in own)))
+    return rows
+
+
 def best_line(run: RunFiles) -> str:
     """The best epoch and its validation, in words; empty if it is not known."""
     entries = [entry for entry in run.history if entry.get("epoch") == run.best_epoch]
@@ -93,7 +119,7 @@ def best_line(run: RunFiles) -> str:
     scores = entries[-1].get("validation")
     named = [
         f"{title} {_number(_at(scores, key), '.4f')}"
-        for title, key in SCORES[:2]
+        for title, key in (*SCORES[:2], *PRECISIONS)
         if isinstance(_at(scores, key), (int, float))
     ]
     return f"best epoch on validation: {run.best_epoch}" + (f", {', '.join(named)}" if named else "")

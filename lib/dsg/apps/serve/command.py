@@ -20,13 +20,15 @@ import numpy as np
 
 from dsg.api import Model
 from dsg.apps.demo.scenes import shown_queries
+from dsg.apps.serve.detection_page import build_detection_page
+from dsg.apps.serve.detection_service import DetectionService
 from dsg.apps.serve.page import Example, build_page, import_gradio, launch_options
 from dsg.apps.serve.service import Service
 from dsg.apps.serve.upload import ENDINGS, Limits
 from dsg.datasets import load_dataset
 from dsg.datasets.catalogue import holds_annotations
-from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
+from dsg.models.kinds import holds_detector
 from dsg.pipeline.picture_formats import pictures_in
 from dsg.runtime.devices import parse_gpus, select_devices
 
@@ -59,15 +61,16 @@ def serve(
         UserError: the snapshot cannot be read, gradio is missing, or the port is taken.
     """
     parse_gpus(devices)
-    load_meta(snapshot)
+    detects = holds_detector(snapshot)
     if examples is not None:
         examples_folder(examples)
     gradio = import_gradio()
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     port = free_port(host, port)
     select_devices(devices)
-    service = Service(Model.load(snapshot), limits or Limits())
-    service.model.answers([np.zeros((64, 64, 3), np.uint8)], [(0, 0, 0)])
+    kind = DetectionService if detects else Service
+    service = kind(Model.load(snapshot), limits or Limits())
+    service.warm_up()
     offered = find_examples(service.model, examples)
     with opened(gradio, service, offered, host, port) as url:
         LOG.info("%s: open %s (Ctrl-C ends it)", service.model, url)
@@ -78,16 +81,21 @@ def serve(
 
 
 @contextlib.contextmanager
-def opened(gradio: Any, service: Service, examples: list[Example], host: str, port: int) -> Iterator[str]:
+def opened(
+    gradio: Any, service: Service | DetectionService, examples: list[Example], host: str, port: int
+) -> Iterator[str]:
     """The page at its address while the context lasts; uploads lie in a folder that goes with it."""
     before = os.environ.get(UPLOADS)
     with tempfile.TemporaryDirectory(prefix="dsg_uploads_", ignore_cleanup_errors=True) as folder:
         os.environ[UPLOADS] = folder
-        page = build_page(service, examples)
+        if isinstance(service, DetectionService):
+            page = build_detection_page(service, examples)
+        else:
+            page = build_page(service, examples)
         try:
             name = f"[{host}]" if ":" in host else host
             known = [str(one.path.resolve()) for one in examples]  # served wherever they lie, and they alone
-            options = launch_options(gradio, service, folder)
+            options = launch_options(gradio, service.limits, folder)
             _, url, _ = page.launch(server_name=name, server_port=port, allowed_paths=known, **options)
             yield url
         finally:
@@ -115,20 +123,24 @@ def examples_folder(folder: Path) -> Path:
 
 
 def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Example]:
-    """Pictures to begin with: of an annotated folder with a query each, else of any folder."""
+    """Pictures to begin with: of an annotated folder with a query each, else of any folder. A detector, which
+    is asked nothing, has those of any annotated folder.
+    """
     if folder is None:
         return []
     known = model.vocabulary
     with contextlib.suppress(UserError):
         data = load_dataset(folder, "test")
+        usable = (
+            record
+            for record in data.records
+            if (model.is_detector or len(record.queries))
+            and record.path.suffix.lower() in ENDINGS
+            and os.path.isfile(record.path)
+        )
+        if model.is_detector:
+            return [Example(record.path) for record in itertools.islice(usable, count)]
         if data.vocabulary == known:
-            usable = (
-                record
-                for record in data.records
-                if len(record.queries)
-                and record.path.suffix.lower() in ENDINGS
-                and os.path.isfile(record.path)
-            )
             return [
                 Example(record.path, _words(model, record.queries[shown_queries(record)[0]]))
                 for record in itertools.islice(usable, count)
@@ -136,6 +148,8 @@ def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Exa
     files, others = pictures_in(folder, ENDINGS)
     if others:
         LOG.warning("%s: %s", folder, others)
+    if model.is_detector:
+        return [Example(path) for path in files[:count]]
     words = (known.objects[0], known.predicates[0], known.objects[0])
     return [Example(path, words) for path in files[:count]]
 

@@ -6,7 +6,6 @@ without a mouse, in its label for assistive technology. Every text from the voca
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 
@@ -14,9 +13,8 @@ import cv2
 import numpy as np
 
 from dsg.api import ScoredBox
+from dsg.apps.serve.svg import block, data_url, label_text, largest_first, rect, svg, unit_of
 from dsg.visualize.canvas import OBJECT_COLOUR, SUBJECT_COLOUR, Colour
-
-LARGEST_SIDE = 1280  # pixels of the image that is sent back; boxes keep the original's coordinates
 
 STYLE = """
 .dsg svg { width: 100%; max-height: 75vh; height: auto; }
@@ -55,7 +53,7 @@ def answer_figure(
         boxes: [N, 4], x1 y1 x2 y2 in pixels of `image`.
         captions: of each of the N boxes.
     """
-    unit = _unit(image)
+    unit = unit_of(image)
     roles = [
         _role(one, name, colour, unit)
         for name, colour, several in (
@@ -66,10 +64,10 @@ def answer_figure(
     ]
     # Large ones first: a small box inside a large one lies on top and can be pointed at.
     everything = [
-        f'<g tabindex="0" role="img" aria-label="{html.escape(captions[index])}">{_rect(boxes[index])}'
+        f'<g tabindex="0" role="img" aria-label="{html.escape(captions[index])}">{rect(boxes[index])}'
         f"{_number(boxes[index], index, '#00875f', unit)}"
         f"<title>{html.escape(captions[index])}</title></g>"
-        for index in _by_size(boxes)
+        for index in largest_first(boxes)
     ]
     switches = (
         '<input type="checkbox" class="layer" id="dsg-show-roles" checked>'
@@ -78,7 +76,7 @@ def answer_figure(
         f'<label for="dsg-show-all">all {len(boxes)} boxes (point at one)</label>'
     )
     layers = f'<g class="all">{"".join(everything)}</g><g class="roles">{"".join(roles)}</g>'
-    return _page(f"{switches}{_svg(image, layers)}")
+    return block(f"{switches}{svg(image, layers)}")
 
 
 def attention_figure(
@@ -94,7 +92,7 @@ def attention_figure(
     """
     if attention is None:
         return message("This model sums over boxes without attention.")
-    count, unit = len(boxes), _unit(image) * 1.5  # the matrix beside it makes the image smaller
+    count, unit = len(boxes), unit_of(image) * 1.5  # the matrix beside it makes the image smaller
     cell = max(image.shape[0] / (count + 1), 1.0)
     left = image.shape[1] + 16 * unit
     size = min(14 * unit, 0.7 * cell)
@@ -103,7 +101,7 @@ def attention_figure(
         _at(left + (column + 1.5) * cell, 0.7 * cell, column + 1, size) for column in range(count)
     )
     parts = [f"<g>{heads}</g>"]
-    for index in _by_size(boxes):
+    for index in largest_first(boxes):
         title = html.escape(f"{index + 1} {names[index]} pays attention to: {_most(attention[index], names)}")
         top = (index + 1) * cell
         row = _at(left + 0.5 * cell, top + 0.7 * cell, index + 1, size) + "".join(
@@ -112,42 +110,42 @@ def attention_figure(
             for column, weight in enumerate(attention[index])
         )
         given = "".join(
-            f"{_rect(boxes[other], f'fill:{_heat(weight / peak)};fill-opacity:{0.7 * weight / peak:.2f}')}"
-            f"{_text(boxes[other], f'{100 * weight:.0f}%', '#b04a00', unit)}"
+            f"{rect(boxes[other], f'fill:{_heat(weight / peak)};fill-opacity:{0.7 * weight / peak:.2f}')}"
+            f"{label_text(boxes[other], f'{100 * weight:.0f}%', '#b04a00', unit)}"
             for other, weight in enumerate(attention[index])
             if weight >= 0.01
         )
         parts.append(
             f'<g class="pays" tabindex="0" role="img" aria-label="{title}"><title>{title}</title>'
-            f"{_rect(boxes[index], kind='own')}{_number(boxes[index], index, '#000000', unit)}{row}"
+            f"{rect(boxes[index], kind='own')}{_number(boxes[index], index, '#000000', unit)}{row}"
             f'<g class="given">{given}</g></g>'
         )
     note = (
         f"<p>Point at one of the {count} boxes, or at a row of the matrix: how much of its attention the box "
         "pays to each box, itself included. Averaged over the features.</p>"
     )
-    return _page(note + _svg(image, "".join(parts), width=left + (count + 1) * cell))
+    return block(note + svg(image, "".join(parts), width=left + (count + 1) * cell))
 
 
 def message(text: str) -> str:
     """A line of text."""
-    return _page(f"<p>{html.escape(text)}</p>")
+    return block(f"<p>{html.escape(text)}</p>")
 
 
 def refusal(text: str) -> str:
     """Why there is no answer."""
-    return _page(f'<p class="refused" role="alert">{html.escape(text)}</p>')
+    return block(f'<p class="refused" role="alert">{html.escape(text)}</p>')
 
 
 def plain_figure(image: np.ndarray) -> str:
     """The image alone."""
-    return _page(_svg(image, ""))
+    return block(svg(image, ""))
 
 
 def picture(image: np.ndarray, text: str) -> str:
     """A drawn picture, uint8 [H, W, 3] RGB, with a text for those who cannot see it."""
     encoded = cv2.imencode(".png", np.ascontiguousarray(image[:, :, ::-1]))[1].tobytes()
-    return _page(f'<img alt="{html.escape(text)}" src="{_data("png", encoded)}">')
+    return block(f'<img alt="{html.escape(text)}" src="{data_url("png", encoded)}">')
 
 
 def timings_table(timings: dict[str, float]) -> str:
@@ -156,38 +154,7 @@ def timings_table(timings: dict[str, float]) -> str:
         f"<tr><td>{html.escape(name)}</td><td>{1000 * seconds:.0f} ms</td></tr>"
         for name, seconds in timings.items()
     )
-    return _page(f'<table class="timings">{rows}</table>')
-
-
-def _page(content: str) -> str:
-    return f'<div class="dsg">{content}</div>'
-
-
-def _svg(image: np.ndarray, layers: str, width: float | None = None) -> str:
-    height, own = image.shape[:2]
-    return (
-        f'<svg viewBox="0 0 {own if width is None else width:.1f} {height}" style="--line:1.5px"'
-        f' xmlns="http://www.w3.org/2000/svg"><image width="{own}" height="{height}"'
-        f' preserveAspectRatio="none" href="{_data("jpeg", _jpeg(image))}"/>{layers}</svg>'
-    )
-
-
-def shown_size(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """The image as large as it is sent back at most, and its share of the original's side."""
-    scale = min(1.0, LARGEST_SIDE / max(image.shape[:2]))
-    if scale < 1.0:
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return image, scale
-
-
-def _jpeg(image: np.ndarray) -> bytes:
-    image, _ = shown_size(image)
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
-
-
-def _data(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return block(f'<table class="timings">{rows}</table>')
 
 
 def _role(one: ScoredBox, name: str, colour: Colour, unit: float) -> str:
@@ -195,49 +162,20 @@ def _role(one: ScoredBox, name: str, colour: Colour, unit: float) -> str:
     title = f"{name} {one.score:.2f}"
     style = f"fill:none;stroke:{code};stroke-width:4px;vector-effect:non-scaling-stroke"
     return (
-        f'<g class="{name}">{_rect(one.box, style)}{_text(one.box, title, code, unit)}'
+        f'<g class="{name}">{rect(one.box, style)}{label_text(one.box, title, code, unit)}'
         f"<title>{title}</title></g>"
-    )
-
-
-def _rect(box: Sequence[float] | np.ndarray, style: str = "", kind: str = "") -> str:
-    x1, y1, x2, y2 = (float(side) for side in box)
-    extra = (f' style="{style}"' if style else "") + (f' class="{kind}"' if kind else "")
-    width, height = max(x2 - x1, 0.0), max(y2 - y1, 0.0)
-    return f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{width:.1f}" height="{height:.1f}"{extra}/>'
-
-
-def _text(box: Sequence[float] | np.ndarray, text: str, colour: str, unit: float) -> str:
-    """A label above the box's upper left corner, or inside if there is no room."""
-    size = 14 * unit
-    y = box[1] - 0.3 * size if box[1] > 1.3 * size else box[1] + size
-    return (
-        f'<text x="{float(box[0]):.1f}" y="{float(y):.1f}" font-size="{size:.1f}" font-weight="700"'
-        f' fill="{colour}" stroke="white" stroke-width="{3 * unit:.1f}" paint-order="stroke">'
-        f"{html.escape(text)}</text>"
     )
 
 
 def _number(box: np.ndarray, index: int, colour: str, unit: float) -> str:
     """A box's number in its lower left corner, where no label is."""
     low = (box[0] + 4 * unit, max(box[3], 20 * unit), 0, 0)
-    return _text(low, str(index + 1), colour, unit)
+    return label_text(low, str(index + 1), colour, unit)
 
 
 def _at(x: float, y: float, number: int, size: float) -> str:
     """A number of the matrix's edge, centred."""
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" text-anchor="middle">{number}</text>'
-
-
-def _unit(image: np.ndarray) -> float:
-    """Image pixels a pixel of the screen has, more or less: texts keep their size whatever the image's."""
-    return max(image.shape[0] / 560, image.shape[1] / 760)
-
-
-def _by_size(boxes: np.ndarray) -> list[int]:
-    """Indices, the largest box first."""
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    return [int(index) for index in np.argsort(-areas, kind="stable")]
 
 
 def _heat(weight: float) -> str:

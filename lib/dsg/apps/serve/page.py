@@ -1,4 +1,5 @@
-"""The page itself: gradio's components, and what happens when they are used.
+"""The page of a model that answers queries: gradio's components, and what happens when they are used; some of
+it is shared with a detector's page.
 
 Nothing is fetched from elsewhere and nothing is reported: no analytics, no fonts, no shared links. What
 people upload lies in a folder of its own, is removed one to two hours later, and goes when the server ends.
@@ -12,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dsg.apps.serve.detection_figure import STYLE as DETECTION_STYLE
 from dsg.apps.serve.figure import STYLE, message, plain_figure, refusal
 from dsg.apps.serve.guard import UploadsOnly
 from dsg.apps.serve.service import Service
-from dsg.apps.serve.upload import read_upload
+from dsg.apps.serve.upload import Limits, read_upload
 from dsg.errors import UserError
 from dsg.models.dsg.query_words import spoken
 
@@ -28,10 +30,10 @@ Choose a picture, then a subject, a relation and an object: the model answers wi
 
 
 class Example(NamedTuple):
-    """A picture to begin with, and what is asked about it."""
+    """A picture to begin with, and what is asked about it; of a detector nothing is asked."""
 
     path: Path
-    words: tuple[str, str, str]
+    words: tuple[str, str, str] = ("", "", "")
 
 
 def import_gradio() -> Any:
@@ -94,22 +96,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column(scale=2, min_width=340):
-                limits = (
-                    f"at most {service.limits.megabytes:g} MB, {service.limits.megapixels:g} million pixels"
-                )
-                image = gr.File(label=f"Picture ({limits})", type="filepath", height=150, elem_id="upload")
-                if examples:
-                    gallery = gr.Gallery(
-                        [str(example.path) for example in examples],
-                        show_label=False,
-                        columns=3,
-                        height=240,
-                        object_fit="contain",
-                        allow_preview=False,
-                        interactive=False,
-                        buttons=[],
-                        elem_id="examples",
-                    )
+                image, gallery = picture_choice(gr, service.limits, examples)
                 words = [
                     gr.Dropdown(
                         [(spoken(name), name) for name in names],
@@ -144,7 +131,27 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
     return page
 
 
-def launch_options(gr: Any, service: Service, uploads: str) -> dict[str, Any]:
+def picture_choice(gr: Any, limits: Limits, examples: Sequence[Example]) -> tuple[Any, Any]:
+    """Where a picture is uploaded, and the examples, None if there are none."""
+    most = f"at most {limits.megabytes:g} MB, {limits.megapixels:g} million pixels"
+    image = gr.File(label=f"Picture ({most})", type="filepath", height=150, elem_id="upload")
+    if not examples:
+        return image, None
+    gallery = gr.Gallery(
+        [str(example.path) for example in examples],
+        show_label=False,
+        columns=3,
+        height=240,
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_id="examples",
+    )
+    return image, gallery
+
+
+def launch_options(gr: Any, limits: Limits, uploads: str) -> dict[str, Any]:
     """Arguments of `Blocks.launch` besides host and port; `uploads` is the folder of the uploads."""
     from starlette.middleware import Middleware  # gradio stands on it
 
@@ -153,8 +160,8 @@ def launch_options(gr: Any, service: Service, uploads: str) -> dict[str, Any]:
         "theme": gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], primary_hue="blue"
         ),
-        "css": STYLE,
-        "max_file_size": service.limits.bytes,
+        "css": STYLE + DETECTION_STYLE,
+        "max_file_size": limits.bytes,
         "max_threads": 8,
         "share": False,
         "ssr_mode": False,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dsg.api import Model
-from dsg.apps.serve.figure import answer_figure, attention_figure, message, picture, shown_size, timings_table
+from dsg.apps.serve.figure import answer_figure, attention_figure, message, picture, timings_table
+from dsg.apps.serve.svg import shown_size
 from dsg.apps.serve.upload import Limits, read_upload
 from dsg.errors import UserError
 from dsg.models.dsg.predictions import Prediction
@@ -36,6 +37,10 @@ class Service:
     def __init__(self, model: Model, limits: Limits) -> None:
         self.model, self.limits = model, limits
         self._turn = threading.Lock()  # one answer at a time: each takes all processors
+
+    def warm_up(self) -> None:
+        """Answer about an empty image, which makes the next answer quicker."""
+        self.model.answers([np.zeros((64, 64, 3), np.uint8)], [(0, 0, 0)])
 
     def ask(self, path: str | Path | None, subject: str, predicate: str, object_: str) -> Shown:
         """Answer one query about an uploaded file.

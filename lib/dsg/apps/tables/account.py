@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.apps.tables.plan import PlannedRun
-from dsg.config import Config, flatten, stored_values
+from dsg.config import Config, automatic, flatten, stored_values
 from dsg.errors import UserError
 from dsg.runtime.files import write_text
 
@@ -145,7 +145,8 @@ def _tested_as_asked(run: PlannedRun) -> bool:
     try:
         stored = json.loads(json.loads(run.results.read_text(encoding="utf-8"))["fingerprint"])["config"]
         tested, asked = stored_values(stored), json.loads(json.dumps(flatten(run.config)))
-        return all(asked[name] == value for name, value in tested.items() if name not in NO_MATTER)
+        free = {*NO_MATTER, *automatic(run.config)}  # what training chose is as it was asked for
+        return all(asked[name] == value for name, value in tested.items() if name not in free)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return True  # what is wrong with the file is said when it is read
 

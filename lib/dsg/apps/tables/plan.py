@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dsg.apps.configurations import catalogued
 from dsg.apps.tables.rows import BASELINE, GRAPH, TABLES, Row
-from dsg.config import BASELINES, Config, config_files, flatten, load_config, options
+from dsg.config import BASELINES, DETECTORS, Config, config_files, flatten, load_config, options
 from dsg.engine.runs import Run
 from dsg.errors import UserError
 
@@ -123,6 +123,8 @@ def split_pairs(pairs: Sequence[str], rows: Sequence[Row]) -> dict[str, list[str
 def _plan(request: Request, row: Row, seed: int, by_rows: Mapping[str, list[str]]) -> PlannedRun:
     dataset, net = request.dataset_name, request.net
     own = load_config(config_files(request.cfgs, dataset, net))
+    if own.net in DETECTORS:
+        raise UserError(f"{net} is a detector; give the net of the rows with a scene graph, such as res101")
     if own.model in BASELINES:
         raise UserError(
             f"{net} is a baseline; give the net of the rows with a scene graph, such as res101 (table 1 has "

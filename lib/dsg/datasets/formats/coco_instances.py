@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dsg.datasets.formats.instances import Instances, InstanceSet, clipped_box, is_plain_name
+from dsg.datasets.formats.instances import (
+    LONGEST_SIDE,
+    Instances,
+    InstanceSet,
+    are_finite,
+    clipped_box,
+    is_inside,
+)
 from dsg.datasets.formats.segmentations import check_segmentation
 from dsg.errors import UserError
 
@@ -28,12 +34,17 @@ def read_coco(folder: str | Path, split: str) -> InstanceSet:
     Raises:
         UserError: the file is missing, not COCO's, or without images or categories.
     """
-    path = Path(folder) / "annotations" / f"instances_{split}.json"
+    path = annotation_file(Path(folder), split)
     content = _content(path)
     names = _categories(content, path)
     result = InstanceSet(("__background__", *names.values()), [])
     numbers = {identity: number for number, identity in enumerate(names, 1)}
-    images = {image["id"]: image for image in content["images"] if _sound(image, result)}
+    images: dict[int, dict[str, Any]] = {}
+    for image in content["images"]:
+        if _sound(image, result):
+            if image["id"] in images:
+                result.skip("image whose id another image has", image["file_name"])
+            images.setdefault(image["id"], image)
     if not images:
         raise UserError(f"{path}: lists no images that can be used")
     objects: dict[int, list[dict[str, Any]]] = {identity: [] for identity in images}
@@ -44,8 +55,14 @@ def read_coco(folder: str | Path, split: str) -> InstanceSet:
         else:
             objects[identity].append(annotation)
     for identity, image in images.items():
-        result.images.append(_image(Path(folder) / split, image, objects[identity], numbers, result))
+        path = Path(folder) / split / image["file_name"]
+        result.images.append(_image(path, image, objects[identity], numbers, result))
     return result
+
+
+def annotation_file(folder: Path, split: str) -> Path:
+    """The file of a split's annotations."""
+    return folder / "annotations" / f"instances_{split}.json"
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -78,9 +95,9 @@ def _categories(content: dict[str, Any], path: Path) -> dict[int, str]:
 def _sound(image: Any, result: InstanceSet) -> bool:
     fields = image if isinstance(image, dict) else {}
     sizes = [fields.get(key) for key in ("width", "height")]
-    if not isinstance(fields.get("id"), int) or not is_plain_name(fields.get("file_name")):
+    if not isinstance(fields.get("id"), int) or not is_inside(fields.get("file_name")):
         result.skip("image without id or file name", str(fields.get("file_name"))[:40])
-    elif not all(isinstance(size, int) and size > 0 for size in sizes):
+    elif not all(isinstance(size, int) and 0 < size <= LONGEST_SIDE for size in sizes):
         result.skip("image without size", fields["file_name"])
     else:
         return True
@@ -88,7 +105,7 @@ def _sound(image: Any, result: InstanceSet) -> bool:
 
 
 def _image(
-    folder: Path,
+    path: Path,
     image: dict[str, Any],
     annotations: list[dict[str, Any]],
     numbers: dict[int, int],
@@ -98,14 +115,17 @@ def _image(
     boxes, classes, crowd, segmentations = [], [], [], []
     for annotation in annotations:
         number, box = numbers.get(_whole(annotation.get("category_id"))), _box(annotation.get("bbox"))
-        cut = clipped_box(box, width, height) if box else None
+        cut = None
+        if box:
+            result.stated.append((*box, width, height))
+            cut = clipped_box(box, width, height)
         if number is None:
             result.skip("object of an unknown category", name, str(annotation.get("category_id"))[:40])
             continue
         if cut is None:
             result.skip("object without a box in its image", name, str(annotation.get("bbox"))[:60])
             continue
-        segmentation = annotation.get("segmentation")
+        segmentation = annotation.get("segmentation") or None  # many programs write [] for boxes alone
         if segmentation is not None:
             try:
                 check_segmentation(segmentation, height, width, name)
@@ -117,7 +137,7 @@ def _image(
         crowd.append(annotation.get("iscrowd") == 1)
         segmentations.append(segmentation)
     return Instances(
-        *(name, folder / name, width, height),
+        *(name, path, width, height),
         boxes=np.array(boxes, np.float32).reshape(-1, 4),
         classes=np.array(classes, np.int32),
         difficult=np.zeros(len(boxes), bool),
@@ -132,10 +152,7 @@ def _whole(value: Any) -> int:
 
 def _box(value: Any) -> tuple[float, float, float, float] | None:
     """x1 y1 x2 y2 from COCO's x, y, width, height."""
-    numbers = isinstance(value, list) and all(
-        isinstance(number, (int, float)) and math.isfinite(number) for number in value
-    )
-    if not numbers or len(value) != 4:
+    if not are_finite(value) or len(value) != 4:
         return None
     x, y, width, height = value
     return x, y, x + width, y + height

@@ -6,12 +6,12 @@ here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Union
 
 import numpy as np
 
+from dsg.datasets.formats.instances import are_finite
 from dsg.errors import UserError
 from dsg.runtime.cocotools import cocotools
 
@@ -31,22 +31,21 @@ def check_segmentation(segmentation: Any, height: int, width: int, where: str) -
         if not segmentation:
             raise UserError(f"{where}: the segmentation is empty; delete it, or draw a polygon")
         for polygon in segmentation:
-            _check_polygon(polygon, where)
+            _check_polygon(polygon, max(height, width), where)
     elif isinstance(segmentation, Mapping):
         _check_runs(segmentation, height, width, where)
     else:
         raise UserError(f"{where}: the segmentation is neither polygons nor run lengths")
 
 
-def _check_polygon(polygon: Any, where: str) -> None:
-    numbers = isinstance(polygon, list) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        for value in polygon
-    )
-    if not numbers or len(polygon) % 2:
+def _check_polygon(polygon: Any, side: int, where: str) -> None:
+    if not are_finite(polygon) or len(polygon) % 2:
         raise UserError(f"{where}: a polygon is not a list of x1, y1, x2, y2, ...")
     if len(polygon) < 2 * POINTS:
         raise UserError(f"{where}: a polygon of {len(polygon) // 2} points; it needs {POINTS}")
+    # The library takes memory for every pixel along an edge.
+    if min(polygon) < -side or max(polygon) > 2 * side:
+        raise UserError(f"{where}: a polygon far outside the image")
 
 
 def _check_runs(segmentation: Mapping[str, Any], height: int, width: int, where: str) -> None:
@@ -120,3 +119,44 @@ def encode(mask: np.ndarray) -> dict[str, Any]:
     """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON."""
     runs = cocotools("mask").encode(np.asfortranarray(mask, np.uint8))
     return {"size": list(runs["size"]), "counts": runs["counts"].decode()}
+
+
+def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> np.ndarray:
+    """What a mask head learns of a box: its polygons, drawn in a grid laid over the box: bool [side, side].
+
+    Args:
+        polygons: each x1 y1 x2 y2 ..., in the box's pixels.
+        box: [4], x1 y1 x2 y2.
+        side: cells a side.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    scales = side / max(x2 - x1, 0.1), side / max(y2 - y1, 0.1)
+    moved = [
+        [(value - (x1, y1)[place % 2]) * scales[place % 2] for place, value in enumerate(polygon)]
+        for polygon in polygons
+    ]
+    mask = cocotools("mask")
+    return np.asarray(mask.decode(mask.merge(mask.frPyObjects(moved, side, side)))).astype(bool)
+
+    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; pycocotools is not needed."""
+    pixels = np.asarray(mask, bool).ravel(order="F")
+    ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    runs = np.diff(ends, prepend=0, append=len(pixels))
+    if len(pixels) and pixels[0]:
+        runs = np.concatenate([[0], runs])  # the first run is one of zeros
+    return {"size": [int(side) for side in mask.shape], "counts": _packed(runs)}
+
+
+def _packed(counts: np.ndarray) -> str:
+    """Run lengths as COCO's text, see `_unpacked`."""
+    rest = counts.astype(np.int64)
+    rest[3:] -= counts[1:-2]
+    columns, open_ = [], np.ones(len(rest), bool)
+    while open_.any():
+        bits = rest & 31
+        rest = rest >> 5
+        more = open_ & (rest != np.where(bits & 16, -1, 0))
+        columns.append(np.where(open_, bits + 32 * more + 48, 0))
+        open_ = more
+    characters = np.stack(columns, 1).ravel() if columns else np.zeros(0, np.int64)
+    return characters[characters > 0].astype(np.uint8).tobytes().decode("ascii")

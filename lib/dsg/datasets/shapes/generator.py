@@ -1,5 +1,5 @@
 """`generate_shapes`: a data set of pictures of solids on a plane, in the layout of the CLEVR release, of any
-size.
+size, with the files of detectors beside it (`instances`).
 
 Picture k of a split depends on the seed, the split, k, the size and the range of objects: not on how many
 pictures are generated or by how many processes. The folder appears under its name only when it is complete.
@@ -15,30 +15,31 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
-from dsg.datasets.shapes.render import View, draw, look, visible_boxes
-from dsg.datasets.shapes.scene import PREDICATES, Scene, objects_of, recoloured, relations, sample_scene
+from dsg.datasets.shapes.completion import add_instances
+from dsg.datasets.shapes.instances import Solid, has_instances, solids_of, write_instances
+from dsg.datasets.shapes.pictures import (
+    CLEVR,
+    IMAGE_FOLDERS,
+    make_view,
+    picture_name,
+    relationships_of,
+)
+from dsg.datasets.shapes.render import draw
+from dsg.datasets.shapes.scene import PREDICATES, objects_of
+from dsg.datasets.shapes.settings import SETTINGS_FILE, settings_of
 from dsg.errors import UserError
 
-CLEVR = "clevr"  # the palette of CLEVR's colours
-VERSION = 1  # of the pictures: raised when the same settings give other ones
-SETTINGS_FILE = "shapes.json"
-IMAGE_FOLDERS = {"train": "CLEVR_v1.0/images/train", "test": "CLEVR_v1.0/images/val"}
-LEAST_SHOWN = 0.4  # of each solid; a scene in which one is hidden more is drawn again
-LEAST_SIDE = 0.03  # of the picture's height: the smallest side of a visible box
-ATTEMPTS = 200
-
 Task = tuple[str, int, dict[str, Any], str]  # split, number of the picture, settings, folder
-Result = tuple[str, str, list[dict[str, Any]]]  # split, name of the picture, relationships
+Result = tuple[str, str, list[dict[str, Any]], list[Solid]]  # split, name, relationships, solids
 
 
 def generate_shapes(
@@ -74,8 +75,10 @@ def generate_shapes(
         UserError: a setting is invalid; the folder holds something else; it cannot be written.
     """
     folder = Path(folder).resolve()  # a link stays a link, and what it points to is replaced
-    settings = _settings(train, test, size, seed, objects, palette)
+    settings = settings_of(train, test, size, seed, objects, palette)
     if _is_there(folder, settings, force):
+        if not has_instances(folder):
+            add_instances(folder)
         return folder
     partial = None
     try:
@@ -93,68 +96,6 @@ def generate_shapes(
         if partial is not None and partial.exists():
             shutil.rmtree(partial, ignore_errors=True)
     return folder
-
-
-def make_picture(
-    split: str, number: int, settings: dict[str, Any]
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """One picture, uint8 [H, W, 3] blue green red, and its relationships in the format of the release.
-
-    Raises:
-        UserError: scenes with that many objects do not fit into pictures of that size.
-    """
-    rng = np.random.default_rng([settings["seed"], list(IMAGE_FOLDERS).index(split), number])
-    fewest, most = settings["objects"]
-    palette = settings.get("palette", CLEVR)
-    for _ in range(ATTEMPTS):
-        scene = sample_scene(rng, tuple(settings["size"]), (fewest, most))
-        if len(scene.solids) >= fewest:
-            view = look(recoloured(scene, palette) if palette != CLEVR else scene)
-            boxes = visible_boxes(view)
-            if _all_seen(view, boxes):
-                return draw(view), _annotation(view.scene, boxes, objects_of(palette))
-    width, height = settings["size"]
-    raise UserError(f"{fewest} to {most} objects do not fit into images of {width} x {height}: ask for fewer")
-
-
-def _all_seen(view: View, boxes: np.ndarray) -> bool:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    least = max(LEAST_SIDE * view.scene.camera.height, 2)
-    return bool((view.shown >= LEAST_SHOWN).all() and (sides >= least).all())
-
-
-def _annotation(scene: Scene, boxes: np.ndarray, objects: Sequence[str]) -> list[dict[str, Any]]:
-    entities = []
-    for solid, (x1, y1, x2, y2) in zip(scene.solids, boxes.tolist()):
-        entities.append({"category": objects.index(solid.name), "bbox": [y1, y2, x1, x2]})
-    return [
-        {"predicate": predicate, "subject": entities[subject], "object": entities[obj]}
-        for subject, predicate, obj in relations(scene)
-    ]
-
-
-def _settings(
-    train: int, test: int, size: tuple[int, int], seed: int, objects: tuple[int, int], palette: str
-) -> dict[str, Any]:
-    if train < 1 or test < 1:
-        raise UserError(f"shapes: {train} train and {test} test images; each split needs at least one")
-    if min(size) < 48 or max(size) > 4096:
-        raise UserError(f"shapes: images of {size[0]} x {size[1]}; sides must be from 48 to 4096 pixels")
-    if not 2 <= objects[0] <= objects[1] <= 10:
-        raise UserError(
-            f"shapes: {objects[0]} to {objects[1]} objects; give 2 to 10, the smaller number first"
-        )
-    if seed < 0:
-        raise UserError(f"shapes: seed {seed}; it must not be negative")
-    return {
-        "version": VERSION,
-        "train": train,
-        "test": test,
-        "size": list(size),
-        "seed": seed,
-        "objects": list(objects),
-        **({"palette": palette} if palette != CLEVR else {}),  # older data sets do not say theirs
-    }
 
 
 def _is_there(folder: Path, settings: dict[str, Any], force: bool) -> bool:
@@ -196,18 +137,22 @@ def _write_dataset(folder: Path, settings: dict[str, Any], workers: int, progres
         (split, number, settings, str(folder)) for split in IMAGE_FOLDERS for number in range(settings[split])
     ]
     annotations: dict[str, dict[str, Any]] = {split: {} for split in IMAGE_FOLDERS}
+    solids: dict[str, dict[str, list[Solid]]] = {split: {} for split in IMAGE_FOLDERS}
     bar = tqdm(total=len(tasks), desc="generating shapes", unit="image", disable=not progress)
     # The results are closed, and so the pool ended, before anyone removes the folder.
     with bar, contextlib.closing(_results(tasks, workers)) as results:
-        for split, name, relationships in results:
+        for split, name, relationships, seen in results:
             annotations[split][name] = relationships
+            solids[split][name] = seen
             bar.update()
     width, height = settings["size"]
     for split, content in annotations.items():
         _write_json(folder / f"annotations_{split}.json", content)
         sizes = {name: {"width": width, "height": height} for name in content}
         _write_json(folder / f"{split}_image_metadata.json", sizes)
-    _write_json(folder / "objects.json", objects_of(settings.get("palette", CLEVR)))
+    objects = objects_of(settings.get("palette", CLEVR))
+    write_instances(folder, solids, settings["size"], objects, IMAGE_FOLDERS)
+    _write_json(folder / "objects.json", objects)
     _write_json(folder / "predicates.json", PREDICATES)
     _write_json(folder / SETTINGS_FILE, settings)
 
@@ -248,11 +193,12 @@ def _start_worker() -> None:
 
 def _write_picture(task: Task) -> Result:
     split, number, settings, folder = task
-    picture, relationships = make_picture(split, number, settings)
-    name = f"shapes_{split}_{number:06d}.png"
-    _, encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    view, boxes = make_view(split, number, settings)
+    objects = objects_of(settings.get("palette", CLEVR))
+    name = picture_name(split, number)
+    _, encoded = cv2.imencode(".png", draw(view), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     (Path(folder) / IMAGE_FOLDERS[split] / name).write_bytes(encoded.tobytes())
-    return split, name, relationships
+    return split, name, relationships_of(view.scene, boxes, objects), solids_of(view, objects)
 
 
 def _worker_count(workers: int | None) -> int:

@@ -62,19 +62,25 @@ def look(scene: Scene, factor: int = 2) -> View:
 def visible_boxes(view: View) -> np.ndarray:
     """int64 [number of solids, 4] x1 y1 x2 y2 in pixels, ends exclusive: the visible extents; zeros where
     nothing is seen.
+    """
+    boxes = np.zeros((len(view.windows), 4), np.int64)
+    for position, (x, y, covered) in enumerate(visible_masks(view)):
+        ys, xs = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
+        if len(ys):
+            boxes[position] = x + xs[0], y + ys[0], x + xs[-1] + 1, y + ys[-1] + 1
+    return boxes
+
+
+def visible_masks(view: View) -> list[tuple[int, int, np.ndarray]]:
+    """What is seen of each solid: column and row of a window of the picture, and bool [h, w] in it.
 
     A pixel belongs to a solid that covers at least half of it.
     """
-    factor = view.factor
-    boxes = np.zeros((len(view.windows), 4), np.int64)
+    factor, masks = view.factor, []
     for position, (rows, columns) in enumerate(view.windows):
         mask = (view.owner[rows, columns] == position).astype(np.float32)
-        covered = _average(mask, factor) >= 0.5
-        ys, xs = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
-        if len(ys):
-            x, y = columns.start // factor, rows.start // factor
-            boxes[position] = x + xs[0], y + ys[0], x + xs[-1] + 1, y + ys[-1] + 1
-    return boxes
+        masks.append((columns.start // factor, rows.start // factor, _average(mask, factor) >= 0.5))
+    return masks
 
 
 def draw(view: View) -> np.ndarray:

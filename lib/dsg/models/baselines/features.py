@@ -20,7 +20,8 @@ from dsg.engine.snapshots import assign, load_snapshot
 from dsg.errors import UserError
 from dsg.metrics.raster import MAP_SIZE
 from dsg.models.baselines.samples import IMAGE_SIZE
-from dsg.models.weights import NO_WEIGHTS, load_initial_weights
+from dsg.models.weight_choice import NO_WEIGHTS, kept_weights
+from dsg.models.weights import load_initial_weights
 from dsg.nets.backbones import BACKBONES
 from dsg.nets.layers import Block, Weight
 from dsg.runtime.arrays import DAMAGE, reason_of
@@ -67,9 +68,10 @@ class TrunkFeatures(Features):
 
     def load(self, config: Config) -> Any:
         given = config.weights and config.weights.lower() != NO_WEIGHTS
-        if given and (BACKBONES[self._kind].weights is None or _is_snapshot(Path(config.weights))):
+        own = dataclasses.replace(config, backbone=self._kind, pixel_means=BACKBONES[self._kind].means)
+        if given and (kept_weights(own) is None or _is_snapshot(Path(config.weights))):
             return self._load_snapshot(Path(config.weights))
-        return load_initial_weights(self, dataclasses.replace(config, backbone=self._kind))
+        return load_initial_weights(self, own)
 
     def _load_snapshot(self, path: Path) -> str:
         """Take the trunk of a snapshot of the net whose trunk this is."""

@@ -57,9 +57,17 @@ def mask_loss(logits: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> tf.Te
         targets: [P, m, m] in 0..1.
         labels: int [P], from 1.
     """
-    chosen = tf.gather(tf.transpose(logits, [0, 3, 1, 2]), labels, batch_dims=1)
+    chosen = of_class(logits, labels)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(targets, chosen.dtype), chosen)
     return tf.reduce_sum(losses) / tf.cast(tf.maximum(tf.size(losses), 1), losses.dtype)
+
+
+def of_class(masks: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """The mask of each region's class int32 [P], of [P, m, m, C]: [P, m, m]."""
+    shape = tf.shape(masks)
+    # one list, because a gather in batches has no gradient where there is no region
+    flat = tf.reshape(tf.transpose(masks, [0, 3, 1, 2]), [shape[0] * shape[3], shape[1], shape[2]])
+    return tf.gather(flat, tf.range(shape[0]) * shape[3] + tf.cast(classes, tf.int32))
 
 
 def softmax_objectness_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -91,16 +99,18 @@ def mean_box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> t
     return tf.reduce_mean(tf.reduce_sum(smooth_l1((chosen - targets) * foreground, 1.0), 1))
 
 
-def decay_factors(model: Weighted, weight_decay: float) -> dict[str, float]:
+def decay_factors(
+    model: Weighted, weight_decay: float, mobile_decay: float = MOBILE_DECAY
+) -> dict[str, float]:
     """The factor of weight decay by variable: `weight_decay`, but for MobileNet's own convolutions theirs."""
     return {
-        name: MOBILE_DECAY if re.search(r"(conv0|pointwise)/kernel$", name) else weight_decay
+        name: mobile_decay if re.search(r"(conv0|pointwise)/kernel$", name) else weight_decay
         for name in model.regularised_names()
     }
 
 
-def decay_loss(model: Weighted, weight_decay: float) -> tf.Tensor:
+def decay_loss(model: Weighted, weight_decay: float, mobile_decay: float = MOBILE_DECAY) -> tf.Tensor:
     """Half the squared norm of every decayed variable, trained or not, times its factor."""
     variables = model.named_variables()
-    factors = decay_factors(model, weight_decay)
+    factors = decay_factors(model, weight_decay, mobile_decay)
     return tf.add_n([factor * tf.nn.l2_loss(variables[name]) for name, factor in factors.items()])

@@ -1,6 +1,6 @@
 """The two-stage detector: images -> maps -> proposals -> regions -> classes, boxes and masks.
 
-Two first stages share what follows: `SingleMap`, a map of stride 16 as in tf-faster-rcnn, and `PyramidMaps`,
+Two first stages share what follows: `SingleMap`, one map as in tf-faster-rcnn, and `PyramidMaps`,
 a feature pyramid as in torchvision.
 """
 
@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from dsg.models.detector.heads import MASK_POOLED, POOLED
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions
-from dsg.nets.backbones.fpn import STRIDES
 from dsg.nets.layers import Block, Weight, Weighted
 from dsg.nets.masks import repeat_own_border
 from dsg.nets.outputs import Proposals, RpnOutputs
-from dsg.nets.pyramid_roi import pyramid_roi_align, pyramid_scales
+from dsg.nets.pyramid_roi import CROPPED, crop_pyramid, pyramid_roi_align, pyramid_scales
 from dsg.nets.pyramid_rpn import propose_from_pyramid
 from dsg.nets.roi import crop
+from dsg.nets.roi_align import roi_align
 from dsg.nets.rpn import propose
 
 
@@ -29,15 +29,26 @@ class ProposalSettings(NamedTuple):
     post_nms: int  # at most so many
     iou: float = 0.7  # above which a better box drops another
     top: bool = False  # on a single map, TEST.MODE top: the `post_nms` best without suppression
+    in_graph: bool = True  # on a single map, USE_E2E_TF: see `dsg.nets.rpn.propose`
 
 
 class SingleMap(Block):
-    """The first stage on one map of stride 16, and crops of it as tf-faster-rcnn takes them."""
+    """The first stage on one map.
 
-    def __init__(self, trunk: Any, rpn: Any, *, max_pool: bool) -> None:
+    Args:
+        trunk: images -> `TrunkFeatures`.
+        rpn: its features -> `RpnOutputs`.
+        stride: pixels from a cell to the next.
+        max_pool: crops are pooled from twice as many samples.
+        aligned: crops are aligned, as those of a pyramid; otherwise they are tf-faster-rcnn's.
+    """
+
+    def __init__(
+        self, trunk: Any, rpn: Any, *, max_pool: bool = False, stride: int = 16, aligned: bool = False
+    ) -> None:
         super().__init__()
         self.trunk, self.rpn = trunk, rpn
-        self._max_pool = max_pool
+        self._max_pool, self._stride, self._aligned = max_pool, stride, aligned
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
         padding = None if image_size.shape[0] == 1 else image_size  # alone, an image has none
@@ -51,17 +62,23 @@ class SingleMap(Block):
             post_nms=settings.post_nms,
             pre_nms=settings.pre_nms,
             min_score=-1.0,  # all that suppression leaves
+            in_graph=settings.in_graph,
         )
         return FirstStage(image_size, [features], rpn, proposals)
 
     def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
         """[M, size, size, C]."""
+        features, padded = first.maps[0], first.image_size.shape[0] != 1
+        if self._aligned:
+            if padded:
+                features = repeat_own_border(features, first.image_size, self._stride)
+            return roi_align(features, regions.boxes, regions.image, size, 1.0 / self._stride)
         return crop(
-            *(first.maps[0], regions.boxes, regions.image, size),
+            *(features, regions.boxes, regions.image, size),
             image_size=first.image_size,
-            stride=self.trunk.stride if hasattr(self.trunk, "stride") else 16,
+            stride=self._stride,
             max_pool=self._max_pool,
-            padded=first.image_size.shape[0] != 1,
+            padded=padded,
         )
 
 
@@ -77,8 +94,9 @@ def best_proposals(rpn: RpnOutputs, count: int) -> Proposals:
 class PyramidMaps(Block):
     """The first stage on a feature pyramid, and aligned crops of the level that suits a box.
 
-    `masked`: nothing depends on the padding of a batch. Without it, as in torchvision, the layers see the
-    padding, and a smaller image gives slightly other results than alone.
+    `masked`: nothing depends on the padding of a batch, and an image that is alone in its batch must have
+    none. Without it, as in torchvision, the layers see the padding, and a smaller image gives slightly other
+    results than alone.
     """
 
     def __init__(self, trunk: Any, pyramid: Any, rpn: Any, *, masked: bool = True) -> None:
@@ -87,10 +105,10 @@ class PyramidMaps(Block):
         self._masked = masked
 
     def call(self, images: tf.Tensor, image_size: tf.Tensor, settings: ProposalSettings) -> FirstStage:
-        own_size = image_size if self._masked else None
-        maps = self.pyramid(self.trunk(images, own_size), own_size)
+        padding = image_size if self._masked and image_size.shape[0] != 1 else None
+        maps = self.pyramid(self.trunk(images, padding), padding)
         shape = tf.shape(images)
-        rpn = self.rpn(maps, (shape[1], shape[2]), own_size)
+        rpn = self.rpn(maps, (shape[1], shape[2]), image_size if self._masked else None)
         proposals = propose_from_pyramid(
             rpn, image_size, pre_nms=settings.pre_nms, post_nms=settings.post_nms, iou=settings.iou
         )
@@ -98,13 +116,13 @@ class PyramidMaps(Block):
 
     def crops(self, first: FirstStage, regions: Regions, size: int) -> tf.Tensor:
         """[M, size, size, C]."""
-        maps = first.maps[:4]
         if self._masked:
-            maps = [repeat_own_border(m, first.image_size, stride) for m, stride in zip(maps, STRIDES)]
-            scales = [tf.constant(1.0 / stride) for stride in STRIDES[:4]]
-        else:
-            tallest = tf.reduce_max(first.image_size[:, 0])
-            scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
+            regions_of = (first.maps, regions.boxes, regions.image, size)
+            padded = first.image_size.shape[0] != 1
+            return crop_pyramid(*regions_of, image_size=first.image_size, padded=padded)
+        maps = first.maps[:CROPPED]
+        tallest = tf.reduce_max(first.image_size[:, 0])
+        scales = pyramid_scales([tf.shape(level)[1] for level in maps], tallest)
         return pyramid_roi_align(maps, regions.boxes, regions.image, size, scales)
 
 
@@ -141,7 +159,15 @@ class Detector(Weighted, tf.keras.Model):
 
     def mask_logits(self, first: FirstStage, regions: Regions) -> tf.Tensor:
         """A mask for each class: float32 [M, 28, 28, C]."""
-        return self.mask_head(self.first_stage.crops(first, regions, MASK_POOLED))
+        # One more than there are: of no region, convolutions may return no map.
+        padded = Regions(tf.pad(regions.boxes, [[0, 1], [0, 0]]), tf.pad(regions.image, [[0, 1]]))
+        return self.mask_head(self.first_stage.crops(first, padded, MASK_POOLED))[:-1]
+
+    def fold(self) -> None:
+        """Fold normalisation into kernels once, as `DSG.fold`: the model then only answers."""
+        for part in (self.first_stage, self.box_head, self.predictor, self.mask_head):
+            if part is not None:
+                part.fold()
 
     def named_weights(self, prefix: str = "") -> dict[str, Weight]:
         """Every weight by its stable name, in the order of the data flow."""

@@ -9,6 +9,8 @@ import numpy as np
 from dsg.boxes.overlaps import overlaps
 from dsg.boxes.transform_np import BoxCoderNp
 
+ORIGINAL = BoxCoderNp(stds=(0.1, 0.1, 0.2, 0.2))
+
 
 class SampledRegions(NamedTuple):
     """Regions of an image that the second stage is trained on, objects first."""
@@ -16,7 +18,8 @@ class SampledRegions(NamedTuple):
     rows: np.ndarray  # int32 [S]: proposal of each
     boxes: np.ndarray  # float32 [S, 4]
     labels: np.ndarray  # int32 [S]: 0 background
-    deltas: np.ndarray  # float32 [S, 4]: to the object, in units of `stds`; 0 for background
+    deltas: np.ndarray  # float32 [S, 4]: to the object, as `coder` writes them; 0 for background
+    matches: np.ndarray  # int32 [S]: the object of each; 0 for background
     overlaps: np.ndarray  # float64 [N]: best of each proposal
 
 
@@ -29,10 +32,11 @@ def sample_regions(
     fg_fraction: float = 0.25,
     fg_threshold: float = 0.5,
     bg_thresholds: tuple[float, float] = (0.0, 0.5),
-    stds: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2),
+    coder: BoxCoderNp = ORIGINAL,
     rng: Any,
 ) -> SampledRegions:
-    """Always `count` regions, some repeatedly where there are too few.
+    """Always `count` regions, some repeatedly where there are too few. Where no proposal overlaps the objects
+    much or little enough, those below `fg_threshold` are background (the original stops in its debugger).
 
     Args:
         boxes: float32 [N, 4], proposals; +1 widths. Append the ground truth where it is to take part.
@@ -42,12 +46,9 @@ def sample_regions(
         fg_fraction: largest share of objects among them.
         fg_threshold: overlap from which a proposal is an object.
         bg_thresholds: from the first to below the second it is background.
-        stds: divisors of the deltas.
+        coder: of the deltas.
         rng: has `choice(rows, size=, replace=)`; objects are drawn first. A `np.random.RandomState` repeats
             the original's draws.
-
-    Raises:
-        ValueError: no proposal is either.
     """
     overlap = overlaps(boxes, gt_boxes, np.float64)
     best = overlap.max(1) if overlap.size else np.zeros(len(boxes))
@@ -55,7 +56,7 @@ def sample_regions(
     objects = np.flatnonzero(best >= fg_threshold)
     others = np.flatnonzero((best < bg_thresholds[1]) & (best >= bg_thresholds[0]))
     if not len(objects) and not len(others):
-        raise ValueError("no proposal overlaps the ground truth much or little enough to be trained on")
+        others = np.flatnonzero(best < fg_threshold)
     number = min(int(round(fg_fraction * count)), len(objects)) if len(others) else count
     number = number if len(objects) else 0
     parts = [
@@ -64,10 +65,11 @@ def sample_regions(
         if size
     ]
     rows = np.concatenate(parts).astype(np.int32)
-    labels, deltas = np.zeros(count, np.int32), np.zeros((count, 4), np.float32)
+    labels, matches = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    deltas = np.zeros((count, 4), np.float32)
     if number:
-        matched = match[rows[:number]]
-        labels[:number] = np.asarray(gt_classes)[matched]
-        coder = BoxCoderNp(stds=stds)
-        deltas[:number] = coder.encode(boxes[rows[:number]], np.asarray(gt_boxes, np.float32)[matched])
-    return SampledRegions(rows, boxes[rows], labels, deltas, best)
+        matches[:number] = match[rows[:number]]
+        labels[:number] = np.asarray(gt_classes)[matches[:number]]
+        objects_of = np.asarray(gt_boxes, np.float32)[matches[:number]]
+        deltas[:number] = coder.encode(boxes[rows[:number]], objects_of)
+    return SampledRegions(rows, boxes[rows], labels, deltas, matches, best)

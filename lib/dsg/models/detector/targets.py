@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from dsg.boxes.conventions import TORCHVISION, TORCHVISION_RPN
-from dsg.boxes.matching import Permutation, Sample, draw, iou, match, random_order
+from dsg.boxes.matching import BELOW, Permutation, Sample, draw, iou, match, random_order
 
 
 class Truth(NamedTuple):
@@ -59,11 +60,11 @@ def sample_anchors(
     """Anchors that overlap an object much, or as much as any, against those that overlap none; of those that
     are `inside` the image, bool [A], if that is given.
     """
-    if truth.boxes.shape[0] == 0:
-        matches = tf.fill(tf.shape(anchors)[:1], -1)
-    else:
-        overlaps = iou(truth.boxes, anchors)
-        matches = match(overlaps, settings.anchor_high, settings.anchor_low, keep_best=True)
+    matches = _matched(
+        truth,
+        lambda: match(iou(truth.boxes, anchors), settings.anchor_high, settings.anchor_low, keep_best=True),
+        anchors,
+    )
     labels = tf.where(matches >= 0, 1, tf.where(tf.equal(matches, -1), 0, -1))
     labels = labels if inside is None else tf.where(inside, labels, -1)
     sample = draw(labels, settings.anchors, settings.positive_anchors, order)
@@ -79,13 +80,18 @@ def match_regions(
     overlap [K].
     """
     boxes = tf.concat([proposals, truth.boxes], 0)
-    if truth.boxes.shape[0] == 0:
-        zeros = tf.zeros(tf.shape(boxes)[:1], tf.int32)
-        return boxes, zeros, zeros, tf.cast(zeros, tf.float32)
     overlaps = iou(truth.boxes, boxes)
-    matches = match(overlaps, threshold, threshold)
-    classes = tf.where(matches >= 0, tf.gather(truth.classes, tf.maximum(matches, 0)), 0)
-    return boxes, classes, tf.maximum(matches, 0), tf.reduce_max(overlaps, 0)
+    matches = _matched(truth, lambda: match(overlaps, threshold, threshold), boxes)
+    classes = tf.gather(tf.concat([[0], truth.classes], 0), tf.maximum(matches, BELOW) + 1)
+    return boxes, classes, tf.maximum(matches, 0), tf.maximum(tf.reduce_max(overlaps, 0), 0.0)
+
+
+def _matched(truth: Truth, matches: Callable[[], tf.Tensor], boxes: tf.Tensor) -> tf.Tensor:
+    """`matches` of the boxes [N, 4], or `BELOW` for all where an image has no objects."""
+    nothing = tf.fill(tf.shape(boxes)[:1], BELOW)
+    if truth.boxes.shape[0] is not None:
+        return matches() if truth.boxes.shape[0] else nothing
+    return tf.cond(tf.shape(truth.boxes)[0] > 0, matches, lambda: nothing)
 
 
 def sample_regions(
@@ -95,7 +101,6 @@ def sample_regions(
     boxes, classes, matches, _ = match_regions(tf.stop_gradient(proposals), truth, settings.region_threshold)
     rows = draw(classes, settings.regions, settings.positive_regions, order).rows
     boxes, classes, matches = (tf.gather(values, rows) for values in (boxes, classes, matches))
-    if truth.boxes.shape[0] == 0:
-        return RegionSample(rows, boxes, classes, matches, tf.zeros_like(boxes))
-    deltas = TORCHVISION.encode(boxes, tf.gather(truth.boxes, matches))
-    return RegionSample(rows, boxes, classes, matches, deltas)
+    objects = tf.gather(tf.pad(truth.boxes, [[0, 1], [0, 0]]), matches)  # one more: there may be none
+    objects = tf.where(tf.shape(truth.boxes)[0] > 0, objects, boxes)
+    return RegionSample(rows, boxes, classes, matches, TORCHVISION.encode(boxes, objects))

@@ -53,6 +53,7 @@ def pyramid_losses(
     truth: Sequence[Truth],
     settings: SamplingSettings,
     order: Permutation = random_order,
+    orders: Sequence[Permutation] = (),
 ) -> Training:
     """The losses of a batch.
 
@@ -62,11 +63,13 @@ def pyramid_losses(
         truth: of each image.
         settings: of the samples.
         order: of the draws, see `dsg.boxes.matching.draw`.
+        orders: one for each image, instead.
     """
-    inside = first.rpn.inside
+    inside, orders = first.rpn.inside, orders or [order] * len(truth)
     anchors = [
         sample_anchors(
-            *(first.rpn.anchors, image, settings, order), inside=None if inside is None else inside[number]
+            *(first.rpn.anchors, image, settings, orders[number]),
+            inside=None if inside is None else inside[number],
         )
         for number, image in enumerate(truth)
     ]
@@ -74,7 +77,7 @@ def pyramid_losses(
     regions = [
         sample_regions(
             tf.boolean_mask(first.proposals.boxes[number], first.proposals.valid[number]),
-            *(image, settings, order),
+            *(image, settings, orders[number]),
         )
         for number, image in enumerate(truth)
     ]

@@ -21,15 +21,22 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
         num_predicates: R, predicates of the vocabulary.
 
     Raises:
-        UserError: MODEL is a baseline, which `dsg.models.baselines` builds.
+        UserError: MODEL is a baseline or a detector, which `dsg.models.baselines` and `dsg.models.detector`
+            build, or the anchors are `auto` still.
     """
-    from dsg.config import BASELINES
+    from dsg.config import BASELINES, DETECTORS, check_chosen
 
+    if config.net in DETECTORS:
+        raise UserError(
+            f"MODEL {config.model} finds objects and answers no queries; this needs a network that does, "
+            "such as res101"
+        )
     if config.model in BASELINES:
         raise UserError(
             f"MODEL {config.model} is a baseline, which answers with maps; this needs a network that answers "
             "with boxes, such as res101"
         )
+    check_chosen(config)
     import tensorflow as tf
 
     from dsg.models.dsg.model import DSG

@@ -14,7 +14,9 @@ import tensorflow as tf
 from dsg.boxes.transform import BoxCoder
 from dsg.config import Config
 from dsg.models.dsg.outputs import HeadOutputs, Outputs
+from dsg.models.dsg.pyramid_losses import pyramid_rpn_losses
 from dsg.models.dsg.targets import ProposalTargets, proposal_targets
+from dsg.nets.pyramid_rpn import PyramidRpnOutputs
 from dsg.pipeline.batch import Batch
 from dsg.runtime import addons
 
@@ -33,15 +35,9 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         config: weights in `loss`, thresholds in `train`.
     """
     weights, train, heads = config.loss, config.train, outputs.heads
-    rpn, proposals = outputs.detection.rpn, outputs.detection.proposals
+    proposals = outputs.detection.proposals
     targets = targets_of(outputs, batch, config)
-    terms: dict[str, tf.Tensor] = {}
-    if weights.rpn_class:
-        terms["rpn_class"] = rpn_class_loss(rpn.logits, batch["rpn_labels"])
-    if weights.rpn_box:
-        terms["rpn_box"] = rpn_box_loss(
-            rpn.deltas, batch["rpn_deltas"], batch["rpn_labels"], batch["rpn_weights"]
-        )
+    terms = _rpn_losses(outputs.detection.rpn, batch, config)
     if weights.box:
         deltas = heads.first_stage_box_deltas if config.box_source == "feature" else heads.box_deltas
         if config.loss.box_kind == "giou":
@@ -67,6 +63,22 @@ def training_losses(model: Any, outputs: Outputs, batch: Batch, config: Config) 
         terms["regularization"] = regularization(model, train.weight_decay)
         total += weights.regularization * terms["regularization"]
     return {**terms, "total": total}
+
+
+def _rpn_losses(rpn: Any, batch: Batch, config: Config) -> dict[str, tf.Tensor]:
+    """Of a frozen pyramid none: matching its many anchors would only cost time."""
+    asked = [name for name in ("rpn_class", "rpn_box") if getattr(config.loss, name)]
+    if isinstance(rpn, PyramidRpnOutputs):
+        if not asked or config.train.freeze_detector:
+            return {}
+        both = pyramid_rpn_losses(rpn, batch, config)
+        return {name: both[name] for name in asked}
+    labels, terms = batch["rpn_labels"], {}
+    if "rpn_class" in asked:
+        terms["rpn_class"] = rpn_class_loss(rpn.logits, labels)
+    if "rpn_box" in asked:
+        terms["rpn_box"] = rpn_box_loss(rpn.deltas, batch["rpn_deltas"], labels, batch["rpn_weights"])
+    return terms
 
 
 def targets_of(outputs: Outputs, batch: Batch, config: Config) -> ProposalTargets:

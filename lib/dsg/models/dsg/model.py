@@ -18,6 +18,7 @@ from dsg.models.dsg.gpi import Graph
 from dsg.models.dsg.heads import Heads
 from dsg.models.dsg.outputs import Outputs
 from dsg.models.dsg.predictions import Predictions
+from dsg.models.dsg.pyramid import PyramidDetector
 from dsg.models.dsg.regions import BoxSet
 from dsg.nets.layers import Weight, Weighted
 from dsg.pipeline.batch import Batch
@@ -47,13 +48,13 @@ class DSG(Weighted, tf.keras.Model):
         self.built = True  # every variable exists already
         self.config, self.parts = config, dict(parts)
         self.decays_biases = config.train.bias_decay
-        self.detector = Detector(parts["trunk"], parts["rpn"], config)
+        self.detector = (PyramidDetector if "pyramid" in parts else Detector)(parts, config)
         self.regions = parts["regions"]
         self.graph = Graph(parts.get("gpi"), parts.get("geometry"))
         self.heads = Heads(
             parts,
             classifier_weight=config.test.classifier_weight,
-            fine_size=2 * config.pooling_size,
+            fine_size=2 * parts["regions"].size,
             fine_stride=parts["trunk"].fine_stride,
         )
 

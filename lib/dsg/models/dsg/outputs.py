@@ -8,19 +8,19 @@ means nothing. A tensor that was not asked for is None.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from dsg.nets.outputs import Proposals, RpnOutputs, TrunkFeatures
+from dsg.nets.outputs import Proposals
 
 
 class Detection(NamedTuple):
     """Feature maps, and the boxes that become the nodes of the graph."""
 
     image_size: tf.Tensor  # float32 [B, 2]
-    trunk: TrunkFeatures
-    rpn: RpnOutputs
+    trunk: Any  # `TrunkFeatures`, or `PyramidFeatures` of a pyramid
+    rpn: Any  # `RpnOutputs`, or `PyramidRpnOutputs` of a pyramid
     proposals: Proposals
 
     @property

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from dsg.boxes.transform import BoxCoder
 from dsg.config import Config
+from dsg.config.names import PYRAMIDS
+from dsg.models.detector.heads import POOLED, Predictor, TwoLayerHead
 from dsg.models.dsg.classifiers import (
     GraphLabels,
     GroundTruthLabels,
@@ -19,10 +21,14 @@ from dsg.models.dsg.classifiers import (
 )
 from dsg.models.dsg.geometry import PairGeometry
 from dsg.models.dsg.gpi import GraphLayer
+from dsg.models.dsg.pyramid import DETECTOR, DetectorHead
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
-from dsg.nets.backbones import BACKBONES
+from dsg.nets.backbones import Backbone, backbone_of
+from dsg.nets.backbones.fpn import CHANNELS, STRIDES, Pyramid
+from dsg.nets.backbones.resnet_body import CHANNELS as BODY_CHANNELS
 from dsg.nets.layers import GLOROT, Block, Initializer, normal
+from dsg.nets.pyramid_rpn import PyramidRpn
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons
 
@@ -45,8 +51,8 @@ def make_parts(config: Config, num_entities: int, num_predicates: int) -> dict[s
         if part.wanted:
             made[name] = part.make()
     if config.train.freeze_detector:
-        made["trunk"].freeze()
-        made["rpn"].freeze()
+        for name in set(DETECTOR) & set(made):
+            made[name].freeze()
     return {name: made[name] for name in table if name in made}
 
 
@@ -64,14 +70,19 @@ def part_table(
     initial: dict[str, Initializer] = {}
     options, loss, graph = config.gpi, config.loss, config.has_graph
     dim, words = config.head.dim + COORDINATES, (num_entities, num_predicates)  # dim: of nodes and edges
-    small = not BACKBONES[config.backbone].released
+    small = not _backbone(config).released
     classifies = graph and (config.rr_source == "dsg" or loss.rr > 0)
     matches = classifies and config.rr.matching
     relation_size = config.relation_pooling_size
+    pyramid = config.backbone in PYRAMIDS
+    detects = pyramid and config.nodes.source == "detections" and not config.train.use_gt
+    shares = pyramid and config.head.box_head == "shared"
     if config.resnet.max_pool and relation_size == 1:
         relation_size = config.pooling_size  # the release takes a single cell only if it does not max-pool
 
     def rpn() -> Block:
+        if pyramid:
+            return PyramidRpn(CHANNELS)
         return RegionProposalNetwork(
             parts["trunk"].channels,
             config.rpn_channels,
@@ -83,8 +94,17 @@ def part_table(
         )
 
     def regions() -> Block:
+        encoder = pyramid_regions() if pyramid else map_regions()
+        # With Keras 3 an initializer draws a seed when it is made. These are made here, before the graph
+        # layer, so that a seed gives the weights that it has always given. The release's initial values suit
+        # its ImageNet features; nets that learn from random weights need signals of unit size.
+        initial["roles"] = GLOROT if small else _normal(config, 0.01)
+        initial["boxes"] = _normal(config, 0.001)
+        return encoder
+
+    def map_regions() -> RegionEncoder:
         channels, head = parts["trunk"].channels, config.head
-        encoder = RegionEncoder(
+        return RegionEncoder(
             _head(config, channels, config.pooling_size, head.channels),
             _head(config, channels, relation_size, head.relation_channels) if graph else None,
             stride=config.feature_stride,
@@ -92,12 +112,19 @@ def part_table(
             relation_size=relation_size,
             max_pool=config.resnet.max_pool,
         )
-        # With Keras 3 an initializer draws a seed when it is made. These are made here, before the graph
-        # layer, so that a seed gives the weights that it has always given. The release's initial values suit
-        # its ImageNet features; nets that learn from random weights need signals of unit size.
-        initial["roles"] = GLOROT if small else _normal(config, 0.01)
-        initial["boxes"] = _normal(config, 0.001)
-        return encoder
+
+    def pyramid_regions() -> RegionEncoder:
+        def head() -> Block:
+            return DetectorHead(config.head.dim, parts["box_head"] if shares else None)
+
+        return RegionEncoder(
+            head(),
+            head() if graph else None,
+            stride=STRIDES[0],
+            size=POOLED,
+            relation_size=POOLED,
+            pyramid=True,
+        )
 
     def gpi() -> Block:
         if options.attention == "sparsemax":
@@ -118,7 +145,7 @@ def part_table(
             init,
             channels=config.refiner_channels,
             cin=parts["regions"].entity.width,
-            size=config.pooling_size,
+            size=parts["regions"].size,
             fine=config.refiner_fine,
             fine_cin=parts["trunk"].fine_channels,
         )
@@ -139,8 +166,12 @@ def part_table(
     first_boxes = by_features or (config.variant == "dsg" and config.aux_first_stage)
     first_roles = config.rr_source == "feature" or loss.rr_baseline
     rows = {
+        # Those of a pyramid's detector are made first: regions may share its box head.
         "trunk": (0, True, lambda: _trunk(config)),
+        "pyramid": (-3, pyramid, lambda: Pyramid(BODY_CHANNELS)),
         "rpn": (3, True, rpn),
+        "box_head": (-2, detects or shares, lambda: TwoLayerHead(CHANNELS)),
+        "box_predictor": (-1, detects, lambda: Predictor(TwoLayerHead.dim, config.nodes.classes)),
         "regions": (1, True, regions),
         "geometry": (11, graph and options.geometry, lambda: PairGeometry(options.geometry)),
         "gpi": (2, graph, gpi),
@@ -162,11 +193,19 @@ def part_table(
 
 
 def _trunk(config: Config) -> Any:
-    return BACKBONES[config.backbone].trunk(config.feature_stride, config.resnet.fixed_blocks)
+    pyramid = config.backbone in PYRAMIDS  # whose conv1 counts as a block
+    fixed = 5 - config.detector.trained_blocks if pyramid else config.resnet.fixed_blocks
+    return _backbone(config).trunk(config.feature_stride, fixed)
 
 
 def _head(config: Config, cin: int, size: int, channels: int) -> Any:
-    return BACKBONES[config.backbone].head(cin, channels, config.head.dim, size)
+    head = _backbone(config).head
+    assert head is not None  # a pyramid's is `DetectorHead`
+    return head(cin, channels, config.head.dim, size)
+
+
+def _backbone(config: Config) -> Backbone:
+    return backbone_of(config.backbone, config.resnet.layout)
 
 
 def _normal(config: Config, stddev: float) -> Initializer:

@@ -7,13 +7,15 @@ The four coordinate features are those of the crop, of the box or of the union b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from dsg.boxes.transform import union_boxes
 from dsg.models.dsg.outputs import Detection, RegionFeatures, Regions
 from dsg.nets.layers import Block
+from dsg.nets.pyramid_roi import crop_pyramid
 from dsg.nets.roi import crop, normalise, pack
 
 
@@ -27,7 +29,15 @@ class BoxSet(NamedTuple):
 
 
 class RegionEncoder(Block):
-    """Entity features of boxes and, where a relation head is given, relation features of their pairs."""
+    """Entity features of boxes and, where a relation head is given, relation features of their pairs.
+
+    Args:
+        entity_head, relation_head: crops -> maps and features.
+        stride: pixels of a cell of the map, or of the finest one.
+        size, relation_size: cells a side of the crops.
+        max_pool: see `dsg.nets.roi.crop`.
+        pyramid: crops are aligned, each from the level of a pyramid that suits its box.
+    """
 
     def __init__(
         self,
@@ -37,14 +47,16 @@ class RegionEncoder(Block):
         stride: int,
         size: int,
         relation_size: int,
-        max_pool: bool,
+        max_pool: bool = False,
+        pyramid: bool = False,
     ) -> None:
         super().__init__()
         self.entity = entity_head
         if relation_head is not None:
             self.relation = relation_head
         self._with_pairs = relation_head is not None
-        self._stride, self._size, self._relation_size, self._max_pool = stride, size, relation_size, max_pool
+        self.size, self._relation_size, self._stride = size, relation_size, stride
+        self._crop = crop_pyramid if pyramid else partial(crop, stride=stride, max_pool=max_pool)
 
     def call(self, detection: Detection, truth: BoxSet | None = None) -> Regions:
         """Features of the proposals, and of the ground-truth boxes where these are given."""
@@ -55,21 +67,21 @@ class RegionEncoder(Block):
         return Regions(encoded[0], None if truth is None else encoded[1])
 
     def encode(
-        self, features: tf.Tensor, sets: Sequence[BoxSet], image_size: tf.Tensor, *, padded: bool
+        self, features: Any, sets: Sequence[BoxSet], image_size: tf.Tensor, *, padded: bool
     ) -> list[RegionFeatures]:
-        """Features of each set of boxes; all sets go through a head together, in one pass."""
+        """Features of each set of boxes; all sets go through a head together, in one pass. `features` is a
+        map, or those of a pyramid.
+        """
 
         def encode(head: Block, size: int, chosen: Sequence[BoxSet], places: Sequence[tf.Tensor]) -> list:
             """Crops, maps and feature vectors of the boxes at `places` of each chosen set."""
             joined = tf.concat(places, 0)
-            crops = crop(
+            crops = self._crop(
                 features,
                 tf.concat([tf.gather_nd(one.boxes, place) for one, place in zip(chosen, places)], 0),
                 tf.cast(joined[:, 0], tf.int32),
                 size,
                 image_size=image_size,
-                stride=self._stride,
-                max_pool=self._max_pool,
                 padded=padded,
             )
             parts = (crops, *head(crops))
@@ -86,7 +98,7 @@ class RegionEncoder(Block):
             return tf.concat([vectors, tf.cast(where, vectors.dtype)], -1)
 
         packed = [pack(boxes.valid) for boxes in sets]
-        entities = encode(self.entity, self._size, sets, [places for places, _ in packed])
+        entities = encode(self.entity, self.size, sets, [places for places, _ in packed])
         unions = [_unions(boxes) for boxes in sets if self._with_pairs and boxes.pairs]
         pairs = [_pack_once(union.valid) for union in unions]
         relations = []

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.checkpoints.tf1 import LoadReport
+from dsg.config.names import PYRAMIDS
 from dsg.datasets import Dataset, Vocabulary
 from dsg.engine.task import Check
 from dsg.metrics.report import format_table
@@ -20,8 +21,10 @@ from dsg.models.dsg.losses import training_losses
 from dsg.models.dsg.model import DSG
 from dsg.models.dsg.pictures import answer_page, graph_page
 from dsg.models.dsg.predictions import Predictor
+from dsg.models.dsg.pyramid import check_frozen
 from dsg.models.referring import Drawings, Evaluate, Observer, ReferringTask
 from dsg.models.weights import load_initial_weights
+from dsg.pipeline.anchor_choice import log_reach
 from dsg.pipeline.batch import Batch
 from dsg.pipeline.batches import training_examples
 from dsg.pipeline.epochs import Examples
@@ -36,10 +39,13 @@ class DsgTask(ReferringTask[DSG, EvaluationResults]):
         return build_model(self._config, len(vocabulary.objects), len(vocabulary.predicates))
 
     def initial_weights(self, model: DSG, training: Dataset) -> LoadReport:
-        return load_initial_weights(model, self._config, vocabulary=training.vocabulary)
+        report = load_initial_weights(model, self._config, vocabulary=training.vocabulary)
+        if self._config.backbone in PYRAMIDS and self._config.train.freeze_detector:
+            check_frozen(model, report)
+        return report
 
     def prepare(self, model: DSG, datasets: Sequence[Dataset], check: Check) -> None:
-        pass
+        log_reach(self._config, datasets[0])
 
     def examples(self, training: Dataset) -> Examples:
         return training_examples(training, self._config)

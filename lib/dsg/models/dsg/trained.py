@@ -16,6 +16,7 @@ import numpy as np
 from dsg.config import Config, from_values, stored_values
 from dsg.datasets.records import Vocabulary
 from dsg.models.dsg.predictions import Prediction, Predictor, unbatch
+from dsg.models.kinds import check_answers_queries
 from dsg.pipeline.images import read_image
 
 TRACING_PAYS = 12  # images
@@ -96,13 +97,14 @@ def load_trained(path: str | Path) -> Trained:
     """The model of a snapshot (`<name>_iter_N.npz`), with its options and vocabulary, folded (`DSG.fold`).
 
     Raises:
-        UserError: the file is missing, damaged or not a snapshot.
+        UserError: the file is missing, damaged, not a snapshot, or that of a detector.
     """
     from dsg.engine.snapshots import load_snapshot, restore
     from dsg.models.dsg.build import build_model
     from dsg.nets.initial import unfilled
 
     snapshot = load_snapshot(Path(path))
+    check_answers_queries(path, snapshot.meta)
     config = from_values(stored_values(snapshot.meta.config))
     vocabulary = Vocabulary(tuple(snapshot.meta.objects), tuple(snapshot.meta.predicates))
     with unfilled():

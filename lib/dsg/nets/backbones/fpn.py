@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from dsg.boxes.anchors import PYRAMID_STRIDES
 from dsg.nets.layers import Block, Conv, FrozenNormConv
 from dsg.nets.masks import zero_padding
 
 CHANNELS = 256
-STRIDES = (4, 8, 16, 32, 64)  # of p2 to p6
+STRIDES = PYRAMID_STRIDES  # of p2 to p6
 
 
 class Pyramid(Block):

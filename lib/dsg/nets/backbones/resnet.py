@@ -1,8 +1,9 @@
 """ResNet-v1 50, 101 and 152 up to stride 16 (C4), and the fourth block that runs on crops.
 
-The layout is slim's: the stride of a block sits in its *last* unit, block1 and block2 halve the map, block3
-and block4 do not, so that the map after block3 has stride 16. Batch normalisation is frozen and folded
-(`FrozenNormConv`).
+There are two layouts, and weights of one are of no use in the other. In slim's the stride of a block sits in
+its *last* unit, and block1 and block2 halve the map; in torchvision's it sits in the *first* unit, and block2
+and block3 halve the map. In both, the map after block3 has stride 16, and block4 has none on crops. Batch
+normalisation is frozen and folded (`FrozenNormConv`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
 
 UNITS = {"res50": (3, 4, 6), "res101": (3, 4, 23), "res152": (3, 8, 36)}
+SLIM, TORCHVISION = "slim", "torchvision"
+HALVED = {SLIM: (2, 2, 1), TORCHVISION: (1, 2, 2)}  # by layout, the strides of blocks 1 to 3
 BLOCK4_UNITS = 3
 # Scales of a trunk without weights (ImageNet's replace them). Frozen statistics of 0 and 1 normalise nothing:
 # at scale 1 raw pixels and dozens of residual units would grow until the loss is no number.
@@ -49,28 +52,42 @@ class Bottleneck(Block):
         return tf.nn.relu(shortcut + self.conv3(self.conv2(inner, centre_tap=centre_tap)))
 
 
-def stage(cin: int, cout: int, units: int, stride: int, gamma: float = 1.0) -> list[Bottleneck]:
-    """The units of one block, the last of them with the stride."""
+def stage(
+    cin: int, cout: int, units: int, stride: int, gamma: float = 1.0, layout: str = SLIM
+) -> list[Bottleneck]:
+    """The units of one block, the last or, in torchvision's layout, the first of them with the stride."""
     return [
-        Bottleneck(cin if number == 0 else cout, cout, stride if number == units - 1 else 1, gamma)
-        for number in range(units)
+        Bottleneck(cin if n == 0 else cout, cout, stride if n == _strided(units, layout) else 1, gamma)
+        for n in range(units)
     ]
 
 
+def _strided(units: int, layout: str) -> int:
+    """The unit of a block that has its stride."""
+    return units - 1 if layout == SLIM else 0
+
+
 class ResnetTrunk(Block):
-    """Images [B, H, W, 3] -> `TrunkFeatures` with 1024 channels at stride 16."""
+    """Images [B, H, W, 3] -> `TrunkFeatures` with 1024 channels at stride 16.
+
+    Args:
+        net: a key of `UNITS`.
+        fixed_blocks: blocks after conv1 that, like conv1, are never trained.
+        layout: SLIM or TORCHVISION.
+    """
 
     channels = 1024
-    fine_channels, fine_stride = 256, 8  # of block 1
+    fine_channels = 256  # of block 1
 
-    def __init__(self, net: str, fixed_blocks: int = 1) -> None:
+    def __init__(self, net: str, fixed_blocks: int = 1, layout: str = SLIM) -> None:
         super().__init__()
-        counts = UNITS[net]
+        counts, halved = UNITS[net], HALVED[layout]
         self.conv1 = FrozenNormConv(3, 64, 7, 2, gamma=PIXEL_GAMMA)
-        self.block1 = stage(64, 256, counts[0], 2, RESIDUAL_GAMMA)
-        self.block2 = stage(256, 512, counts[1], 2, RESIDUAL_GAMMA)
-        self.block3 = stage(512, 1024, counts[2], 1, RESIDUAL_GAMMA)
-        self._fixed_blocks = fixed_blocks
+        self.block1 = stage(64, 256, counts[0], halved[0], RESIDUAL_GAMMA, layout)
+        self.block2 = stage(256, 512, counts[1], halved[1], RESIDUAL_GAMMA, layout)
+        self.block3 = stage(512, 1024, counts[2], halved[2], RESIDUAL_GAMMA, layout)
+        self.fine_stride = 4 * halved[0]
+        self._fixed_blocks, self._layout = fixed_blocks, layout
         self.conv1.freeze()  # even where no block is fixed, as in the release
         for units in (self.block1, self.block2, self.block3)[:fixed_blocks]:
             for unit in units:
@@ -84,9 +101,10 @@ class ResnetTrunk(Block):
         for number, units in enumerate((self.block1, self.block2, self.block3)):
             if number == self._fixed_blocks:
                 x = tf.stop_gradient(x)  # nothing below is trained, so nothing below is differentiated
-            for unit in units:
+            for place, unit in enumerate(units):
                 x = unit(x, image_size, stride)
-            stride *= 2 if number < 2 else 1
+                if place == _strided(len(units), self._layout):
+                    stride *= HALVED[self._layout][number]
             maps.append(x)
         if self._fixed_blocks == 3:
             maps[2] = tf.stop_gradient(x)

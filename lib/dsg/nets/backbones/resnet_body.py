@@ -101,6 +101,8 @@ class ResnetBody(Block):
         epsilon: of the normalisation, see `dsg.checkpoints.published`.
     """
 
+    fine_channels, fine_stride = CHANNELS[0], 4  # of c2
+
     def __init__(self, net: str, trained_blocks: int = 3, epsilon: float = 1e-5) -> None:
         super().__init__()
         groups = GROUPS.get(net, 1)

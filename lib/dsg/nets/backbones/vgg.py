@@ -7,6 +7,7 @@ import tensorflow as tf
 from dsg.nets.layers import HE, Block, Conv, Dense
 from dsg.nets.masks import zero_padding
 from dsg.nets.outputs import TrunkFeatures
+from dsg.nets.seeds import content_seed
 
 WIDTHS = (64, 128, 256, 512, 512)
 CONVOLUTIONS = (2, 2, 3, 3, 3)
@@ -70,8 +71,9 @@ class VggHead(Block):
     def layers_of(self, crops: tf.Tensor, training: bool = False) -> list[tf.Tensor]:
         """What both layers say."""
         x, outputs = tf.reshape(crops, [-1, self.fc6.kernel.shape[0]]), []
-        for layer in (self.fc6, self.fc7):
+        for number, layer in enumerate((self.fc6, self.fc7)):
             x = tf.nn.relu(layer(x))
-            x = tf.nn.dropout(x, DROPOUT) if training else x
+            if training:
+                x = tf.nn.experimental.stateless_dropout(x, DROPOUT, content_seed(x, number))
             outputs.append(x)
         return outputs

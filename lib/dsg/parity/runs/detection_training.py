@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dsg.boxes.conventions import STDS
 from dsg.checkpoints.tf1_detector_names import detector_name
+from dsg.engine.optimizers import double_bias
 from dsg.models.detector.build import single_map_detector
 from dsg.models.detector.losses import (
     class_loss,
@@ -216,13 +217,13 @@ def _step(
 ) -> None:
     """Momentum from zero; DOUBLE_BIAS doubles the gradients of biases."""
     rate = np.float32(golden["input/learning_rate"])
-    for kind, factor in (("after", 1), ("after_double_bias", 2)):
+    doubled = double_bias({name: tf.constant(value) for name, value in gradients.items()})
+    for kind, own in (("after", gradients), ("after_double_bias", doubled)):
         for key in [key for key in golden if key.startswith(f"{kind}/")]:
             theirs = key[len(kind) + 1 :]
             name = names[theirs]
             before = np.asarray(variables[name])
-            times = factor if theirs.endswith("biases") else 1
-            change = -rate * times * gradients[name] if name in gradients else np.zeros_like(before)
+            change = -rate * np.asarray(own[name]) if name in own else np.zeros_like(before)
             limit = _limits(theirs)[2] if name in gradients else 0.0
             checks.compare(key, _stored(golden, theirs, before + change), Tolerance("relative", limit), kind)
             if kind == "after":

@@ -102,7 +102,7 @@ def run(golden: Golden) -> Checks:
     first = _first_stage(checks, model, tf.constant(batch.images), sizes, settings)
     for number in range(len(images)):
         _proposals(checks, first, number, settings.pre_nms)
-    stored = _stored_proposals(golden, len(images))
+    stored = stored_proposals(golden, len(images))
     fed = first._replace(proposals=stored)
     outputs = model.classify(fed, packed(stored))
     _second_stage(checks, model, fed, outputs)
@@ -196,7 +196,7 @@ def _proposals(checks: Checks, first: FirstStage, number: int, pre_nms: int) -> 
         checks.compare(f"{key}/{name}", values[number].numpy()[valid], tolerance)
 
 
-def _stored_proposals(golden: Golden, images: int) -> Proposals:
+def stored_proposals(golden: Golden, images: int) -> Proposals:
     boxes = [golden[f"rpn/{number}/proposals"] for number in range(images)]
     most = max(map(len, boxes))
     padded = np.stack([np.pad(rows, ((0, most - len(rows)), (0, 0))) for rows in boxes])

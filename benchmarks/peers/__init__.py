@@ -1,0 +1,1 @@
+"""The detector beside torchvision's, which lives in an environment of its own: `make bench-peers`."""

@@ -1,0 +1,1 @@
+"""Detecting objects in anyone's pictures."""

@@ -1,0 +1,70 @@
+"""What an export holds: a function of tensors, its inputs, and the words behind its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Union
+
+import tensorflow as tf
+
+from dsg.apps.export import detector_graph, graph
+from dsg.models.detector.trained import TrainedDetector, load_detector
+from dsg.models.dsg.trained import Trained, load_trained
+from dsg.models.kinds import holds_detector
+from dsg.nets.kernels.bilinear import by_gathers
+
+AnyTrained = Union[Trained, TrainedDetector]
+
+
+class Exported(NamedTuple):
+    """A function ready to be traced, and what belongs to it."""
+
+    function: Callable[..., dict[str, tf.Tensor]]
+    signature: tuple[tf.TensorSpec, ...]
+    words: dict[str, tuple[str, ...]]  # "objects", and "predicates" of a model that answers queries
+
+
+def load_any_trained(path: Path) -> AnyTrained:
+    """The model of a snapshot, whether it answers queries or detects.
+
+    Raises:
+        UserError: the file is missing, damaged or not a snapshot.
+    """
+    return load_detector(path) if holds_detector(path) else load_trained(path)
+
+
+def for_tensorflow(trained: AnyTrained, *, direct: bool) -> Exported:
+    """The model as a SavedModel holds it; `direct`: with convolutions for a GPU."""
+    if isinstance(trained, TrainedDetector):
+        return _detector(trained, direct=direct)
+    trained = graph.exportable(trained)
+    return Exported(graph.answering(trained, direct=direct), graph.SIGNATURE, _words(trained))
+
+
+def for_onnx(trained: AnyTrained) -> Exported:
+    """The model as an ONNX file holds it: nothing is refused, and nothing is computed of no rows."""
+    if isinstance(trained, TrainedDetector):
+        exported = _detector(trained, direct=True)
+    else:
+        trained = graph.exportable(trained)
+        function = graph.with_a_spare_query(graph.answering(trained, direct=True, checked=False))
+        exported = Exported(function, graph.SIGNATURE, _words(trained))
+
+    def gathering(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        with by_gathers():
+            return exported.function(*inputs)
+
+    return exported._replace(function=gathering)
+
+
+def _detector(trained: TrainedDetector, *, direct: bool) -> Exported:
+    config = graph.with_suppression_inside(trained.config)
+    trained = dataclasses.replace(trained, config=config)
+    function = detector_graph.detecting(trained, direct=direct)
+    return Exported(function, detector_graph.SIGNATURE, {"objects": trained.vocabulary.objects})
+
+
+def _words(trained: Trained) -> dict[str, tuple[str, ...]]:
+    return {"objects": trained.vocabulary.objects, "predicates": trained.vocabulary.predicates}

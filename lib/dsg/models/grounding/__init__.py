@@ -1,0 +1,1 @@
+"""Segmentation-grounded scene graphs: objects, their masks, and the relations between them."""

@@ -1,0 +1,224 @@
+"""The second stage: from a detector's maps, boxes, scores and masks to relations and refined masks.
+
+It reads like the paper's figure: masks of all categories, features of boxes and of pairs with their masks,
+context, predicates, and residuals for the masks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Union
+
+import numpy as np
+import tensorflow as tf
+
+from dsg.models.grounding.boxes import BoxList
+from dsg.models.grounding.edge_masks import (
+    GAUSSIAN,
+    JOINT,
+    OWN_FRAME,
+    UNION_FRAME,
+    EdgeMasks,
+    in_union_frame,
+)
+from dsg.models.grounding.features import Maps, MaskedRegions, unions
+from dsg.models.grounding.mask_transfer import transferred
+from dsg.models.grounding.motif import Context, ContextSizes, Known, MotifContext
+from dsg.models.grounding.nodes import DOUBLE_SOFTMAX
+from dsg.models.grounding.predicates import PredicateHead
+from dsg.models.grounding.refine import FEATURES, MaskRefiner
+from dsg.models.grounding.vctree import VCTreeContext
+from dsg.nets.layers import Block
+
+MOTIF, VCTREE = "motif", "vctree"
+AnyContext = Union[MotifContext, VCTreeContext]
+
+
+class StageOptions(NamedTuple):
+    """What the paper and the release differ in, and what the paper compares; defaults are the release's."""
+
+    context: str = MOTIF
+    edge_mask: str = GAUSSIAN
+    gauss_net: str = JOINT
+    sigmoid_attention: bool = True
+    mask_frame: str = OWN_FRAME
+    label_embed: str = DOUBLE_SOFTMAX
+    pos_swap: bool = True
+    order: str = "right_left"
+    decoder_shift: int = 0
+    refine_input: str = FEATURES
+    refine_at_inference: bool = False
+    node_masks: bool = True
+    edge_masks: bool = True
+
+
+RELEASED = StageOptions()
+
+
+class StageSizes(NamedTuple):
+    """Widths of the second stage."""
+
+    context: ContextSizes = ContextSizes()
+    predicates: int = 51  # with the background
+    channels: int = 256  # of the maps
+    side: int = 28  # cells a side of a crop
+    pooling: int = 4096  # of the product of pair and context
+    refiner: int = 256
+    mask_convs: int = 4
+
+
+class Grounded(NamedTuple):
+    """What the second stage says of a batch."""
+
+    context: Context
+    predicate_logits: tf.Tensor  # [P, predicates]
+    masks: tf.Tensor  # [N, m, m, V] probabilities, of all categories
+    nodes: tf.Tensor  # [N, features] of boxes
+    edges: tf.Tensor  # [P, features] of pairs
+
+
+class GraphStage(Block):
+    """Maps, boxes, what is known of them, mask logits and pairs -> `Grounded`.
+
+    Args:
+        sizes: widths.
+        transfer: float32 [M, V], see `mask_transfer.transfer_matrix`.
+        options: variants.
+        shares: of `PredicateHead`.
+    """
+
+    def __init__(
+        self,
+        sizes: StageSizes,
+        transfer: np.ndarray,
+        options: StageOptions = RELEASED,
+        shares: np.ndarray | None = None,
+    ) -> None:
+        super().__init__()
+        context, masks = sizes.context, transfer.shape[0]
+        size = {"side": sizes.side, "width": context.features}
+        self.node = MaskedRegions(sizes.channels, transfer.shape[1], masks, **size)
+        self.edge = MaskedRegions(sizes.channels, transfer.shape[1], None, **size)
+        self.edge_mask = EdgeMasks(
+            context.labels, options.edge_mask, options.gauss_net, options.sigmoid_attention
+        )
+        self.context = _context(options, context, shares)
+        self.predicate = PredicateHead(
+            *(context.labels, sizes.predicates),
+            hidden=context.hidden,
+            features=context.features,
+            width=sizes.pooling,
+            relu=options.context == VCTREE,
+            shares=shares,
+        )
+        self.refiner = MaskRefiner(
+            *(context.nodes + context.hidden, sizes.channels, masks),
+            convs=sizes.mask_convs,
+            refine_input=options.refine_input,
+            width=sizes.refiner,
+        )
+        self._transfer, self._options, self._sizes = tf.constant(transfer), options, sizes
+
+    def call(
+        self,
+        maps: Maps,
+        boxes: BoxList,
+        known: Known,
+        mask_logits: tf.Tensor,
+        pairs: tf.Tensor,
+        training: bool = False,
+        **drawn: Any,
+    ) -> Grounded:
+        """Relations of the graphs' images.
+
+        Args:
+            maps: of the batch.
+            boxes: N of them.
+            known: labels and scores.
+            mask_logits: [N, m, m, M] of the detector.
+            pairs: int32 [P, 2], rows of boxes.
+            training: follow statistics, drop out.
+            drawn: of the context's `call`.
+        """
+        grounded = self._ground(maps, boxes, known, mask_logits, pairs, training, **drawn)
+        if self._options.refine_at_inference and not training:
+            crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
+            residual = self.refiner(grounded.context.nodes, crops)
+            return self._ground(maps, boxes, known, mask_logits + residual, pairs, training, **drawn)
+        return grounded
+
+    def refined(
+        self, maps: Maps, boxes: BoxList, known: Known, masks: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Residual logits [N, m, m, M] of images of the masks' data set.
+
+        Args:
+            maps: of the batch.
+            boxes: N of them.
+            known: labels and scores, of the masks' categories.
+            masks: [N, m, m, M] probabilities of the detector.
+            training: follow statistics.
+        """
+        crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
+        shown = masks if self._options.node_masks else tf.zeros_like(masks)
+        nodes = self.node(crops, shown, of_masks=True)
+        return self.refiner(self.context.for_masks(boxes, nodes, known, training), crops)
+
+    def _ground(
+        self,
+        maps: Maps,
+        boxes: BoxList,
+        known: Known,
+        mask_logits: tf.Tensor,
+        pairs: tf.Tensor,
+        training: bool,
+        **drawn: Any,
+    ) -> Grounded:
+        masks = transferred(mask_logits, self._transfer)
+        crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
+        nodes = self.node(crops, masks if self._options.node_masks else tf.zeros_like(masks))
+        edges = self._edges(maps, boxes, known, masks, pairs)
+        context = self.context(boxes, nodes, known, training, **drawn)
+        logits = self.predicate(context.edges, pairs, edges, context.labels)
+        return Grounded(context, logits, masks, nodes, edges)
+
+    def _edges(
+        self, maps: Maps, boxes: BoxList, known: Known, masks: tf.Tensor, pairs: tf.Tensor
+    ) -> tf.Tensor:
+        """Features of pairs."""
+        subject, object_ = pairs[:, 0], pairs[:, 1]
+        around = unions(boxes.boxes, pairs)
+        crops = maps.crop(around, tf.gather(boxes.image, subject), self._sizes.side)
+        both = tf.gather(masks, subject), tf.gather(masks, object_)
+        if self._options.mask_frame == UNION_FRAME:
+            both = tuple(
+                in_union_frame(mask, tf.gather(boxes.boxes, rows), around)
+                for mask, rows in zip(both, (subject, object_))
+            )
+        scores = known.scores
+        if scores is None:
+            scores = tf.one_hot(known.labels, self._sizes.context.labels)
+        if not self._options.edge_masks:
+            return self.edge(crops, tf.zeros_like(both[0]))
+        shown = self.edge_mask(both, (tf.gather(scores, subject), tf.gather(scores, object_)))
+        return self.edge(crops, shown)
+
+
+def _context(options: StageOptions, sizes: ContextSizes, shares: np.ndarray | None) -> AnyContext:
+    if options.context == MOTIF:
+        return MotifContext(
+            sizes,
+            label_embed=options.label_embed,
+            swapped=options.pos_swap,
+            leftwards=options.order == "right_left",
+            shift=options.decoder_shift,
+        )
+    if options.context == VCTREE:
+        together = None if shares is None else shares.sum(-1)
+        return VCTreeContext(
+            sizes,
+            label_embed=options.label_embed,
+            swapped=options.pos_swap,
+            shift=options.decoder_shift,
+            co_occurrence=None if together is None else together + together.T,
+        )
+    raise ValueError(f"no context {options.context!r}")
