@@ -66,7 +66,6 @@ ONE_LINE = (
     "tests/runtime/test_logs.py",
     "tests/runtime/test_progress.py",
     "tests/runtime/test_text.py",
-    "tests/test_own_data.py",
 )
 
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):

@@ -20,7 +20,7 @@ from tests.apps.export.conftest import ONNX
 from tests.apps.export.test_saved_model import MINI, QUERIES, check, check_without_queries, pictures
 from tests.small_trained import write_snapshot
 
-OTHER_NETWORKS = {"res18, no graph": ("NET", "res18", "VARIANT", "no_dsg"), "geometry": ("GPI.GEOMETRY", "8")}
+OTHER_NETWORKS = {"res18, no graph": ("NET", "res18", "VARIANT", "no_dsg")}
 needs_packages = pytest.mark.skipif(
     not ONNX, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
 )

@@ -19,7 +19,6 @@ from dsg.pipeline.examples import rpn_targets
 from dsg.pipeline.instance_batches import instance_spec
 from tests.models.detector.small_runs import config_of
 
-pytestmark = pytest.mark.usefixtures("unoptimized")
 SMALL = ["TRAIN.BATCH_SIZE", "16", "TRAIN.RPN_POST_NMS_TOP_N", "20", "TRAIN.RPN_PRE_NMS_TOP_N", "50"]
 SMALL += ["TRAIN.RPN_BATCHSIZE", "32", "RPN_CHANNELS", "16", "TRAIN.IMS_PER_BATCH", "2"]
 
