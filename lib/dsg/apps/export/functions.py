@@ -21,7 +21,7 @@ AnyTrained = Union[Trained, TrainedDetector]
 class Exported(NamedTuple):
     """A function ready to be traced, and what belongs to it."""
 
-    function: Callable[..., "dict[str, tf.Tensor]"]
+    function: Callable[..., dict[str, tf.Tensor]]
     signature: tuple[tf.TensorSpec, ...]
     words: dict[str, tuple[str, ...]]  # "objects", and "predicates" of a model that answers queries
 
