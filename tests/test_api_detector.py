@@ -1,8 +1,11 @@
-"""`dsg.load` of a detector: its objects in Python."""
+"""`dsg.load` of a detector: its objects in Python, and the program of docs/api.md."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,3 +90,22 @@ def test_a_single_image_is_no_list(model: Model, image: np.ndarray) -> None:
     for single in (image, "a.png"):
         with pytest.raises(UserError, match="several images are given as a list"):
             model.detect_many(single)
+
+
+def test_the_program_of_the_document(
+    image: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chapter = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("\n## Detectors\n")[2]
+    found = re.search(r"(?:^ {4}.*\n|^\n(?= {4}))+", chapter, re.MULTILINE)
+    assert found is not None
+    write_detector(tmp_path / "detector.npz")
+    cv2.imwrite(str(tmp_path / "photo.jpg"), image[:, :, ::-1])
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(textwrap.dedent(found[0]), "docs/api.md", "exec"), names)
+    objects = names["objects"]
+    assert len(objects) and (objects.scores >= 0.7).all()
+    assert len(capsys.readouterr().out.splitlines()) == len(objects)

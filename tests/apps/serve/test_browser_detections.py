@@ -21,15 +21,15 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
 
     model = dsg.load(write_detector(tmp_path_factory.mktemp("browser") / "small.npz"))
     service, examples = DetectionService(model, LIMITS), find_examples(model, DEMO)
-    with opened(import_gradio(), service, examples, HERE, free_port(HERE, 0)) as url:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS)
-            visit = Visit(browser.new_page(viewport={"width": 1280, "height": 950}))
-            visit.tab.set_default_timeout(30_000)
-            visit.tab.goto(url)
-            visit.tab.wait_for_selector("#detect")
-            yield visit
-            browser.close()
+    page = opened(import_gradio(), service, examples, HERE, free_port(HERE, 0))
+    with page as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=OPTIONS)
+        visit = Visit(browser.new_page(viewport={"width": 1280, "height": 950}))
+        visit.tab.set_default_timeout(30_000)
+        visit.tab.goto(url)
+        visit.tab.wait_for_selector("#detect")
+        yield visit
+        browser.close()
 
 
 def test_an_example_is_detected(visit: Visit) -> None:
