@@ -40,6 +40,7 @@ ONE_LINE = (
     "tests/apps/fetch/",
     "tests/apps/report/",
     "tests/apps/serve/test_browser.py",
+    "tests/apps/serve/test_browser_detections.py",
     "tests/apps/serve/test_page.py",
     "tests/apps/tables/",
     "tests/apps/test_completion.py",

@@ -116,10 +116,10 @@ FOREIGN = [
 ]
 
 
-TORCH = [
-    ("model.pth", torch, "PyTorch"),
-    ("model.pt", torch, "PyTorch"),
-    ("old.pth", lambda path: path.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "PyTorch"),
+TORCH = [  # PyTorch; or, where it might be a detector, torchvision or torch.save
+    ("model.pth", torch, "orch"),
+    ("model.pt", torch, "orch"),
+    ("old.pth", lambda path: path.write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), "orch"),
 ]
 
 

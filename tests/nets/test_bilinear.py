@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.nets.kernels.bilinear import sample
+from dsg.nets.kernels.bilinear import by_gathers, sample
 from tests.models.dsg.cases import close
 
 SHAPE = (2, 7, 9, 3)
@@ -29,6 +29,15 @@ def test_values(samples: int) -> None:
     places, image = boxes(20)
     expected = tf.image.crop_and_resize(features(), places, image, [samples, samples])
     np.testing.assert_array_equal(sample(features(), places, image, samples), expected)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 7, 9])
+def test_values_by_gathers(samples: int) -> None:
+    """Also where as many samples are taken as the map is wide or high."""
+    places, image = boxes(20)
+    with by_gathers():
+        gathered = sample(features(), places, image, samples)
+    np.testing.assert_allclose(gathered, sample(features(), places, image, samples), atol=1e-5)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 7])

@@ -22,8 +22,7 @@ def holds_detector(path: str | Path) -> bool:
     Raises:
         UserError: it is neither that nor another snapshot.
     """
-    weights = find_weights(Path(path))
-    return weights.kind == TORCH or model_of(load_meta(weights.path)) == DETECTOR
+    return find_weights(Path(path)).kind == TORCH or model_of(load_meta(Path(path))) == DETECTOR
 
 
 def check_answers_queries(path: str | Path, meta: Meta) -> None:

@@ -62,7 +62,9 @@ def detecting(trained: TrainedDetector, *, direct: bool = False) -> Detecting:
             first = model(images, size, testing_proposals(config))
             regions = model.classify(first, packed(first.proposals))
             found = choose(first, regions, tf.shape(image)[:2], scale, config)
-            outputs = {"count": tf.shape(found.scores)[0], **found._asdict()}
+            edges = tf.cast(tf.tile(tf.shape(image)[1::-1], [2]), tf.float32)
+            cut = found._replace(boxes=tf.minimum(found.boxes, edges))  # as `TrainedDetector.detect` does
+            outputs = {"count": tf.shape(found.scores)[0], **cut._asdict()}
             if model.mask_head is not None:
                 outputs["masks"] = _masks(trained, first, found._replace(boxes=found.boxes * scale))
         padded = {

@@ -119,7 +119,7 @@ def exportable(trained: Trained) -> Trained:
 
 
 def with_suppression_inside(config: Config) -> Config:
-    """The configuration with TensorFlow's suppression, which a graph can hold; a warning if it is not."""
+    """The configuration with TensorFlow's suppression, which a graph can hold; warns where it is another."""
     if config.use_e2e_tf:
         return config
     LOG.warning("USE_E2E_TF False: exported with TensorFlow's suppression, whose boxes may differ slightly")

@@ -20,7 +20,7 @@ from dsg.config.names import BACKBONES, DETECTOR
 from dsg.datasets.records import Vocabulary
 from dsg.engine.snapshots import mismatches
 from dsg.errors import UserError, some_of
-from dsg.models.detector.build import build_detector, pyramid_detector
+from dsg.models.detector.build import build_detector
 from dsg.models.detector.model import Detector
 from dsg.models.foreign_weights import CLASSES, read_foreign
 from dsg.runtime.weight_files import TORCH, WeightFile
@@ -107,10 +107,15 @@ def _torchvision_detector(path: Path, _: str) -> tuple[Detector, Config, int]:
         )
     body, classes = _body_of(path, shapes), shapes[SCORES][0]
     masks = "roi_heads.mask_predictor.conv5_mask.weight" in shapes
-    second_generation = "roi_heads.box_head.5.weight" in shapes
-    values = {**TORCHVISION_VALUES, "BACKBONE": f"{body}_fpn", "DETECTOR.MASKS": masks}
-    model = pyramid_detector(body, classes, masks=masks, second_generation=second_generation)
-    return model, from_values(values), classes
+    config = from_values(
+        {
+            **TORCHVISION_VALUES,
+            "BACKBONE": f"{body}_fpn",
+            "DETECTOR.MASKS": masks,
+            "DETECTOR.SECOND_GENERATION": "roi_heads.box_head.5.weight" in shapes,
+        }
+    )
+    return build_detector(config, classes), config, classes
 
 
 def _body_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -22,10 +22,9 @@ _by_gathers: contextvars.ContextVar[bool] = contextvars.ContextVar("by_gathers",
 
 @contextlib.contextmanager
 def by_gathers() -> Iterator[None]:
-    """Graphs built within take samples by gathers and sums, for ONNX, which has no operator that crops.
-
-    It would resize in a loop over the boxes, and onnxruntime (1.32) gives wrong values where as many samples
-    are taken as the map is wide.
+    """Graphs built within take samples by gathers and sums, for ONNX, which has no operator that crops. It
+    would resize in a loop over the boxes, and onnxruntime (1.32) gives wrong values where as many samples are
+    taken as the map is wide.
     """
     token = _by_gathers.set(True)
     try:
