@@ -14,6 +14,8 @@ import pytest
 # Importing the tests and all that they test makes millions of objects and hardly any garbage.
 gc.disable()
 
+ENOUGH = 2 << 30  # bytes that a worker may hold before garbage is collected after every file
+
 # What takes longest comes first, so that workers end together; whatever is not here takes seconds.
 LONGEST = (
     "tests/scripts/test_scripts.py",
@@ -95,6 +97,22 @@ def pytest_collection_finish() -> None:
     gc.enable()
     if "tensorflow" in sys.modules:
         _optimize(False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Models and graphs are garbage in circles: what files leave is collected before it fills the memory."""
+    if (nextitem is None or nextitem.path != item.path) and _resident() > ENOUGH:
+        gc.collect()
+
+
+def _resident() -> int:
+    """Bytes of memory that the process holds; all there is where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return ENOUGH + 1
 
 
 def _optimize(graphs: bool) -> None:
