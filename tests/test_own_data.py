@@ -119,7 +119,7 @@ def test_the_tutorial(clone, tmp_path):
         shapes = make_tiny_shapes(tmp_path / "data", train=IMAGES) / "shapes"
         write_sources(home, shapes, shapes / "CLEVR_v1.0/images/train", IMAGES)
     programs = [command.split()[0].rpartition("/")[2] for command in commands()]
-    assert programs == ["dsg", "dsg", "train.sh", "dsg"]
+    assert programs == ["dsg", "dsg", "dsg", "train.sh", "dsg"]
     outputs = []
     for command in commands():
         words = f"{command} {' '.join(map(_quoted, TINY))}" if "train.sh" in command else command
@@ -127,9 +127,10 @@ def test_the_tutorial(clone, tmp_path):
     assert "train: " in outputs[0] and (home / "photos-rr" / "images").is_symlink()
     assert "photos-rr: usable" in outputs[1]
     assert (clone / "output/check/photos-rr/statistics.png").is_file()
-    assert "all queries" in outputs[2]
+    assert "anchors reach " in outputs[2]
+    assert "all queries" in outputs[3]
     assert (clone / "output/mini/photos-rr_train/try/try_iter_0.npz").is_file()
-    assert all(option in outputs[3] for option in ("--snapshot", "--image", "--query"))
+    assert all(option in outputs[4] for option in ("--snapshot", "--image", "--query"))
 
 
 def _quoted(word: str) -> str:

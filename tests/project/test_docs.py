@@ -199,7 +199,8 @@ def options_of(program: str) -> set[str]:
     door = re.search(r'door\("(\w+)"', source)
     if door:
         return spellings(door[1])
-    return set(re.findall(r"--[a-z][\w-]*", source + text_of(ROOT / "benchmarks" / "__main__.py")))
+    package = "peers/__main__.py" if program.endswith("bench_peers.py") else "__main__.py"
+    return set(re.findall(r"--[a-z][\w-]*", source + text_of(ROOT / "benchmarks" / package)))
 
 
 def test_dependencies_have_a_reason_each() -> None:

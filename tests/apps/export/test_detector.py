@@ -25,7 +25,6 @@ AS_TF_FASTER_RCNN = (
     *("EXACT_BOXES", "False", "DETECTOR.MASKS", "False", "DETECTOR.ROI_MODE", "crop"),
     *("USE_E2E_TF", "True", "TEST.NMS", "0.3", "TEST.SCORE_THRESHOLD", "0.1"),
 )
-pytestmark = pytest.mark.usefixtures("unoptimized")
 
 
 def trained_detector(path: Path, *overrides: str) -> TrainedDetector:

@@ -21,8 +21,8 @@ from tests.torch_files import torch_state, write_pth
 CFGS = ROOT / "experiments" / "cfgs" / "models"
 
 
-def shapes_of(net: str, classes: int) -> dict[str, tuple[int, ...]]:
-    model = build_detector(load_config([CFGS / f"{net}.yml"]), classes)
+def shapes_of(net: str, classes: int, *overrides: str) -> dict[str, tuple[int, ...]]:
+    model = build_detector(load_config([CFGS / f"{net}.yml"], overrides), classes)
     return {name: tuple(variable.shape) for name, variable in model.named_variables().items()}
 
 
@@ -42,7 +42,7 @@ def test_torchvision_s_detector(tmp_path: Path) -> None:
 
 def test_tf_faster_rcnn_s_checkpoint(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    shapes = shapes_of("detector_mobile", 21)
+    shapes = shapes_of("detector_mobile", 21, "ANCHOR_SCALES", "[8, 16, 32]")
     values = {
         theirs: rng.random(shape, np.float32)
         for name, shape in shapes.items()
