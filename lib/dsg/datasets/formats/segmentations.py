@@ -115,12 +115,6 @@ def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[
     return {"size": [height, width], "counts": counts.encode() if isinstance(counts, str) else counts}
 
 
-def encode(mask: np.ndarray) -> dict[str, Any]:
-    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON."""
-    runs = cocotools("mask").encode(np.asfortranarray(mask, np.uint8))
-    return {"size": list(runs["size"]), "counts": runs["counts"].decode()}
-
-
 def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> np.ndarray:
     """What a mask head learns of a box: its polygons, drawn in a grid laid over the box: bool [side, side].
 
@@ -138,6 +132,8 @@ def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> 
     mask = cocotools("mask")
     return np.asarray(mask.decode(mask.merge(mask.frPyObjects(moved, side, side)))).astype(bool)
 
+
+def encode(mask: np.ndarray) -> dict[str, Any]:
     """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; pycocotools is not needed."""
     pixels = np.asarray(mask, bool).ravel(order="F")
     ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1

@@ -42,6 +42,7 @@ class GraphImage:
     labels: np.ndarray  # int32 [B], from 0
     attributes: np.ndarray  # int32 [B, 10], from 1, 0 none; empty [B, 0] where the file has none
     relations: np.ndarray  # int32 [T, 3]: subject row, object row, predicate from 0; rows may repeat
+    flipped: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def read_vg150(
     split: str,
     *,
     need_relations: bool = True,
-    validation_images: int = VALIDATION_IMAGES,
+    validation_images: int | None = VALIDATION_IMAGES,
 ) -> GraphSet:
     """The images of a split, in the order of the file.
 
@@ -81,12 +82,13 @@ def read_vg150(
         files: the data set.
         split: train, validation or test.
         need_relations: as the scene-graph stage needs them; False: as the detector's stage does.
-        validation_images: 0: no validation split, all are for training.
+        validation_images: 0: no validation split, all are for training; None: a tenth, at most
+            `VALIDATION_IMAGES`.
 
     Raises:
         UserError: a file is missing, damaged, or does not belong to the others; no image is left.
     """
-    arrays = _arrays(files.graphs)
+    arrays = read_graph_arrays(files.graphs)
     dictionary = read_json(files.dictionary)
     objects = _names(dictionary, "label_to_idx", files.dictionary)
     predicates = _names(dictionary, "predicate_to_idx", files.dictionary)
@@ -118,7 +120,12 @@ def draw_relations(relations: np.ndarray, rng: np.random.Generator) -> np.ndarra
     return relations[chosen]
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def read_graph_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an HDF5 file, of the shapes that the format has.
+
+    Raises:
+        UserError: the file is missing, damaged or not VG150's.
+    """
     arrays = read_hdf5(path, ["split", *RANGES, *SIZES], optional=[ATTRIBUTES])
     images = len(arrays["split"]) if arrays["split"].ndim == 1 else -1
     for name in RANGES:
@@ -191,7 +198,11 @@ def _image_sizes(files: Vg150Files, rows: int) -> list[tuple[int, int, int]]:
 
 
 def _rows(
-    arrays: Mapping[str, np.ndarray], split: str, need_relations: bool, validation_images: int, path: Path
+    arrays: Mapping[str, np.ndarray],
+    split: str,
+    need_relations: bool,
+    validation_images: int | None,
+    path: Path,
 ) -> list[int]:
     if split not in ("train", "validation", "test"):
         raise UserError(f"{path}: no split {split!r}; VG150 has train, validation and test")
@@ -199,6 +210,8 @@ def _rows(
     if need_relations:
         usable = usable & (arrays["img_to_first_rel"] >= 0)
     rows = np.flatnonzero(usable & (arrays["split"] == (TEST if split == "test" else TRAIN)))
+    if validation_images is None:
+        validation_images = min(VALIDATION_IMAGES, len(rows) // 10)
     if split == "validation":
         rows = rows[:validation_images]
     elif split == "train":

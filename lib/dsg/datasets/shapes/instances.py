@@ -38,15 +38,25 @@ def solids_of(view: View, objects: Sequence[str]) -> list[Solid]:
         view: of the scene, in which each is seen.
         objects: the categories.
     """
+    return annotated(view, [objects.index(solid.name) + 1 for solid in view.scene.solids])
+
+
+def annotated(view: View, numbers: Sequence[int]) -> list[Solid]:
+    """The solids of a picture in the order of the scene.
+
+    Args:
+        view: of the scene, in which each is seen.
+        numbers: of the category of each, from 1.
+    """
     solids = []
-    for solid, (x, y, mask) in zip(view.scene.solids, visible_masks(view)):
+    for number, (x, y, mask) in zip(numbers, visible_masks(view)):
         whole = np.zeros((view.scene.camera.height, view.scene.camera.width), bool)
         whole[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = x + columns[0], y + rows[0], columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]
         solids.append(
             {
-                "category_id": objects.index(solid.name) + 1,
+                "category_id": int(number),
                 "bbox": [int(side) for side in box],
                 "area": int(mask.sum()),
                 "segmentation": encode(whole),
@@ -80,7 +90,7 @@ def write_instances(
             (folder / "Annotations" / f"{Path(name).stem}.xml").write_text(text, encoding="utf-8")
         names = "".join(f"{Path(name).stem}\n" for name in content)
         (folder / "ImageSets" / "Main" / f"{LISTS[split]}.txt").write_text(names, encoding="utf-8")
-        text = json.dumps(_coco(content, size, objects), separators=(",", ":"))
+        text = json.dumps(coco_content(content, size, objects), separators=(",", ":"))
         (folder / COCO_FILE.format(split)).write_text(text, encoding="utf-8")
     (folder / CLASSES).write_text("".join(f"{name}\n" for name in objects), encoding="utf-8")
 
@@ -115,9 +125,10 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _coco(
+def coco_content(
     content: Mapping[str, Sequence[Solid]], size: Sequence[int], objects: Sequence[str]
 ) -> dict[str, Any]:
+    """What a file of COCO's says of pictures, all of one size (width, height): their solids by name."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, (name, solids) in enumerate(content.items(), 1):

@@ -5,7 +5,7 @@ Picture k of a split depends on the seed, the split, k, the size, the range of o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,17 +40,40 @@ def make_view(split: str, number: int, settings: dict[str, Any]) -> tuple[View, 
         UserError: scenes with that many objects do not fit into pictures of that size.
     """
     rng = np.random.default_rng([settings["seed"], list(IMAGE_FOLDERS).index(split), number])
-    fewest, most = settings["objects"]
     palette = settings.get("palette", CLEVR)
+    return sample_view(
+        *(rng, tuple(settings["size"]), tuple(settings["objects"])),
+        lambda scene: recoloured(scene, palette) if palette != CLEVR else scene,
+    )
+
+
+def sample_view(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    objects: tuple[int, int],
+    paint: Callable[[Scene], Scene],
+) -> tuple[View, np.ndarray]:
+    """A random scene in which enough is seen of every solid, and the box of each, int64 [n, 4].
+
+    Args:
+        rng: all randomness comes from here.
+        size: width and height of the picture.
+        objects: smallest and largest number of solids.
+        paint: gives a scene its colours.
+
+    Raises:
+        UserError: scenes with that many objects do not fit into pictures of that size.
+    """
     for _ in range(ATTEMPTS):
-        scene = sample_scene(rng, tuple(settings["size"]), (fewest, most))
-        if len(scene.solids) >= fewest:
-            view = look(recoloured(scene, palette) if palette != CLEVR else scene)
+        scene = sample_scene(rng, size, objects)
+        if len(scene.solids) >= objects[0]:
+            view = look(paint(scene))
             boxes = visible_boxes(view)
             if _all_seen(view, boxes):
                 return view, boxes
-    width, height = settings["size"]
-    raise UserError(f"{fewest} to {most} objects do not fit into images of {width} x {height}: ask for fewer")
+    raise UserError(
+        f"{objects[0]} to {objects[1]} objects do not fit into images of {size[0]} x {size[1]}: ask for fewer"
+    )
 
 
 def picture_name(split: str, number: int) -> str:

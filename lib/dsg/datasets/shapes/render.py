@@ -38,6 +38,7 @@ class View:
     distance: np.ndarray  # float32, along the ray; infinite on the plane
     windows: list[tuple[slice, slice]]  # rows and columns that each solid can touch
     shown: np.ndarray  # float64 [number of solids]: share of each solid that nothing hides
+    whole: list[np.ndarray]  # bool, of each window: where its solid would be seen with nothing before it
 
 
 def look(scene: Scene, factor: int = 2) -> View:
@@ -54,9 +55,10 @@ def look(scene: Scene, factor: int = 2) -> View:
         owner[window][nearer] = position
         distance[window][nearer] = enter[nearer]
         windows.append(window)
-        whole.append(int(hit.sum()))
+        whole.append(hit)
     seen = np.bincount(owner.ravel() + 1, minlength=len(scene.solids) + 1)[1:]
-    return View(scene, factor, owner, distance, windows, seen / np.maximum(whole, 1))
+    points = [int(hit.sum()) for hit in whole]
+    return View(scene, factor, owner, distance, windows, seen / np.maximum(points, 1), whole)
 
 
 def visible_boxes(view: View) -> np.ndarray:
