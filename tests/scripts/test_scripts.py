@@ -23,8 +23,8 @@ import tensorflow as tf
 import yaml
 
 from dsg.apps import scripts
-from dsg.apps.commands.train import absent_shapes
 from dsg.apps.configurations import files_of
+from dsg.apps.generation import absent_shapes
 from dsg.apps.main import parser_of
 from dsg.apps.run_options import meaning_of
 from dsg.apps.script_words import Place, commands_of

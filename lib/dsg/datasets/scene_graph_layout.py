@@ -21,6 +21,7 @@ from typing import NamedTuple
 from dsg.datasets.catalogue import folder_of
 from dsg.datasets.formats.vg150 import Vg150Files
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT
+from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
 
 VG150, SHAPES150 = "vg150", "shapes150"
@@ -65,7 +66,7 @@ class GraphSource(NamedTuple):
         for path in (place / f"{name}.npy", place / name):
             if path.is_file():
                 return path
-        raise UserError(f"{place}: has no {name}.npy and no {name}; the release has it (docs/grounding.md)")
+        raise UserError(f"{place}: has no {name}.npy and no {name}; the release has it (data/README.md)")
 
 
 def is_graph_folder(folder: Path) -> bool:
@@ -110,10 +111,10 @@ def advice(label: str, data_dir: Path) -> str:
     """How a missing data set is had."""
     if label == SHAPES150:
         return f"`dsg shapes {shlex.quote(str(data_dir / label))} --graphs` generates it"
+    with_attributes, without = (" and ".join(pair) for pair in GRAPH_FILES.items())
     return (
-        f"put {' and '.join(next(iter(GRAPH_FILES.items())))} there, from the authors of the scene-graph "
-        f"release that you use, and {IMAGE_DATA} from Visual Genome; `dsg fetch visualgenome images images2` "
-        "fetches the images"
+        f"`{fetch_command(label, data_dir)}` fetches {without} and {IMAGE_DATA}; or put {with_attributes} "
+        "there (data/README.md)"
     )
 
 

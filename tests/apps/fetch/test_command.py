@@ -29,11 +29,14 @@ from dsg.datasets.catalogue import CATALOGUE, advice
 from dsg.datasets.detection import load_instances
 from dsg.datasets.instance_layouts import FETCHED
 from dsg.datasets.remedies import fetch_command
+from dsg.datasets.scene_graphs import load_graphs
 from dsg.errors import UserError
+from dsg.models.grounding.words import read_glove
 from tests.apps.fetch.files import tar_of, zip_of
 from tests.apps.fetch.server import POINTER, running
 from tests.datasets.files import write_dataset
 from tests.datasets.instance_files import coco_document, voc_annotation
+from tests.datasets.test_scene_graphs import write_graphs
 from tests.shared import ROOT
 
 INDEX, DATA = b"index" * 100, b"weights" * 5000
@@ -387,15 +390,17 @@ def test_where_files_cannot_be_locked(get, monkeypatch, caplog):
 def test_unknown_names(get):
     with pytest.raises(UserError, match="unknown name 'openimages'.*visualgenome"):
         fetch("openimages", get.data)
-    with pytest.raises(UserError, match="dsg shapes"):
+    with pytest.raises(UserError, match="dsg shapes$"):
         fetch("shapes", get.data)
+    with pytest.raises(UserError, match="dsg shapes --graphs$"):
+        fetch("shapes150", get.data)
     with pytest.raises(UserError, match="vrd has no part 'picture': its parts are annotations, images"):
         get("vrd", only=["picture"])
 
 
 def test_the_catalogue_makes_sense():
-    names = {"visualgenome", "vrd", "clevr", "imagenet_weights", "dsg_pretrained", "weights"}
-    assert set(catalogue()) == names | set(FETCHED)
+    names = {"visualgenome", "vrd", "clevr", "vg150", "glove", "imagenet_weights", "dsg_pretrained"}
+    assert set(catalogue()) == names | {"weights"} | set(FETCHED)
     assert {name: tuple(parts) for name, parts in catalogue().items()} == PARTS
     for name, parts in catalogue().items():
         if name in CATALOGUE:
@@ -452,6 +457,31 @@ def test_voc_lands_where_the_loader_looks_and_a_broken_download_resumes(get):
     wrong = {"test": replace(parts["test"], md5="0" * 32)}
     with pytest.raises(UserError, match="its md5 is .* but 0000"):
         fetch("pascal_voc", get.data / "other", tools=get.tools, listed={"pascal_voc": wrong})
+
+
+def test_scene_graphs_and_word_vectors_land_where_the_loader_looks(get, tmp_path):
+    folder = write_graphs(tmp_path / "source")
+    vectors = {f"glove.6B.{width}d.txt": ("on" + " 0.5" * width + "\n").encode() for width in (100, 200)}
+    contents = {path.name: path.read_bytes() for path in folder.iterdir()}
+    contents["glove.6B.zip"] = zip_of(vectors)
+    listed = {"vg150": catalogue()["vg150"], "glove": {"6B": catalogue()["glove"]["6B"]}}
+    for name, parts in listed.items():
+        for key, kept in parts.items():
+            get.site.files[kept.file] = contents[kept.file]
+            urls = (get.site.url("cut", kept.file),)
+            parts = {**parts, key: replace(kept, urls=urls, bytes=kept.bytes and len(contents[kept.file]))}
+        listed[name] = parts
+    (get.data / "VG150").mkdir(parents=True)  # a folder of that name, whatever the case
+    for name in listed:
+        fetch(name, get.data, tools=get.tools, listed=listed)
+    assert len(load_graphs("vg150", "train", data_dir=get.data)) == 10
+    vector = read_glove(get.data / "glove" / "glove.6B.200d.txt", {"on"}, 200)["on"]
+    assert vector.tolist() == [0.5] * 200
+    assert len(get.files()) == 4 and {path.split("/")[0] for path in get.files()} == {"VG150", "glove"}
+    get.site.requests.clear()
+    for name in listed:
+        fetch(name, get.data, tools=get.tools, listed=listed)
+    assert get.site.requests == []
 
 
 def test_coco_lands_where_the_loader_looks(get):

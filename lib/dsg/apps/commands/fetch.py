@@ -23,6 +23,8 @@ PARTS = {  # as in the catalogue, whose mirrors.yml only PyYAML can read
     "pascal_voc": ("trainval", "test"),
     "pascal_voc_0712": ("trainval", "test", "trainval2012"),
     "coco": ("annotations", "train", "val"),
+    "vg150": ("graphs", "dictionary", "image_data"),
+    "glove": ("6B", "840B"),
     "imagenet_weights": ("res50", "res101", "res152", "vgg16", "mobile"),
     "dsg_pretrained": ("index", "data"),
     "weights": tuple(BY_NAME),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsg.apps.generation import generate_absent_shapes
 from dsg.apps.parser import Parser
 from dsg.apps.run_options import add_run_options, demand_net, meaning_of
 from dsg.apps.splits import split_at_end
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     meaning = meaning_of(options, "train", extra)
     if options.check:
         return
-    _generate_if_absent(meaning.dataset, meaning.data_dir)
+    generate_absent_shapes(meaning.dataset, meaning.data_dir)
 
     from dsg.engine.runs import Run
     from dsg.pipeline.splits import load_examined, load_splits
@@ -92,21 +93,3 @@ def run(options: argparse.Namespace) -> None:
         command=options.command,
         automatic=requested,
     )
-
-
-def absent_shapes(dataset: str, data_dir: Path) -> Path | None:
-    """Where to generate the data set `shapes`, if it is requested and does not exist."""
-    from dsg.apps.configurations import catalogued
-
-    there = (data_dir / "annotations_train.json").is_file() or (data_dir / "shapes").is_dir()
-    return data_dir / "shapes" if catalogued(dataset) == "shapes" and not there else None
-
-
-def _generate_if_absent(dataset: str, data_dir: Path) -> None:
-    folder = absent_shapes(dataset, data_dir)
-    if folder is None:
-        return
-    from dsg.datasets.shapes.generator import generate_shapes
-
-    print(f"{folder}: generating the data set", flush=True)
-    generate_shapes(folder)

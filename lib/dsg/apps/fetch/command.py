@@ -23,7 +23,7 @@ from dsg.runtime.limits import Limits
 from dsg.runtime.locks import locked
 
 LOG = logging.getLogger("dsg")
-COCO = "coco"  # a folder whose case is free, as those of the catalogue
+OTHERS = ("coco", "vg150")  # folders whose case is free, as those of the catalogue
 WORK = ".fetch"  # below the data folder: what is on its way, and receipts
 PICKED = "weights"  # of its parts nobody needs all
 
@@ -43,7 +43,7 @@ def fetch(
     """Downloads, verifies and unpacks what is not there yet.
 
     Args:
-        name: visualgenome, vrd, clevr, imagenet_weights, dsg_pretrained or weights.
+        name: visualgenome, vrd, clevr, vg150, glove, imagenet_weights, dsg_pretrained or weights.
         data_dir: the data folder, or the data set's own folder.
         source: a folder that has the files, or an address below which they lie, instead of the mirrors.
         only: parts, such as annotations; all where empty, but `weights` needs at least one.
@@ -86,8 +86,9 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
     plain = name.lower().replace("-", "_")
     known = plain if plain in listed else plain.replace("_", "")
     if known not in listed:
-        if known == "shapes":
-            raise UserError("shapes is generated, not fetched: dsg shapes")
+        if known in ("shapes", "shapes150"):
+            graphs = " --graphs" if known == "shapes150" else ""
+            raise UserError(f"{known} is generated, not fetched: dsg shapes{graphs}")
         raise UserError(f"unknown name {name!r}: one of {', '.join(listed)}")
     parts = listed[known]
     if known == PICKED and not only:
@@ -101,8 +102,8 @@ def _chosen(name: str, only: Sequence[str], listed: Catalogue) -> tuple[str, dic
 def _target(part: Part, data_dir: Path) -> Path:
     """The folder of a part; a data set's folder is found whatever its case, or is `data_dir` itself."""
     first, _, rest = part.into.partition("/")
-    if first in (COCO, *(entry.folder for entry in CATALOGUE.values())):
-        if first != COCO and holds_annotations(data_dir):
+    if first in (*OTHERS, *(entry.folder for entry in CATALOGUE.values())):
+        if first not in OTHERS and holds_annotations(data_dir):
             return data_dir / rest
         if not (data_dir / first).is_dir() and data_dir.is_dir():
             same = [path for path in sorted(data_dir.iterdir()) if path.name.lower() == first.lower()]

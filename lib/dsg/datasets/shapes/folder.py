@@ -22,7 +22,8 @@ import cv2
 
 from dsg.errors import UserError
 
-Task, Result = TypeVar("Task"), TypeVar("Result")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 def is_there(folder: Path, file_name: str, settings: dict[str, Any], force: bool) -> bool:

@@ -58,10 +58,10 @@ def make_graph_view(kind: str, number: int, settings: dict[str, Any]) -> tuple[V
     shares = 1 / np.arange(1, len(FREQUENT) + 1) ** 0.8
 
     def paint(scene: Scene) -> Scene:
-        colours = rng.choice(FREQUENT, len(scene.solids), p=shares / shares.sum())
+        colours = rng.choice(FREQUENT, len(scene.solids), p=shares / shares.sum()).tolist()
         if kind in MASKS:
             colours = [OTHER.get(colour, colour) for colour in colours]
-        solids = zip(scene.solids, map(str, colours))
+        solids = zip(scene.solids, colours)
         return dataclasses.replace(
             scene, solids=tuple(dataclasses.replace(solid, colour=colour) for solid, colour in solids)
         )
