@@ -1,4 +1,4 @@
-"""Data sets of referring relationships and of objects, from their files to records.
+"""Data sets of referring relationships, of objects and of scene graphs, from their files to records.
 
 catalogue  known data sets and their folders            remedies  commands that fetch what is missing
 formats/   reading and checking their files             splits    which image is in which split
@@ -7,6 +7,7 @@ source     the images of a split, and what is left out  records   the result, im
 loader     `load_dataset`: all of these in order        shapes/   generates a data set
 kept       caches of what takes long to read
 instance_*, detection   data sets of objects: where they lie, tables, and `load_instances`
+scene_graph_layout, scene_graphs   data sets of scene graphs: where they lie, and `load_graphs`
 """
 
 from __future__ import annotations
