@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,16 @@ def test_true_masks_are_what_is_seen(folder: Path, split: str) -> None:
             mask = decode(segmentation, image.height, image.width, image.name)
             quarters = (view.owner == position).reshape(image.height, 2, image.width, 2).sum((1, 3))
             np.testing.assert_array_equal(mask, quarters >= 2)
+
+
+def test_true_masks_of_other_boxes_are_refused(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "shapes150", ignore=shutil.ignore_patterns("*.jpg"))
+    file = copy / "true_masks" / "annotations" / "instances_test.json"
+    document = json.loads(file.read_text())
+    del document["annotations"][0]
+    file.write_text(json.dumps(document))
+    with pytest.raises(UserError, match="true_masks: image '200000.jpg': not a mask for each box"):
+        true_masks(load_graphs(copy, "test"))
 
 
 def test_some_categories_have_masks_in_other_pictures_only_and_some_none(folder: Path) -> None:
