@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config
+from dsg.models.detector.conventions import region_coder
 from dsg.models.detector.losses import (
     class_loss,
     mask_loss,
@@ -67,11 +68,6 @@ def single_map_losses(
     return losses
 
 
-def region_coder(config: Config) -> BoxCoderNp:
-    """How boxes of regions are written: to the edges of objects with EXACT_BOXES, else as the original."""
-    return BoxCoderNp(inclusive=not config.exact_boxes, stds=config.train.bbox_normalize_stds)
-
-
 def sample_batch(first: FirstStage, batch: InstanceBatch, config: Config) -> BatchSample:
     """TRAIN.BATCH_SIZE regions of each image, by `dsg.models.detector.sampling.sample_regions`.
 
@@ -114,7 +110,7 @@ def _sample_image(
         fg_fraction=train.fg_fraction,
         fg_threshold=train.fg_thresh,
         bg_thresholds=(train.bg_thresh_lo, train.bg_thresh),
-        coder=region_coder(config),
+        coder=region_coder(config, BoxCoderNp),
         rng=np.random.default_rng((config.rng_seed, int(index), zlib.crc32(boxes[valid].tobytes()))),
     )
     matches = objects[sampled.matches] if len(objects) else sampled.matches

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dsg.boxes.conventions import TORCHVISION, TORCHVISION_RPN
 from dsg.boxes.matching import BELOW, Permutation, Sample, draw, iou, match, random_order
+from dsg.boxes.transform import BoxCoder
 
 
 class Truth(NamedTuple):
@@ -29,6 +30,7 @@ class SamplingSettings(NamedTuple):
     region_threshold: float = 0.5
     regions: int = 512
     positive_regions: float = 0.25
+    coder: BoxCoder = TORCHVISION  # of the regions' deltas
 
 
 class AnchorSample(NamedTuple):
@@ -103,4 +105,4 @@ def sample_regions(
     boxes, classes, matches = (tf.gather(values, rows) for values in (boxes, classes, matches))
     objects = tf.gather(tf.pad(truth.boxes, [[0, 1], [0, 0]]), matches)  # one more: there may be none
     objects = tf.where(tf.shape(truth.boxes)[0] > 0, objects, boxes)
-    return RegionSample(rows, boxes, classes, matches, TORCHVISION.encode(boxes, objects))
+    return RegionSample(rows, boxes, classes, matches, settings.coder.encode(boxes, objects))

@@ -61,8 +61,6 @@ class TrainedDetector:
         names = tuple(self.vocabulary.objects[number - 1] for number in detected.classes)
         height, width = image.shape[:2]
         boxes, classes, scores, masks = detected
-        # The network's input has whole pixels: an image's edge may be a part of a pixel further out there.
-        boxes = np.minimum(boxes, np.array([width, height] * 2, np.float32))
         return DetectedObjects(width, height, boxes, names, classes, scores, masks)
 
     @functools.cached_property
