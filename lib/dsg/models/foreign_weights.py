@@ -45,6 +45,9 @@ BODY_UNITS = re.compile(
     r"(^|\.)layer[123]\.\d+\."
 )  # of torchvision's ResNets, in blocks that every trunk has
 MOBILE_RANGE = 127.5  # its ImageNet weights expect pixels in -1..1
+# tf-faster-rcnn's anchors; scales by the number of anchors a cell, in its settings for VOC and for COCO.
+TF_FASTER_RCNN_RATIOS = (0.5, 1.0, 2.0)
+TF_FASTER_RCNN_SCALES = {9: (8.0, 16.0, 32.0), 12: (4.0, 8.0, 16.0, 32.0)}
 # The classes of detectors that name none, by their number.
 CLASSES: dict[int, tuple[str, ...]] = {
     20: VOC_CLASSES[1:],
