@@ -15,7 +15,7 @@ from dsg.models.detector.build import build_detector
 from dsg.models.detector.losses import decay_loss
 from dsg.models.detector.model import ProposalSettings
 from dsg.models.detector.single_map_training import sample_batch
-from dsg.models.detector.targets import Truth, sample_regions
+from dsg.models.detector.targets import SamplingSettings, Truth, sample_anchors, sample_regions
 from dsg.pipeline.examples import rpn_targets
 from dsg.pipeline.instance_batches import instance_spec
 from tests.models.detector.small_runs import config_of
@@ -143,6 +143,14 @@ def test_regions_of_a_pyramid_are_written_in_the_units_of_the_options() -> None:
         proposals = tf.constant([[12.0, 16.0, 56.0, 62.0]])
         deltas.append(sample_regions(proposals, truth, sampling_settings(config), tf.range).deltas[0])
     np.testing.assert_allclose(deltas[1], deltas[0] * [2.0, 0.5, 1.0, 0.5], rtol=1e-5)
+
+
+def test_an_anchor_of_the_padding_is_no_object_s_best() -> None:
+    truth = Truth(tf.constant([[90.0, 90.0, 99.0, 99.0]]), tf.constant([1]))
+    anchors = tf.constant([[80.0, 80, 96, 96], [0, 0, 20, 20], [90, 90, 100, 100]])
+    inside = tf.constant([True, True, False])
+    sample = sample_anchors(anchors, truth, SamplingSettings(), tf.range, inside)
+    assert sample.labels.numpy().tolist() == [1, 0, -1]
 
 
 def test_another_seed_draws_other_regions() -> None:

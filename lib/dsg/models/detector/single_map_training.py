@@ -11,6 +11,7 @@ import tensorflow as tf
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config
 from dsg.models.detector.conventions import region_coder
+from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.losses import (
     class_loss,
     mask_loss,
@@ -25,8 +26,6 @@ from dsg.models.detector.sampling import sample_regions
 
 if TYPE_CHECKING:
     from dsg.pipeline.instance_batch import InstanceBatch
-
-MASK_SIZE = 28
 
 
 class BatchSample(NamedTuple):

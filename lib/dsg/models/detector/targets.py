@@ -62,11 +62,14 @@ def sample_anchors(
     """Anchors that overlap an object much, or as much as any, against those that overlap none; of those that
     are `inside` the image, bool [A], if that is given.
     """
-    matches = _matched(
-        truth,
-        lambda: match(iou(truth.boxes, anchors), settings.anchor_high, settings.anchor_low, keep_best=True),
-        anchors,
-    )
+
+    def matched() -> tf.Tensor:
+        overlaps = iou(truth.boxes, anchors)
+        if inside is not None:
+            overlaps = tf.where(inside, overlaps, -1.0)  # the best of an object is one inside
+        return match(overlaps, settings.anchor_high, settings.anchor_low, keep_best=True)
+
+    matches = _matched(truth, matched, anchors)
     labels = tf.where(matches >= 0, 1, tf.where(tf.equal(matches, -1), 0, -1))
     labels = labels if inside is None else tf.where(inside, labels, -1)
     sample = draw(labels, settings.anchors, settings.positive_anchors, order)
