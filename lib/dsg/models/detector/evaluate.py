@@ -107,13 +107,13 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
     found = mask_runs(detected, record.height, record.width) if masks else None
     areas = cocotools("mask").area(truth) if truth else None
     # A difficult object of VOC counts as little as a region of many, and so does one that lacks its mask.
-    ignored = record.crowd | record.difficult
-    ignored = ignored | ~has_mask(record) if masks else ignored
+    hard = record.crowd | record.difficult
+    ignored = hard | ~has_mask(record) if masks else hard
     objects = Objects(record.boxes, record.classes, ignored, areas, truth)
     return ImageTruthAndFound(
         str(image.index),
         objects,
-        record.difficult,
+        hard,
         Found(detected.boxes, detected.classes, detected.scores, found),
     )
 
