@@ -123,8 +123,8 @@ def _start_from_snapshot(
 
 def _start_from_released(model: Any, config: Config, prefix: Path, vocabulary: Vocabulary) -> LoadReport:
     """From the released checkpoint, which names no words: label layers of as many are the same."""
-    theirs = {name: release_name(name, config.backbone) for name in model.named_variables()}
-    trained, _ = read_checkpoint(prefix, {name: other for name, other in theirs.items() if other})
+    names = {name: release_name(name, config.backbone) for name in model.named_variables()}
+    trained, _ = read_checkpoint(prefix, {name: other for name, other in names.items() if other})
     sizes = {
         kind: len(trained[name]) if name in trained else 0
         for kind, name in ((CATEGORIES, "labels/entities/bias"), (PREDICATES, "labels/predicates/0/bias"))
@@ -171,10 +171,10 @@ def _by_model_names(model: Any, values: Mapping[str, np.ndarray]) -> dict[str, n
     """Values by the model's names, some of them a detector's for the same part; and those of no use to it."""
     named, used = {}, set()
     for name in model.named_variables():
-        theirs = name if name in values else name_in_detector(name)
-        if theirs in values:
-            named[name] = values[theirs]
-            used.add(theirs)
+        known = name if name in values else name_in_detector(name)
+        if known in values:
+            named[name] = values[known]
+            used.add(known)
     return {**named, **{name: value for name, value in values.items() if name not in used}}
 
 

@@ -62,15 +62,15 @@ def evaluate(
     coco = has_cocotools(options.metric)
     masks = options.masks and coco
     evaluator = DetectionEvaluator(dataset.vocabulary.objects, metric=options.metric, masks=masks)
-    bad, found = BadRecords(), 0
+    bad, count = BadRecords(), 0
     with Progress(label, len(dataset)) as progress:
         for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
             for index, detected in zip(np.asarray(batch["index"]).tolist(), predict(batch)):
                 image = Examined(index, dataset.records[index], detected)
                 evaluator.add_image(compared(image, masks))
                 observe(image)
-                found += len(detected.scores)
-                progress.advance(text=f"{found} detections")
+                count += len(detected.scores)
+                progress.advance(text=f"{count} detections")
                 check()
     for name, reason in bad.reasons.items():
         evaluator.skip(name, reason)
@@ -104,7 +104,7 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
             f"{record.name}: detections are not finite: the model has diverged; use an earlier snapshot"
         )
     truth = true_masks(record) if masks else None
-    found = mask_runs(detected, record.height, record.width) if masks else None
+    runs = mask_runs(detected, record.height, record.width) if masks else None
     areas = cocotools("mask").area(truth) if truth else None
     # A difficult object of VOC counts as little as a region of many, and so does one that lacks its mask.
     hard = record.crowd | record.difficult
@@ -114,7 +114,7 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
         str(image.index),
         objects,
         hard,
-        Found(detected.boxes, detected.classes, detected.scores, found),
+        Found(detected.boxes, detected.classes, detected.scores, runs),
     )
 
 

@@ -89,20 +89,20 @@ class DetectorPredictor:
         """Detections in pixels of the network's input, and the masks of the valid ones in one list."""
         config = self._config.test
         first, regions = self._first_and_regions(batch)
-        found = detections(
+        chosen = detections(
             *(first, regions),
             threshold=config.score_threshold,
             iou=config.nms,
             limit=config.max_per_image,
             coder=region_coder(self._config),
         )
-        values = (found.boxes, found.classes, found.scores, found.valid)
+        values = (chosen.boxes, chosen.classes, chosen.scores, chosen.valid)
         if self._model.mask_head is None:
             return values
-        places = tf.where(found.valid)
-        boxes = Regions(tf.gather_nd(found.boxes, places), tf.cast(places[:, 0], tf.int32))
+        places = tf.where(chosen.valid)
+        boxes = Regions(tf.gather_nd(chosen.boxes, places), tf.cast(places[:, 0], tf.int32))
         logits = self._model.mask_logits(first, boxes)
-        return (*values, class_masks(logits, tf.gather_nd(found.classes, places)))
+        return (*values, class_masks(logits, tf.gather_nd(chosen.classes, places)))
 
     def _in_original(self, arrays: list[np.ndarray], scales: np.ndarray, sizes: np.ndarray) -> list[Detected]:
         boxes, classes, scores, valid = arrays[:4]
@@ -202,9 +202,9 @@ def detections(
         tf.TensorSpec([limit], tf.int32),
         tf.TensorSpec([], tf.int32),
     )
-    box, number, score, row, found = by_image(choose, first.image_size, signature)
-    most = tf.reduce_max(found)
-    valid = tf.sequence_mask(found, most)
+    box, number, score, row, kept = by_image(choose, first.image_size, signature)
+    most = tf.reduce_max(kept)
+    valid = tf.sequence_mask(kept, most)
     return Detections(box[:, :most], number[:, :most], score[:, :most], row[:, :most], valid)
 
 
