@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.boxes.paste import paste_masks
+from dsg.boxes.paste import placed_masks
 from dsg.config import Config
 from dsg.datasets.detection import InstanceDataset
 from dsg.datasets.formats.instances import Instances
@@ -16,7 +16,7 @@ from dsg.datasets.formats.segmentations import decode, encode, run_lengths
 from dsg.errors import UserError
 from dsg.metrics.coco_ap import Found, Objects
 from dsg.metrics.detection_results import COCO, DetectionEvaluator, DetectionResults, ImageTruthAndFound
-from dsg.models.detector.predictions import MASK_THRESHOLD, Detected, DetectorPredictor
+from dsg.models.detector.predictions import Detected, DetectorPredictor
 from dsg.pipeline.bad_records import BadRecords, iterate
 from dsg.pipeline.instance_batches import evaluation_batches
 from dsg.pipeline.instance_examples import has_mask
@@ -132,9 +132,8 @@ def true_masks(record: Instances) -> Sequence[Mapping[str, Any]]:
 
 
 def mask_runs(detected: Detected, height: int, width: int) -> list[Mapping[str, Any]]:
-    """The masks of detections as run lengths, one after the other: together they could fill the memory."""
+    """The masks of detections as run lengths; one after another, for together they could fill the memory."""
     if detected.masks is None:
         raise ValueError("these detections have no masks")
-    pairs = zip(detected.masks, detected.boxes)
-    pasted = (paste_masks(mask[None], box[None], height, width)[0] for mask, box in pairs)
-    return [encode(mask > MASK_THRESHOLD) for mask in pasted]
+    placed = placed_masks(detected.masks, detected.boxes, height, width)
+    return [encode(mask.pixels(height, width)) for mask in placed]
