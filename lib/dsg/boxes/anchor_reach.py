@@ -60,12 +60,12 @@ def shape_overlaps(boxes: np.ndarray, image_sizes: np.ndarray, anchors: Anchors)
     Returns:
         float32 [N, A], the anchors of one grid after those of another; 0 where none of a shape counts.
     """
-    found = []
+    overlaps = []
     for grid in anchors.grids:
-        found.append(np.zeros((len(boxes), len(grid.cell)), np.float32))
-        for part in _parts(*found[-1].shape):
-            found[-1][part] = _overlaps(boxes[part], image_sizes[part], grid, anchors)
-    return np.concatenate(found, 1)
+        overlaps.append(np.zeros((len(boxes), len(grid.cell)), np.float32))
+        for part in _parts(*overlaps[-1].shape):
+            overlaps[-1][part] = _overlaps(boxes[part], image_sizes[part], grid, anchors)
+    return np.concatenate(overlaps, 1)
 
 
 def _parts(boxes: int, shapes: int) -> Iterator[slice]:

@@ -11,7 +11,6 @@ from dsg.boxes.transform import BoxCoder
 STDS = (0.1, 0.1, 0.2, 0.2)
 # torchvision's boxes grow at most as much as one of 16 pixels that becomes one of 1000.
 GROWTH = math.log(1000.0 / 16.0)
-TF_FASTER_RCNN_RPN = BoxCoder()
 TF_FASTER_RCNN = BoxCoder(stds=STDS)
 TORCHVISION_RPN = BoxCoder(inclusive=False, log_limit=GROWTH)
 TORCHVISION = BoxCoder(inclusive=False, log_limit=GROWTH, stds=STDS)

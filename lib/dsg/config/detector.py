@@ -68,7 +68,8 @@ class TargetOptions:
     )
     bbox_normalize_stds: tuple[float, ...] = option(
         (0.1, 0.1, 0.2, 0.2),
-        "Standard deviations by which the refiner's four deltas are divided.",
+        "Standard deviations by which the four deltas of the refiner, or of a detector's second stage, are "
+        "divided.",
         within=POSITIVE,
     )
     rpn_batchsize: int = option(

@@ -131,7 +131,7 @@ class ImageTruthAndFound:
 
     name: str
     truth: Objects
-    difficult: np.ndarray  # bool [G]
+    difficult: np.ndarray  # bool [G]: neither a hit nor a miss counts for VOC
     found: Found
 
 

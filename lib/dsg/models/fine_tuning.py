@@ -137,7 +137,7 @@ def _fitted(name: str, value: np.ndarray, variable: Any, words: Words) -> np.nda
         return None
     old, new = np.moveaxis(value, row.axis, 0), np.moveaxis(variable.numpy().copy(), row.axis, 0)
     rest = len(new) // row.each - _count(row, words.here)
-    if rest < 0:  # a class-agnostic detector's
+    if rest < row.kinds.count(BACKGROUND):  # a class-agnostic detector's
         return value if value.shape == shape else None
     if old.shape[1:] != new.shape[1:] or len(old) != row.each * (rest + _count(row, words.there)):
         return None

@@ -45,6 +45,9 @@ BODY_UNITS = re.compile(
     r"(^|\.)layer[123]\.\d+\."
 )  # of torchvision's ResNets, in blocks that every trunk has
 MOBILE_RANGE = 127.5  # its ImageNet weights expect pixels in -1..1
+# tf-faster-rcnn's anchors; scales by the number of anchors a cell, in its settings for VOC and for COCO.
+TF_FASTER_RCNN_RATIOS = (0.5, 1.0, 2.0)
+TF_FASTER_RCNN_SCALES = {9: (8.0, 16.0, 32.0), 12: (4.0, 8.0, 16.0, 32.0)}
 # The classes of detectors that name none, by their number.
 CLASSES: dict[int, tuple[str, ...]] = {
     20: VOC_CLASSES[1:],
@@ -117,13 +120,13 @@ def _from_checkpoint(path: Path, shapes: Shapes, config: Config) -> Foreign:
             remedy = f" with RESNET.LAYOUT torchvision{remedy}, or set RESNET.LAYOUT slim"
         raise UserError(f"{path}: a TensorFlow 1 checkpoint, which {net} cannot start from{remedy}")
     detector = any(name.endswith("rpn_conv/3x3/weights") for name in names_in_checkpoint(path))
-    wanted = shapes if detector else _of_imagenet(shapes, config)
-    theirs = {name: detector_name(name, net) for name in wanted}
-    values, report = read_checkpoint(path, {name: other for name, other in theirs.items() if other})
+    needed = shapes if detector else _of_imagenet(shapes, config)
+    names = {name: detector_name(name, net) for name in needed}
+    values, report = read_checkpoint(path, {name: other for name, other in names.items() if other})
     if not any(name.startswith(TRUNK) for name in values) or (report.missing and not detector):
         kind = "a detector" if detector else "an ImageNet checkpoint"
         raise UserError(
-            f"{path}: lacks {theirs[report.missing[0]]}; it is not {kind} of {net} (it has "
+            f"{path}: lacks {names[report.missing[0]]}; it is not {kind} of {net} (it has "
             f"{some_of(report.unused or ['nothing'], 1)})"
         )
     if detector:
@@ -148,17 +151,17 @@ def _from_torch(path: Path, shapes: Shapes, config: Config) -> Foreign:
             f"{path}: torchvision's ResNets have their strides elsewhere; set RESNET.LAYOUT torchvision to "
             f"start {net} from it"
         )
-    theirs = read_state(path)
-    detector, second = is_detector(theirs), is_second_generation(theirs)
+    state = read_state(path)
+    detector, second = is_detector(state), is_second_generation(state)
     if detector and net in PYRAMIDS and second != ("rpn/convs/1/kernel" in shapes):
         remedy = "start from fasterrcnn_resnet50_fpn"
         if config.model == DETECTOR:
             remedy = f"set DETECTOR.SECOND_GENERATION {second} to start {net} from it"
         which = "second generation (_v2)" if second else "first generation"
         raise UserError(f"{path}: a detector of torchvision's {which}; {remedy}")
-    wanted = shapes if detector else _of_imagenet(shapes, config)
-    epsilon = epsilon_of(path.name, theirs)
-    values, report = match_weights(theirs, wanted, str(path), any_shape=OTHER_PARTS, epsilon=epsilon)
+    needed = shapes if detector else _of_imagenet(shapes, config)
+    epsilon = epsilon_of(path.name, state)
+    values, report = match_weights(state, needed, str(path), any_shape=OTHER_PARTS, epsilon=epsilon)
     for name in FIRST_KERNELS:
         if name in values:
             _adapt_pixels(values, name, config.pixel_means)
@@ -174,8 +177,8 @@ def _adapt_pixels(values: Values, name: str, means: Sequence[float]) -> None:
     add to a convolution goes into its bias, or is subtracted from the mean of its normalisation.
     """
     values[name] = for_pixels_bgr(values[name])
-    theirs = 255.0 * np.array(MEANS[::-1])
-    shift = np.einsum("hwio,i->o", values[name].astype(np.float64), np.array(means) - theirs)
+    published = 255.0 * np.array(MEANS[::-1])
+    shift = np.einsum("hwio,i->o", values[name].astype(np.float64), np.array(means) - published)
     path = name[: name.rindex("/") + 1]
     for leaf, sign in (("moving_mean", -1), ("bias", 1)):
         if f"{path}{leaf}" in values:
@@ -198,15 +201,15 @@ def _from_archive(path: Path, shapes: Shapes, config: Config) -> Foreign:
         ) from error
     report, values = LoadReport(str(path)), {}
     for name, shape in shapes.items():
-        theirs = torchvision_name(name) if name.startswith(TRUNK) else None
-        if theirs is None:
+        key = torchvision_name(name) if name.startswith(TRUNK) else None
+        if key is None:
             continue
-        if theirs not in arrays:
-            raise UserError(f"{path}: lacks {theirs}; it is not a ResNet-18 trunk")
-        value = arrays.pop(theirs)
+        if key not in arrays:
+            raise UserError(f"{path}: lacks {key}; it is not a ResNet-18 trunk")
+        value = arrays.pop(key)
         if value.shape != tuple(shape) or value.dtype != np.float32:
             raise UserError(
-                f"{path}: {theirs} is {value.dtype} {list(value.shape)}, "
+                f"{path}: {key} is {value.dtype} {list(value.shape)}, "
                 f"the model's {name} float32 {list(shape)}"
             )
         values[name] = value

@@ -40,8 +40,8 @@ def kept_weights(config: Config) -> Kept | None:
     if layout == SLIM:  # as the release's instructions name the file, and as slim's archive does
         return Kept((f"{net}.ckpt", f"resnet_v1_{net[3:]}.ckpt"), (IMAGENET, net))
     if layout == TORCHVISION:
-        theirs = net.replace("x101", "resnext101") if net.startswith("x") else f"resnet{net[3:]}"
-        return Kept(_published(theirs), (PUBLISHED_HERE, theirs))
+        network = net.replace("x101", "resnext101") if net.startswith("x") else f"resnet{net[3:]}"
+        return Kept(_published(network), (PUBLISHED_HERE, network))
     return {
         "res18": Kept(("resnet18_trunk_imagenet.npz", *_published("resnet18")), (PUBLISHED_HERE, "resnet18")),
         "vgg16": Kept(("vgg16.ckpt", "vgg_16.ckpt", *_published("vgg16")), (IMAGENET, net)),
@@ -65,10 +65,10 @@ def chosen_weights(config: Config, folder: Path) -> WeightFile | None:
     if config.weights:
         return find_weights(_named(config, folder))
     assert kept is not None
-    found = _found(config, folder, kept.files)
-    if found is None:
+    path = _found(config, folder, kept.files)
+    if path is None:
         raise _missing(config, folder, kept, f"the ImageNet weights of {config.backbone} are missing")
-    return find_weights(found)
+    return find_weights(path)
 
 
 def _published(net: str) -> tuple[str, ...]:
@@ -85,12 +85,12 @@ def _named(config: Config, folder: Path) -> Path:
     row = BY_NAME.get(config.weights) or PUBLISHED.get(config.weights)
     if row is None or named.exists():
         return named
-    found = _found(config, folder, (row.file,))
-    if found is None:
+    path = _found(config, folder, (row.file,))
+    if path is None:
         name = next(name for name, other in BY_NAME.items() if other is row)
         kept = Kept((row.file,), (PUBLISHED_HERE, name))
         raise _missing(config, folder, kept, "torchvision's weights are missing")
-    return found
+    return path
 
 
 def _found(config: Config, folder: Path, files: tuple[str, ...]) -> Path | None:

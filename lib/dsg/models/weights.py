@@ -20,15 +20,19 @@ from dsg.datasets.records import Vocabulary
 from dsg.engine.snapshots import Snapshot, holds_snapshot, load_snapshot
 from dsg.errors import UserError
 from dsg.models.fine_tuning import CATEGORIES, PREDICATES, Words, start_from, words_of
-from dsg.models.foreign_weights import CLASSES, Foreign, name_in_detector, read_foreign
+from dsg.models.foreign_weights import (
+    CLASSES,
+    TF_FASTER_RCNN_RATIOS,
+    TF_FASTER_RCNN_SCALES,
+    Foreign,
+    name_in_detector,
+    read_foreign,
+)
 from dsg.models.weight_choice import body_of, chosen_weights
 from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT
 from dsg.runtime.words import plain
 
 RPN_OUTPUTS = ("rpn/classes/", "rpn/boxes/")  # what they say depends on the anchors
-# tf-faster-rcnn's anchors; scales by the number of anchors a cell, in its settings for VOC and for COCO
-RATIOS = (0.5, 1.0, 2.0)
-TF_FASTER_RCNN_SCALES = {9: (8.0, 16.0, 32.0), 12: (4.0, 8.0, 16.0, 32.0)}
 # what COCO calls the classes that VOC spells otherwise
 COCO_WORDS = {
     "aeroplane": "airplane",
@@ -104,7 +108,7 @@ def _start_from_snapshot(
     sizes = {CATEGORIES: len(known.objects), PREDICATES: len(known.predicates)}
     values, notes = dict(snapshot.variables), []
     if meta.config and _anchors(trained) != _anchors(config):
-        notes.append(_without_rpn_outputs(values, "its anchors are others"))
+        notes.append(_without_rpn_outputs(values, "its anchors differ"))
     try:
         report = start_from(
             model, str(path), _by_model_names(model, values), words_of(vocabulary, known, sizes)
@@ -119,8 +123,8 @@ def _start_from_snapshot(
 
 def _start_from_released(model: Any, config: Config, prefix: Path, vocabulary: Vocabulary) -> LoadReport:
     """From the released checkpoint, which names no words: label layers of as many are the same."""
-    theirs = {name: release_name(name, config.backbone) for name in model.named_variables()}
-    trained, _ = read_checkpoint(prefix, {name: other for name, other in theirs.items() if other})
+    names = {name: release_name(name, config.backbone) for name in model.named_variables()}
+    trained, _ = read_checkpoint(prefix, {name: other for name, other in names.items() if other})
     sizes = {
         kind: len(trained[name]) if name in trained else 0
         for kind, name in ((CATEGORIES, "labels/entities/bias"), (PREDICATES, "labels/predicates/0/bias"))
@@ -135,8 +139,11 @@ def _start_from_detector(
     values, notes, words = dict(foreign.values), [], _words_of_detector(foreign.classes, vocabulary)
     if tf_faster_rcnn:
         cell = len(values.get("rpn/boxes/bias", ())) // 4
-        if (config.anchor_scales, config.anchor_ratios) != (TF_FASTER_RCNN_SCALES.get(cell), RATIOS):
-            notes.append(_without_rpn_outputs(values, "its anchors are others"))
+        if (config.anchor_scales, config.anchor_ratios) != (
+            TF_FASTER_RCNN_SCALES.get(cell),
+            TF_FASTER_RCNN_RATIOS,
+        ):
+            notes.append(_without_rpn_outputs(values, "its anchors differ"))
     elif config.backbone not in PYRAMIDS:  # of a pyramid, a single map can have the body only
         values = {
             name: value for name, value in values.items() if name.startswith(("trunk/", "box_head/units/"))
@@ -164,17 +171,17 @@ def _by_model_names(model: Any, values: Mapping[str, np.ndarray]) -> dict[str, n
     """Values by the model's names, some of them a detector's for the same part; and those of no use to it."""
     named, used = {}, set()
     for name in model.named_variables():
-        theirs = name if name in values else name_in_detector(name)
-        if theirs in values:
-            named[name] = values[theirs]
-            used.add(theirs)
+        known = name if name in values else name_in_detector(name)
+        if known in values:
+            named[name] = values[known]
+            used.add(known)
     return {**named, **{name: value for name, value in values.items() if name not in used}}
 
 
 def _without_rpn_outputs(values: dict[str, np.ndarray], why: str) -> str:
     for name in [name for name in values if name.startswith(RPN_OUTPUTS)]:
         del values[name]
-    return f"the outputs of the region proposal network start anew: {why}"
+    return f"the outputs of the region proposal network start from random values: {why}"
 
 
 def _taken(report: LoadReport) -> str:

@@ -116,7 +116,7 @@ def candidates(
         levels.append(tf.fill(tf.shape(best), number))
         start = start + own
     row = tf.concat(rows, 0)
-    # decoded here: of all anchors few are wanted, and nothing else may ask for their boxes
+    # decoded here: few of all anchors are needed, and nothing else may ask for their boxes
     boxes = TORCHVISION_RPN.decode(tf.gather(rpn.anchors, row), tf.gather(rpn.deltas[image], row))
     boxes = TORCHVISION_RPN.clip(tf.stop_gradient(boxes), image_size)
     large = large_enough(boxes, SMALLEST_SIDE)
@@ -139,10 +139,8 @@ def propose_from_pyramid(
     """
 
     def propose(image: tf.Tensor | int) -> tuple[tf.Tensor, ...]:
-        found = candidates(rpn, image, image_size[image], pre_nms)
-        row, levels, boxes = (
-            tf.boolean_mask(x, found.large) for x in (found.rows, found.levels, found.boxes)
-        )
+        best = candidates(rpn, image, image_size[image], pre_nms)
+        row, levels, boxes = (tf.boolean_mask(x, best.large) for x in (best.rows, best.levels, best.boxes))
         scores = tf.sigmoid(tf.gather(rpn.logits[image], row))
         kept = suppress_in_groups(boxes, scores, levels, iou, post_nms)
         count = tf.shape(kept)[0]

@@ -16,6 +16,7 @@ class InstanceBatch(TypedDict, total=False):
     image: Any  # float32 [B, H, W, 3]: B, G, R minus PIXEL_MEANS, zero in the padding
     image_size: Any  # float32 [B, 2]: height and width of each image without its padding
     scale: Any  # float32 [B]: network pixels per original pixel
+    original_size: Any  # float32 [B, 2]: height and width in original pixels
     index: Any  # int32 [B]: position of the record in the data set
     name: Any  # string [B]: the image's name
 

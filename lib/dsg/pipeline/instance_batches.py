@@ -18,10 +18,11 @@ from dsg.datasets.formats.instances import Instances
 from dsg.errors import UserError
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.epochs import Examples, Spec, ordered_batches, workers
-from dsg.pipeline.examples import Arrays, network_input, to_batch
+from dsg.pipeline.examples import Arrays, to_batch
 from dsg.pipeline.images import read_image
 from dsg.pipeline.instance_batch import InstanceBatch
 from dsg.pipeline.instance_examples import (
+    detector_input,
     has_mask,
     is_pyramid,
     load_instance_example,
@@ -103,7 +104,7 @@ def inference_batch(
     pixels = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
     limits = config.test.scales[0], config.test.max_size
     examples = [
-        network_input(image, *limits, config.pixel_means, name, index)
+        detector_input(image, *limits, config.pixel_means, name, index)
         for index, (image, name) in enumerate(zip(pixels, names))
     ]
     batch: Any = to_batch(examples)
@@ -122,6 +123,7 @@ def instance_spec(config: Config, *, targets: bool = True) -> Spec:
         "image": ([None, None, None, 3], tf.float32),
         "image_size": ([None, 2], tf.float32),
         "scale": ([None], tf.float32),
+        "original_size": ([None, 2], tf.float32),
         "index": ([None], tf.int32),
         "name": ([None], tf.string),
     }

@@ -61,7 +61,7 @@ def preprocess_instances(
     target, max_size = config.test.scales[0], config.test.max_size
     if rng is not None:
         target, max_size = int(rng.choice(config.train.scales)), config.train.max_size
-    arrays = network_input(example.image, target, max_size, config.pixel_means, record.name, example.index)
+    arrays = detector_input(example.image, target, max_size, config.pixel_means, record.name, example.index)
     if rng is None and not targets:
         return arrays
     size = arrays["image"].shape[:2]
@@ -81,6 +81,14 @@ def preprocess_instances(
             rpn_weights=matched.outside,
         )
     return arrays
+
+
+def detector_input(
+    image: np.ndarray, target: int, max_size: int, pixel_means: Sequence[float], name: str, index: int
+) -> Arrays:
+    """The keys that every batch has: those of `network_input`, and original_size."""
+    arrays = network_input(image, target, max_size, pixel_means, name, index)
+    return {**arrays, "original_size": np.array(image.shape[:2], np.float32)}
 
 
 def network_boxes(boxes: np.ndarray, scale: float, config: Config) -> np.ndarray:

@@ -10,11 +10,12 @@ import pytest
 import tensorflow as tf
 
 from dsg.config import Config
-from dsg.models.detector.batch_losses import batch_losses, filled
+from dsg.models.detector.batch_losses import batch_losses, filled, sampling_settings
 from dsg.models.detector.build import build_detector
 from dsg.models.detector.losses import decay_loss
 from dsg.models.detector.model import ProposalSettings
 from dsg.models.detector.single_map_training import sample_batch
+from dsg.models.detector.targets import SamplingSettings, Truth, sample_anchors, sample_regions
 from dsg.pipeline.examples import rpn_targets
 from dsg.pipeline.instance_batches import instance_spec
 from tests.models.detector.small_runs import config_of
@@ -117,6 +118,39 @@ def test_the_ground_truth_joins_the_proposals_where_it_is_asked_to() -> None:
             row, match = np.argwhere(own)[0]
             assert sample.matches[row] == match and sample.labels[row] == batch["gt_classes"][0, match]
             assert np.allclose(sample.deltas[row], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("exact", "longer"), [("True", 0.0), ("False", 1.0)])
+def test_proposals_that_say_their_targets_are_the_objects(exact: str, longer: float) -> None:
+    config = config_of("mini", [*SMALL, "EXACT_BOXES", exact, "DETECTOR.MASKS", "False"])
+    model, batch = build_detector(config, 5), batch_of(config)
+    labels, deltas = (batch[key].numpy()[0] for key in ("rpn_labels", "rpn_deltas"))
+    y, x, anchor = np.argwhere(labels == 1)[0]
+    kernel, bias = (model.named_variables()[f"rpn/boxes/{leaf}"] for leaf in ("kernel", "bias"))
+    kernel.assign(tf.zeros_like(kernel))
+    bias.assign(np.tile(deltas[y, x, anchor], labels.shape[-1]))
+    boxes = model(batch["image"], batch["image_size"], ProposalSettings(50, 4)).rpn.boxes[0]
+    box = tf.reshape(boxes, [*labels.shape, 4])[y, x, anchor]
+    expected = batch["gt_boxes"][0] + [0.0, 0.0, longer, longer]
+    assert np.abs(expected - box).max(1).min() < 1e-3
+
+
+def test_regions_of_a_pyramid_are_written_in_the_units_of_the_options() -> None:
+    deltas = []
+    for stds in ("[0.1, 0.1, 0.2, 0.2]", "[0.05, 0.2, 0.2, 0.4]"):
+        config = config_of("res50_fpn", ["TRAIN.BBOX_NORMALIZE_STDS", stds], tiny=False)
+        truth = Truth(tf.constant([[10.0, 20.0, 50.0, 60.0]]), tf.constant([2]))
+        proposals = tf.constant([[12.0, 16.0, 56.0, 62.0]])
+        deltas.append(sample_regions(proposals, truth, sampling_settings(config), tf.range).deltas[0])
+    np.testing.assert_allclose(deltas[1], deltas[0] * [2.0, 0.5, 1.0, 0.5], rtol=1e-5)
+
+
+def test_an_anchor_of_the_padding_is_no_object_s_best() -> None:
+    truth = Truth(tf.constant([[90.0, 90.0, 99.0, 99.0]]), tf.constant([1]))
+    anchors = tf.constant([[80.0, 80, 96, 96], [0, 0, 20, 20], [90, 90, 100, 100]])
+    inside = tf.constant([True, True, False])
+    sample = sample_anchors(anchors, truth, SamplingSettings(), tf.range, inside)
+    assert sample.labels.numpy().tolist() == [1, 0, -1]
 
 
 def test_another_seed_draws_other_regions() -> None:

@@ -117,3 +117,10 @@ def test_pycocotools_is_missed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="pycocotools is not installed"):
         DetectorTask(config_of("mini"))
     DetectorTask(config_of("mini", ["DETECTOR.METRIC", "voc", "DETECTOR.MASKS", "False"]))
+
+
+@pytest.mark.parametrize(("metric", "lack"), [("coco", 0.6), ("voc", 0.1)])
+def test_the_plateau_is_one_of_the_metric(metric: str, lack: float) -> None:
+    task = DetectorTask(config_of("mini", ["DETECTOR.METRIC", metric]))
+    assert task.to_be_lowered({"ap": 0.5, "mask_ap": 0.3, "voc_ap": 0.9}) == pytest.approx(lack)
+    assert task.to_be_lowered({"images": 3.0}) == 1

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dsg.models.detector.losses import softmax_objectness_loss
 from dsg.models.dsg.losses import (
     box_loss,
     label_loss,
     regularization,
     role_loss,
     rpn_box_loss,
-    rpn_class_loss,
     smooth_l1,
     training_losses,
 )
@@ -101,12 +101,12 @@ def test_rpn_class_loss() -> None:
         ]
         per_image.append(np.mean(entropies))
     given = as_tensors(case)
-    close(rpn_class_loss(given["logits"], given["labels"]), np.mean(per_image))
+    close(softmax_objectness_loss(given["logits"], given["labels"]), np.mean(per_image))
 
 
 def test_rpn_class_loss_without_anchors_is_zero() -> None:
     logits = tf.random.stateless_normal([1, 2, 2, 3, 2], [0, 1])
-    assert float(rpn_class_loss(logits, tf.fill([1, 2, 2, 3], -1))) == 0
+    assert float(softmax_objectness_loss(logits, tf.fill([1, 2, 2, 3], -1))) == 0
 
 
 def test_rpn_box_loss() -> None:

@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from dsg.apps.export.preprocess import network_input, network_scale
 from dsg.boxes.choice import suppress_in_groups
-from dsg.boxes.conventions import TF_FASTER_RCNN, decode_classes
+from dsg.boxes.conventions import decode_classes
 from dsg.config import Config
-from dsg.config.names import PYRAMIDS
+from dsg.models.detector.conventions import has_exact_boxes, region_coder
 from dsg.models.detector.outputs import FirstStage, RegionOutputs, Regions, packed
 from dsg.models.detector.predictions import class_masks, detections, testing_proposals
 from dsg.models.detector.trained import TrainedDetector
@@ -49,8 +49,7 @@ def detecting(trained: TrainedDetector, *, direct: bool = False) -> Detecting:
     """
     model, config = trained.model, trained.config
     limits = config.test.scales[0], config.test.max_size
-    exact = config.backbone in PYRAMIDS or config.exact_boxes
-    choose = _as_torchvision if exact else _as_tf_faster_rcnn
+    choose = _as_torchvision if has_exact_boxes(config) else _as_tf_faster_rcnn
     most = config.test.max_per_image
 
     def detect(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -80,7 +79,13 @@ def _as_torchvision(
     first: FirstStage, regions: RegionOutputs, size: tf.Tensor, scale: tf.Tensor, config: Config
 ) -> Found:
     test = config.test
-    found = detections(first, regions, threshold=test.score_threshold, iou=test.nms, limit=test.max_per_image)
+    found = detections(
+        *(first, regions),
+        threshold=test.score_threshold,
+        iou=test.nms,
+        limit=test.max_per_image,
+        coder=region_coder(config),
+    )
     return Found(found.boxes[0] / scale, found.classes[0], found.scores[0])
 
 
@@ -90,7 +95,7 @@ def _as_tf_faster_rcnn(
     """`predictions.boxes_in_image` and `predictions.image_detections`, with TensorFlow's suppression."""
     test = config.test
     proposals = tf.boolean_mask(first.proposals.boxes[0], first.proposals.valid[0]) / scale
-    boxes = decode_classes(TF_FASTER_RCNN, proposals, regions.box_deltas)
+    boxes = decode_classes(region_coder(config), proposals, regions.box_deltas)
     last = tf.cast(size[::-1] - 1, tf.float32)
     boxes = tf.concat([tf.maximum(boxes[..., :2], 0.0), tf.minimum(boxes[..., 2:], last)], -1)
     scores = tf.transpose(tf.nn.softmax(regions.class_logits))[1:]  # class after class, no background

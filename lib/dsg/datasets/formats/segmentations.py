@@ -115,24 +115,6 @@ def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[
     return {"size": [height, width], "counts": counts.encode() if isinstance(counts, str) else counts}
 
 
-def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> np.ndarray:
-    """What a mask head learns of a box: its polygons, drawn in a grid laid over the box: bool [side, side].
-
-    Args:
-        polygons: each x1 y1 x2 y2 ..., in the box's pixels.
-        box: [4], x1 y1 x2 y2.
-        side: cells a side.
-    """
-    x1, y1, x2, y2 = (float(value) for value in box)
-    scales = side / max(x2 - x1, 0.1), side / max(y2 - y1, 0.1)
-    moved = [
-        [(value - (x1, y1)[place % 2]) * scales[place % 2] for place, value in enumerate(polygon)]
-        for polygon in polygons
-    ]
-    mask = cocotools("mask")
-    return np.asarray(mask.decode(mask.merge(mask.frPyObjects(moved, side, side)))).astype(bool)
-
-
 def encode(mask: np.ndarray) -> dict[str, Any]:
     """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; pycocotools is not needed."""
     pixels = np.asarray(mask, bool).ravel(order="F")
@@ -156,3 +138,21 @@ def _packed(counts: np.ndarray) -> str:
         open_ = more
     characters = np.stack(columns, 1).ravel() if columns else np.zeros(0, np.int64)
     return characters[characters > 0].astype(np.uint8).tobytes().decode("ascii")
+
+
+def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> np.ndarray:
+    """What a mask head learns of a box: its polygons, drawn in a grid laid over the box: bool [side, side].
+
+    Args:
+        polygons: each x1 y1 x2 y2 ..., in the box's pixels.
+        box: [4], x1 y1 x2 y2.
+        side: cells a side.
+    """
+    x1, y1, x2, y2 = (float(value) for value in box)
+    scales = side / max(x2 - x1, 0.1), side / max(y2 - y1, 0.1)
+    moved = [
+        [(value - (x1, y1)[place % 2]) * scales[place % 2] for place, value in enumerate(polygon)]
+        for polygon in polygons
+    ]
+    mask = cocotools("mask")
+    return np.asarray(mask.decode(mask.merge(mask.frPyObjects(moved, side, side)))).astype(bool)

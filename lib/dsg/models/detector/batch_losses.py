@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.config.names import PYRAMIDS
+from dsg.models.detector.conventions import region_coder
 from dsg.models.detector.losses import decay_loss
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import FirstStage
@@ -72,6 +73,7 @@ def sampling_settings(config: Config) -> SamplingSettings:
         region_threshold=train.fg_thresh,
         regions=train.batch_size,
         positive_regions=train.fg_fraction,
+        coder=region_coder(config),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dsg.boxes.conventions import TF_FASTER_RCNN_RPN
+from dsg.boxes.transform import BoxCoder
 from dsg.config import Config, check_chosen
 from dsg.config.names import PYRAMIDS, SMALL
 from dsg.models.detector.heads import (
@@ -69,6 +69,7 @@ def build_detector(config: Config, classes: int) -> Detector:
         max_pool=config.resnet.max_pool or name not in UNITS,
         aligned=options.roi_mode == "aligned",
         masks=options.masks,
+        exact=config.exact_boxes,
         truncated=config.train.truncated,
     )
     model.decays_biases = config.train.bias_decay
@@ -85,7 +86,7 @@ def _small_detector(config: Config, classes: int) -> Detector:
         scales=config.anchor_scales,
         ratios=config.anchor_ratios,
         init=normal(0.01, config.train.truncated),
-        coder=TF_FASTER_RCNN_RPN,
+        coder=BoxCoder(exact=config.exact_boxes),
     )
     first = SingleMap(
         *(trunk, rpn),
@@ -117,6 +118,7 @@ def single_map_detector(
     max_pool: bool | None = None,
     aligned: bool = False,
     masks: bool = False,
+    exact: bool = False,
     truncated: bool = False,
 ) -> Detector:
     """tf-faster-rcnn's detector.
@@ -132,6 +134,7 @@ def single_map_detector(
         max_pool: pool crops of twice the size; None: as the original does for this backbone.
         aligned: align crops, see `SingleMap`.
         masks: with a mask head, which the original does not have.
+        exact: proposals end where their targets do, not a pixel later as the original's.
         truncated: draw initial values from a truncated normal.
     """
     trunk: Any
@@ -151,7 +154,7 @@ def single_map_detector(
         scales=scales,
         ratios=ratios,
         init=normal(0.01, truncated),
-        coder=TF_FASTER_RCNN_RPN,
+        coder=BoxCoder(exact=exact),
     )
     # the ResNets sample 7x7 points at once
     pooled = backbone not in UNITS if max_pool is None else max_pool

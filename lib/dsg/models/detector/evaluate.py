@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.boxes.paste import paste_masks
+from dsg.boxes.paste import placed_masks
 from dsg.config import Config
 from dsg.datasets.detection import InstanceDataset
 from dsg.datasets.formats.instances import Instances
@@ -16,7 +16,7 @@ from dsg.datasets.formats.segmentations import decode, encode, run_lengths
 from dsg.errors import UserError
 from dsg.metrics.coco_ap import Found, Objects
 from dsg.metrics.detection_results import COCO, DetectionEvaluator, DetectionResults, ImageTruthAndFound
-from dsg.models.detector.predictions import MASK_THRESHOLD, Detected, DetectorPredictor
+from dsg.models.detector.predictions import Detected, DetectorPredictor
 from dsg.pipeline.bad_records import BadRecords, iterate
 from dsg.pipeline.instance_batches import evaluation_batches
 from dsg.pipeline.instance_examples import has_mask
@@ -62,15 +62,15 @@ def evaluate(
     coco = has_cocotools(options.metric)
     masks = options.masks and coco
     evaluator = DetectionEvaluator(dataset.vocabulary.objects, metric=options.metric, masks=masks)
-    bad, found = BadRecords(), 0
+    bad, count = BadRecords(), 0
     with Progress(label, len(dataset)) as progress:
         for batch in iterate(evaluation_batches(dataset, config, bad=bad), bad):
             for index, detected in zip(np.asarray(batch["index"]).tolist(), predict(batch)):
                 image = Examined(index, dataset.records[index], detected)
                 evaluator.add_image(compared(image, masks))
                 observe(image)
-                found += len(detected.scores)
-                progress.advance(text=f"{found} detections")
+                count += len(detected.scores)
+                progress.advance(text=f"{count} detections")
                 check()
     for name, reason in bad.reasons.items():
         evaluator.skip(name, reason)
@@ -104,17 +104,17 @@ def compared(image: Examined, masks: bool) -> ImageTruthAndFound:
             f"{record.name}: detections are not finite: the model has diverged; use an earlier snapshot"
         )
     truth = true_masks(record) if masks else None
-    found = mask_runs(detected, record.height, record.width) if masks else None
+    runs = mask_runs(detected, record.height, record.width) if masks else None
     areas = cocotools("mask").area(truth) if truth else None
     # A difficult object of VOC counts as little as a region of many, and so does one that lacks its mask.
-    ignored = record.crowd | record.difficult
-    ignored = ignored | ~has_mask(record) if masks else ignored
+    hard = record.crowd | record.difficult
+    ignored = hard | ~has_mask(record) if masks else hard
     objects = Objects(record.boxes, record.classes, ignored, areas, truth)
     return ImageTruthAndFound(
         str(image.index),
         objects,
-        record.difficult,
-        Found(detected.boxes, detected.classes, detected.scores, found),
+        hard,
+        Found(detected.boxes, detected.classes, detected.scores, runs),
     )
 
 
@@ -132,9 +132,8 @@ def true_masks(record: Instances) -> Sequence[Mapping[str, Any]]:
 
 
 def mask_runs(detected: Detected, height: int, width: int) -> list[Mapping[str, Any]]:
-    """The masks of detections as run lengths, one after the other: together they could fill the memory."""
+    """The masks of detections as run lengths; one after another, for together they could fill the memory."""
     if detected.masks is None:
         raise ValueError("these detections have no masks")
-    pairs = zip(detected.masks, detected.boxes)
-    pasted = (paste_masks(mask[None], box[None], height, width)[0] for mask, box in pairs)
-    return [encode(mask > MASK_THRESHOLD) for mask in pasted]
+    placed = placed_masks(detected.masks, detected.boxes, height, width)
+    return [encode(mask.pixels(height, width)) for mask in placed]

@@ -22,7 +22,8 @@ from dsg.engine.snapshots import mismatches
 from dsg.errors import UserError, some_of
 from dsg.models.detector.build import build_detector
 from dsg.models.detector.model import Detector
-from dsg.models.foreign_weights import CLASSES, read_foreign
+from dsg.models.foreign_weights import CLASSES, TF_FASTER_RCNN_SCALES, read_foreign
+from dsg.nets.initial import unfilled
 from dsg.runtime.weight_files import TORCH, WeightFile
 
 TORCHVISION_VALUES = {
@@ -49,8 +50,6 @@ BODIES = {6: "res50", 23: "res101"}
 """By the number of units in the third layer."""
 UNIT = re.compile(r"backbone\.body\.layer3\.\d+\.conv1\.weight")
 GROUP = 8  # channels of a group in ResNeXt-101 32x8d
-ANCHOR_SCALES = {9: (8.0, 16.0, 32.0), 12: (4.0, 8.0, 16.0, 32.0)}
-"""tf-faster-rcnn's, for VOC and for COCO, by the number of anchors a cell."""
 SCORES = "roi_heads.box_predictor.cls_score.weight"
 TF1_BACKBONES = ("res50", "res101", "res152", "vgg16", "mobile")
 
@@ -74,7 +73,8 @@ def foreign_detector(file: WeightFile, backbone: str = "") -> ForeignDetector:
         UserError: the file is damaged or hostile, or holds no whole detector of a known network.
     """
     read = _torchvision_detector if file.kind == TORCH else _tf_faster_rcnn_detector
-    model, config, classes = read(file.path, backbone)
+    with unfilled():
+        model, config, classes = read(file.path, backbone)
     variables = model.named_variables()
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     values = read_foreign(file, shapes, config).values
@@ -141,9 +141,9 @@ def _tf_faster_rcnn_detector(prefix: Path, backbone: str) -> tuple[Detector, Con
     if not all(place in shapes for place in places):
         raise UserError(f"{prefix}: not a detector of {backbone}: {places[0]} is missing")
     classes, anchors = (shapes[place][0] for place in places)
-    scales = ANCHOR_SCALES.get(anchors // 2)
+    scales = TF_FASTER_RCNN_SCALES.get(anchors // 2)
     if scales is None:
-        known = " and ".join(map(str, ANCHOR_SCALES))
+        known = " and ".join(map(str, TF_FASTER_RCNN_SCALES))
         raise UserError(f"{prefix}: has {anchors // 2} anchors a cell; those of tf-faster-rcnn have {known}")
     config = from_values({**TF_FASTER_RCNN_VALUES, "BACKBONE": backbone, "ANCHOR_SCALES": scales})
     return build_detector(config, classes), config, classes

@@ -8,6 +8,7 @@ from dsg.nets.backbones.resnet import Block4
 from dsg.nets.layers import HE, Block, Conv, Dense, FrozenNormConv, StandardisedConv, normal
 
 POOLED, MASK_POOLED = 7, 14  # cells a side of the crops for boxes and for masks
+MASK_SIZE = 2 * MASK_POOLED  # cells a side of masks
 HIDDEN = 1024
 MASK_CHANNELS = 256
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
-from dsg.models.detector.evaluate import Examined
-from dsg.visualize.canvas import BLUE, VERMILLION, draw_box, draw_tag, enlarge, grid
+from dsg.datasets.formats.instances import Instances
+from dsg.datasets.formats.segmentations import decode
+from dsg.models.detector.evaluate import Examined, true_masks
+from dsg.visualize.canvas import grid
+from dsg.visualize.detections import draw_detections
 
 SHOWN_SCORE = 0.5  # detections below are not drawn
 
 
 def detection_page(image: np.ndarray, examined: Examined, classes: Sequence[str]) -> np.ndarray:
-    """The detections at the left, the ground truth at the right: uint8 [H, W, 3] RGB.
+    """The detections at the left, the ground truth at the right, with masks where the detector has them:
+    uint8 [H, W, 3] RGB.
 
     Args:
         image: uint8 [h, w, 3] RGB, original size.
@@ -22,23 +27,27 @@ def detection_page(image: np.ndarray, examined: Examined, classes: Sequence[str]
     """
     detected, record = examined.detected, examined.record
     kept = detected.scores >= SHOWN_SCORE
-    names = [
-        f"{classes[number - 1]} {score:.2f}"
-        for number, score in zip(detected.classes[kept], detected.scores[kept])
-    ]
-    panels = [
-        _panel(image, detected.boxes[kept], names, VERMILLION),
-        _panel(image, record.boxes, [classes[number - 1] for number in record.classes], BLUE),
-    ]
-    return grid(panels)
+    names, true_names = (
+        [classes[number - 1] for number in numbers] for numbers in (detected.classes[kept], record.classes)
+    )
+    masks = true = None
+    if detected.masks is not None:
+        masks, true = detected.masks[kept], mask_cells(record, detected.masks.shape[-1])
+    return grid(
+        [
+            draw_detections(image, detected.boxes[kept], names, detected.scores[kept], masks),
+            draw_detections(image, record.boxes, true_names, masks=true),
+        ]
+    )
 
 
-def _panel(
-    image: np.ndarray, boxes: np.ndarray, names: Sequence[str], colour: tuple[int, int, int]
-) -> np.ndarray:
-    panel, factor = enlarge(image)
-    for box in boxes * factor:
-        draw_box(panel, box, colour)
-    for box, name in zip(boxes * factor, names):
-        draw_tag(panel, box, name, colour)
-    return panel
+def mask_cells(record: Instances, size: int) -> np.ndarray:
+    """The objects' masks as a detector gives them, `size` cells a side of each box: float32 [G, size,
+    size].
+    """
+    cells = np.zeros((len(record.boxes), size, size), np.float32)
+    low, high = np.floor(record.boxes[:, :2]).astype(int), np.ceil(record.boxes[:, 2:]).astype(int)
+    for own, runs, (left, top), (right, bottom) in zip(cells, true_masks(record), low, high):
+        pixels = decode(runs, record.height, record.width, record.name)[top:bottom, left:right]
+        own[:] = cv2.resize(pixels.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    return cells

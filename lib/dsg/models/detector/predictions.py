@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.boxes.choice import large_enough, suppress_in_groups
-from dsg.boxes.conventions import STDS, TORCHVISION, decode_classes
+from dsg.boxes.conventions import TORCHVISION, decode_classes
 from dsg.boxes.nms import nms
 from dsg.boxes.paste import paste_masks
 from dsg.boxes.transform import BoxCoder
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config
-from dsg.config.names import PYRAMIDS
+from dsg.models.detector.conventions import ORIGINAL, has_exact_boxes, region_coder
 from dsg.models.detector.losses import of_class
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import Detections, FirstStage, RegionOutputs, Regions, packed
@@ -61,7 +61,8 @@ class DetectorPredictor:
 
     def __init__(self, model: Detector, config: Config, *, alone: bool | None = None) -> None:
         self._model, self._config = model, config
-        self._exact = config.backbone in PYRAMIDS or config.exact_boxes
+        self._exact = has_exact_boxes(config)
+        self._coder = region_coder(config, BoxCoderNp)
         alone = config.test.ims_per_batch == 1 if alone is None else alone
         count = 1 if alone else None
         signature = {
@@ -73,10 +74,10 @@ class DetectorPredictor:
 
     def __call__(self, batch: Mapping[str, Any]) -> list[Detected]:
         """The detections in each image of a `dsg.pipeline.instance_batch.InstanceBatch`, of which `image`,
-        `image_size` and `scale` are read.
+        `image_size`, `scale` and `original_size` are read.
         """
         arrays = [np.asarray(value) for value in self.traced({key: batch[key] for key in INPUTS})]
-        scales, sizes = np.asarray(batch["scale"]), np.asarray(batch["image_size"])
+        scales, sizes = np.asarray(batch["scale"]), np.asarray(batch["original_size"])
         return (self._in_original if self._exact else self._choose)(arrays, scales, sizes)
 
     def _first_and_regions(self, batch: Mapping[str, tf.Tensor]) -> tuple[FirstStage, RegionOutputs]:
@@ -88,32 +89,34 @@ class DetectorPredictor:
         """Detections in pixels of the network's input, and the masks of the valid ones in one list."""
         config = self._config.test
         first, regions = self._first_and_regions(batch)
-        found = detections(
+        chosen = detections(
             *(first, regions),
             threshold=config.score_threshold,
             iou=config.nms,
             limit=config.max_per_image,
-            coder=TORCHVISION,
+            coder=region_coder(self._config),
         )
-        values = (found.boxes, found.classes, found.scores, found.valid)
+        values = (chosen.boxes, chosen.classes, chosen.scores, chosen.valid)
         if self._model.mask_head is None:
             return values
-        places = tf.where(found.valid)
-        boxes = Regions(tf.gather_nd(found.boxes, places), tf.cast(places[:, 0], tf.int32))
+        places = tf.where(chosen.valid)
+        boxes = Regions(tf.gather_nd(chosen.boxes, places), tf.cast(places[:, 0], tf.int32))
         logits = self._model.mask_logits(first, boxes)
-        return (*values, class_masks(logits, tf.gather_nd(found.classes, places)))
+        return (*values, class_masks(logits, tf.gather_nd(chosen.classes, places)))
 
     def _in_original(self, arrays: list[np.ndarray], scales: np.ndarray, sizes: np.ndarray) -> list[Detected]:
         boxes, classes, scores, valid = arrays[:4]
         starts = np.cumsum([0, *valid.sum(1)])
+        edges = np.tile(sizes[:, None, ::-1], 2)  # whole pixels of the network's input may end beyond them
+        boxes = np.minimum(boxes / scales[:, None, None], edges).astype(np.float32)
         return [
             Detected(
-                (boxes[row, : valid[row].sum()] / scale).astype(np.float32),
+                boxes[row, : valid[row].sum()],
                 classes[row, : valid[row].sum()],
                 scores[row, : valid[row].sum()],
                 arrays[4][starts[row] : starts[row + 1]] if len(arrays) > 4 else None,
             )
-            for row, scale in enumerate(scales)
+            for row in range(len(scales))
         ]
 
     def _score(self, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
@@ -127,8 +130,8 @@ class DetectorPredictor:
         starts, images = np.cumsum([0, *valid.sum(1)]), []
         for row, (scale, size) in enumerate(zip(scales, sizes)):
             own = slice(starts[row], starts[row + 1])
-            height, width = (round(side) for side in (size / scale).tolist())
-            boxes = boxes_in_image(proposals[row][valid[row]], deltas[own], scale, height, width)
+            height, width = size.tolist()
+            boxes = boxes_in_image(proposals[row][valid[row]], deltas[own], scale, height, width, self._coder)
             chosen = image_detections(
                 *(boxes, scores[own]),
                 threshold=self._config.test.score_threshold,
@@ -199,9 +202,9 @@ def detections(
         tf.TensorSpec([limit], tf.int32),
         tf.TensorSpec([], tf.int32),
     )
-    box, number, score, row, found = by_image(choose, first.image_size, signature)
-    most = tf.reduce_max(found)
-    valid = tf.sequence_mask(found, most)
+    box, number, score, row, kept = by_image(choose, first.image_size, signature)
+    most = tf.reduce_max(kept)
+    valid = tf.sequence_mask(kept, most)
     return Detections(box[:, :most], number[:, :most], score[:, :most], row[:, :most], valid)
 
 
@@ -241,7 +244,12 @@ class ImageDetections(NamedTuple):
 
 
 def boxes_in_image(
-    proposals: np.ndarray, deltas: np.ndarray, scale: float, height: int, width: int
+    proposals: np.ndarray,
+    deltas: np.ndarray,
+    scale: float,
+    height: float,
+    width: float,
+    coder: BoxCoderNp = ORIGINAL,
 ) -> np.ndarray:
     """Boxes of every class in the original image: float32 [N, C, 4].
 
@@ -254,9 +262,10 @@ def boxes_in_image(
         scale: of the network's input to the image.
         height: of the image.
         width: of the image.
+        coder: of the deltas.
     """
     image_boxes = (proposals / np.float32(scale)).astype(np.float32)
-    boxes = BoxCoderNp(stds=STDS).decode(image_boxes[:, None], deltas.reshape(len(deltas), -1, 4))
+    boxes = coder.decode(image_boxes[:, None], deltas.reshape(len(deltas), -1, 4))
     low = np.maximum(boxes[..., :2], 0)
     high = np.minimum(boxes[..., 2:], np.array([width - 1, height - 1], np.float32))
     return np.concatenate([low, high], -1).astype(np.float32)

@@ -8,8 +8,7 @@ import numpy as np
 
 from dsg.boxes.overlaps import overlaps
 from dsg.boxes.transform_np import BoxCoderNp
-
-ORIGINAL = BoxCoderNp(stds=(0.1, 0.1, 0.2, 0.2))
+from dsg.models.detector.conventions import ORIGINAL
 
 
 class SampledRegions(NamedTuple):

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.config import Config
+from dsg.models.detector.conventions import region_coder
+from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.losses import (
     class_loss,
     mask_loss,
@@ -24,8 +26,6 @@ from dsg.models.detector.sampling import sample_regions
 
 if TYPE_CHECKING:
     from dsg.pipeline.instance_batch import InstanceBatch
-
-MASK_SIZE = 28
 
 
 class BatchSample(NamedTuple):
@@ -65,11 +65,6 @@ def single_map_losses(
     if model.mask_head is not None:
         losses["mask"] = _mask_loss(model, first, sample, batch["gt_masks"])
     return losses
-
-
-def region_coder(config: Config) -> BoxCoderNp:
-    """How boxes of regions are written: to the edges of objects with EXACT_BOXES, else as the original."""
-    return BoxCoderNp(inclusive=not config.exact_boxes, stds=config.train.bbox_normalize_stds)
 
 
 def sample_batch(first: FirstStage, batch: InstanceBatch, config: Config) -> BatchSample:
@@ -114,7 +109,7 @@ def _sample_image(
         fg_fraction=train.fg_fraction,
         fg_threshold=train.fg_thresh,
         bg_thresholds=(train.bg_thresh_lo, train.bg_thresh),
-        coder=region_coder(config),
+        coder=region_coder(config, BoxCoderNp),
         rng=np.random.default_rng((config.rng_seed, int(index), zlib.crc32(boxes[valid].tobytes()))),
     )
     matches = objects[sampled.matches] if len(objects) else sampled.matches

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from dsg.boxes.conventions import TORCHVISION, TORCHVISION_RPN
 from dsg.boxes.matching import BELOW, Permutation, Sample, draw, iou, match, random_order
+from dsg.boxes.transform import BoxCoder
 
 
 class Truth(NamedTuple):
@@ -29,6 +30,7 @@ class SamplingSettings(NamedTuple):
     region_threshold: float = 0.5
     regions: int = 512
     positive_regions: float = 0.25
+    coder: BoxCoder = TORCHVISION  # of the regions' deltas
 
 
 class AnchorSample(NamedTuple):
@@ -60,11 +62,14 @@ def sample_anchors(
     """Anchors that overlap an object much, or as much as any, against those that overlap none; of those that
     are `inside` the image, bool [A], if that is given.
     """
-    matches = _matched(
-        truth,
-        lambda: match(iou(truth.boxes, anchors), settings.anchor_high, settings.anchor_low, keep_best=True),
-        anchors,
-    )
+
+    def matched() -> tf.Tensor:
+        overlaps = iou(truth.boxes, anchors)
+        if inside is not None:
+            overlaps = tf.where(inside, overlaps, -1.0)  # the best of an object is one inside
+        return match(overlaps, settings.anchor_high, settings.anchor_low, keep_best=True)
+
+    matches = _matched(truth, matched, anchors)
     labels = tf.where(matches >= 0, 1, tf.where(tf.equal(matches, -1), 0, -1))
     labels = labels if inside is None else tf.where(inside, labels, -1)
     sample = draw(labels, settings.anchors, settings.positive_anchors, order)
@@ -103,4 +108,4 @@ def sample_regions(
     boxes, classes, matches = (tf.gather(values, rows) for values in (boxes, classes, matches))
     objects = tf.gather(tf.pad(truth.boxes, [[0, 1], [0, 0]]), matches)  # one more: there may be none
     objects = tf.where(tf.shape(truth.boxes)[0] > 0, objects, boxes)
-    return RegionSample(rows, boxes, classes, matches, TORCHVISION.encode(boxes, objects))
+    return RegionSample(rows, boxes, classes, matches, settings.coder.encode(boxes, objects))

@@ -80,8 +80,10 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
         return f"{'VOC AP' if self._config.detector.metric == VOC else 'AP'} {score:.4f}"
 
     def to_be_lowered(self, summary: Mapping[str, float]) -> float:
-        """The lack of average precision."""
-        return 1.0 - summary.get("ap", summary.get("voc_ap", 0.0))
+        """The lack of what snapshots are compared by."""
+        names = ("voc_ap",) if self._config.detector.metric == VOC else ("ap", "mask_ap")
+        known = [summary[name] for name in names if name in summary]
+        return 1.0 - (sum(known) / len(known) if known else 0.0)
 
     def _drawings(self, vocabulary: Vocabulary, image: Examined) -> Drawings:
         record = image.record

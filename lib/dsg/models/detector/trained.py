@@ -22,6 +22,7 @@ from dsg.models.detector.model import Detector
 from dsg.models.detector.objects import DetectedObjects
 from dsg.models.detector.predictions import Detected, DetectorPredictor
 from dsg.models.kinds import check_detects
+from dsg.nets.initial import unfilled
 from dsg.pipeline.images import read_image
 from dsg.pipeline.instance_batches import inference_batch
 from dsg.runtime.weight_files import ARCHIVE, find_weights
@@ -61,8 +62,6 @@ class TrainedDetector:
         names = tuple(self.vocabulary.objects[number - 1] for number in detected.classes)
         height, width = image.shape[:2]
         boxes, classes, scores, masks = detected
-        # The network's input has whole pixels: an image's edge may be a part of a pixel further out there.
-        boxes = np.minimum(boxes, np.array([width, height] * 2, np.float32))
         return DetectedObjects(width, height, boxes, names, classes, scores, masks)
 
     @functools.cached_property
@@ -93,7 +92,8 @@ def load_detector(path: str | Path, backbone: str = "") -> TrainedDetector:
     check_detects(path, snapshot.meta)
     config = from_values(stored_values(snapshot.meta.config))
     vocabulary = Vocabulary(tuple(snapshot.meta.objects), ())
-    model = build_detector(config, len(vocabulary.objects) + 1)
+    with unfilled():
+        model = build_detector(config, len(vocabulary.objects) + 1)
     restore(snapshot, model)
     model.fold()
     return TrainedDetector(model, config, vocabulary)

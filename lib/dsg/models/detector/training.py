@@ -8,6 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from dsg.boxes.matching import Permutation, random_order
+from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.losses import (
     anchor_box_loss,
     box_loss,
@@ -124,7 +125,7 @@ def mask_training(
         boxes.append(own)
         image.append(tf.fill(tf.shape(matched), number))
         labels.append(tf.gather(sample.labels, rows))
-        targets.append(mask_targets(objects.masks, own, matched, 28))
+        targets.append(mask_targets(objects.masks, own, matched, MASK_SIZE))
     objects_of_all = Regions(tf.concat(boxes, 0), tf.concat(image, 0))
     logits = model.mask_logits(first, objects_of_all)
     return MaskTraining(objects_of_all, tf.concat(labels, 0), tf.concat(targets, 0), logits)

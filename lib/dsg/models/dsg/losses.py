@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dsg.boxes.transform import BoxCoder
 from dsg.config import Config
+from dsg.models.detector.losses import softmax_objectness_loss
 from dsg.models.dsg.outputs import HeadOutputs, Outputs
 from dsg.models.dsg.pyramid_losses import pyramid_rpn_losses
 from dsg.models.dsg.targets import ProposalTargets, proposal_targets
@@ -75,7 +76,7 @@ def _rpn_losses(rpn: Any, batch: Batch, config: Config) -> dict[str, tf.Tensor]:
         return {name: both[name] for name in asked}
     labels, terms = batch["rpn_labels"], {}
     if "rpn_class" in asked:
-        terms["rpn_class"] = rpn_class_loss(rpn.logits, labels)
+        terms["rpn_class"] = softmax_objectness_loss(rpn.logits, labels)
     if "rpn_box" in asked:
         terms["rpn_box"] = rpn_box_loss(rpn.deltas, batch["rpn_deltas"], labels, batch["rpn_weights"])
     return terms
@@ -98,14 +99,6 @@ def targets_of(outputs: Outputs, batch: Batch, config: Config) -> ProposalTarget
         normalize_stds=train.bbox_normalize_stds,
         assign=train.assign,
     )
-
-
-def rpn_class_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of [B, h, w, A, 2] against labels [B, h, w, A], mean over the anchors that are not -1."""
-    chosen = tf.cast(labels >= 0, tf.float32)
-    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(tf.cast(labels, tf.int32), 0), logits)
-    count = tf.reduce_sum(chosen, [1, 2, 3])
-    return tf.reduce_mean(tf.reduce_sum(entropy * chosen, [1, 2, 3]) / tf.maximum(count, 1.0))
 
 
 def rpn_box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

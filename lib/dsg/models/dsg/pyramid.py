@@ -73,14 +73,16 @@ class PyramidDetector(Block):
             padded=first.image_size.shape[0] != 1,
         )
         features = self._box_head(crops)
-        found = detections(
+        detected = detections(
             first,
             RegionOutputs(crops, features, *self._predictor(features)),
             threshold=nodes.min_score,
             iou=nodes.nms_thresh,
             limit=self._config.train.rpn_post_nms_top_n,
         )
-        return Proposals(tf.stop_gradient(found.boxes), found.scores, found.valid, found.proposals)
+        return Proposals(
+            tf.stop_gradient(detected.boxes), detected.scores, detected.valid, detected.proposals
+        )
 
 
 class DetectorHead(Block):
