@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,14 @@ def test_any_mask_survives_and_is_written_as_by_the_library(share: float, shape:
     mask[: shape[0] // 2, shape[1] // 2 :] = share == 0.01  # long runs, and short ones
     assert np.array_equal(decode(encode(mask), *shape, "x"), mask)
     assert encode(mask)["counts"].encode() == library.encode(np.asfortranarray(mask, np.uint8))["counts"]
+
+
+def test_masks_are_written_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pycocotools", "pycocotools.mask"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match="pycocotools is not installed"):
+        decode([[1, 1, 5, 1, 5, 5]], HEIGHT, WIDTH, "x")
+    assert encode(np.eye(2, dtype=bool)) == {"size": [2, 2], "counts": "0120"}
 
 
 @pytest.mark.parametrize(

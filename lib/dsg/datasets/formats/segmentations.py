@@ -116,9 +116,13 @@ def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
-    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON."""
-    runs = cocotools("mask").encode(np.asfortranarray(mask, np.uint8))
-    return {"size": list(runs["size"]), "counts": runs["counts"].decode()}
+    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; pycocotools is not needed."""
+    pixels = np.asarray(mask, bool).ravel(order="F")
+    ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    runs = np.diff(ends, prepend=0, append=len(pixels))
+    if len(pixels) and pixels[0]:
+        runs = np.concatenate([[0], runs])  # the first run is one of zeros
+    return {"size": [int(side) for side in mask.shape], "counts": _packed(runs)}
 
 
 def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> np.ndarray:
@@ -137,14 +141,6 @@ def polygons_in_box(polygons: list[list[float]], box: np.ndarray, side: int) -> 
     ]
     mask = cocotools("mask")
     return np.asarray(mask.decode(mask.merge(mask.frPyObjects(moved, side, side)))).astype(bool)
-
-    """Pixels bool [h, w] as run lengths in COCO's text, ready for JSON; pycocotools is not needed."""
-    pixels = np.asarray(mask, bool).ravel(order="F")
-    ends = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    runs = np.diff(ends, prepend=0, append=len(pixels))
-    if len(pixels) and pixels[0]:
-        runs = np.concatenate([[0], runs])  # the first run is one of zeros
-    return {"size": [int(side) for side in mask.shape], "counts": _packed(runs)}
 
 
 def _packed(counts: np.ndarray) -> str:
