@@ -30,6 +30,7 @@ MADE = (
     "data/other_colours",
     "data/imagenet_weights",
     "data/pretrained",
+    "data/weights",
     ".venv",
     "tools/mcg_munge.py",
 )
