@@ -49,6 +49,14 @@ def test_masks_are_written_without_the_library(monkeypatch: pytest.MonkeyPatch) 
     assert encode(np.eye(2, dtype=bool)) == {"size": [2, 2], "counts": "0120"}
 
 
+def test_an_outline_that_would_fill_the_memory() -> None:
+    side = 100_000
+    with pytest.raises(UserError, match="a polygon whose outline is 4,000,000 pixels long"):
+        check_segmentation([[0, 0, side, 0] * 20], side, side, "x")
+    many = np.stack([np.arange(10_000) % 2000, np.arange(10_000) % 2], 1).ravel().tolist()
+    check_segmentation([many], side, side, "x")  # of many points, but short
+
+
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
