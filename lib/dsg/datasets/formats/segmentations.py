@@ -18,6 +18,7 @@ from dsg.runtime.cocotools import cocotools
 Segmentation = Union[list, Mapping[str, Any]]
 """As in an annotation file: `[[x1, y1, x2, y2, ...], ...]`, or `{"size": [h, w], "counts": ...}`."""
 POINTS = 3  # that a polygon needs
+MOST_PIXELS = 2**32 - 1  # the library's run lengths have 32 bits
 LONGEST_OUTLINE = 2_000_000
 """Pixels along a polygon, for which the library takes about 100 MB."""
 
@@ -26,9 +27,11 @@ def check_segmentation(segmentation: Any, height: int, width: int, where: str) -
     """See that a segmentation can be one of an image of this size, without decoding it.
 
     Raises:
-        UserError: it is neither polygons of three points or more nor run lengths of this size; the message
-            starts with `where`.
+        UserError: it is neither polygons of three points or more nor run lengths of this size, or takes more
+            memory than any image of objects needs; the message starts with `where`.
     """
+    if height * width > MOST_PIXELS:
+        raise UserError(f"{where}: a mask of {height * width:,} pixels; {MOST_PIXELS:,} are the most")
     if isinstance(segmentation, list):
         if not segmentation:
             raise UserError(f"{where}: the segmentation is empty; delete it, or draw a polygon")
