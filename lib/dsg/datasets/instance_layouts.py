@@ -157,8 +157,8 @@ def _pascal_voc(label: str, data_dir: Path) -> Source:
 def _own(label: str, folder: Path, layout: str) -> Source:
     _complete_shapes(folder)
     lists = {COCO: coco_lists(folder), VOC: voc_lists(folder)}
-    found = [name for name in (COCO, VOC) if lists[name] and layout in ("", name)]
-    if not found:
+    layouts = [name for name in (COCO, VOC) if lists[name] and layout in ("", name)]
+    if not layouts:
         why = f"no annotations for detection: {LAYOUTS} are looked for"
         inside = next((path.name for path in sorted(folder.glob("VOC20*")) if voc_lists(path)), "")
         if inside:
@@ -166,8 +166,8 @@ def _own(label: str, folder: Path, layout: str) -> Source:
         elif holds_annotations(folder):
             why = f"a data set of referring relationships; a detector needs {LAYOUTS}"
         raise UserError(f"{folder}: {why}")
-    classes = CLASSES if found[0] == VOC and re.match(r"VOC20\d\d", folder.resolve().name) else None
-    return Source(label, folder, found[0], lists[found[0]], classes)
+    classes = CLASSES if layouts[0] == VOC and re.match(r"VOC20\d\d", folder.resolve().name) else None
+    return Source(label, folder, layouts[0], lists[layouts[0]], classes)
 
 
 def _complete_shapes(folder: Path) -> None:
