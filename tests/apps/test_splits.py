@@ -5,6 +5,7 @@ from __future__ import annotations
 from dsg.apps.main import main
 from dsg.apps.splits import dataset_and_split, split_at_end
 from tests.datasets.files import write_dataset
+from tests.datasets.instance_files import coco_document, write_coco
 
 
 def test_dataset_and_split(tmp_path):
@@ -23,6 +24,8 @@ def test_a_data_set_whose_name_ends_like_a_split(tmp_path):
         assert dataset_and_split(name, "train", tmp_path / "data" / "My_test") == (name, "train")
     assert dataset_and_split("my_test", "train", tmp_path) == ("my", "test")
     assert dataset_and_split("vrd_test", "train", tmp_path / "data") == ("vrd", "test")
+    write_coco(tmp_path / "data" / "dogs_test", {"train": coco_document(2)})
+    assert dataset_and_split("dogs_test", "train", tmp_path / "data") == ("dogs_test", "train")
     path = str(tmp_path / "data" / "vrd_test")
     assert dataset_and_split(path, "train", tmp_path) == (path, "train")
 

@@ -112,6 +112,7 @@ FOREIGN = [
     ("pointer.npz", lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "Git LFS"),
     ("photo.npz", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50)), "picture"),
     ("notes.txt", lambda path: path.write_text("hello"), "no weights"),
+    ("notes.md", lambda path: path.write_text("# Weights\n\n" + "\u00e9" * 400), "no weights"),
     ("empty.npz", lambda path: path.write_bytes(b""), "empty"),
 ]
 

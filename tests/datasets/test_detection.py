@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from dsg.config import from_values
 from dsg.datasets.content import changes, content_of
 from dsg.datasets.detection import InstanceDataset, load_instances
 from dsg.datasets.formats.coco_instances import read_coco
@@ -173,6 +174,7 @@ MISSING = [
     ("pascal_voc_0712", r"'pascal_voc_0712' is missing.*VOC2007.*fetch\.sh pascal_voc_0712"),
     ("coco", r"'coco' is missing: .*instances_train2017\.json.*fetch\.sh coco"),
     ("shapes", "'shapes' is missing.*dsg shapes"),
+    ("VRD", "data set 'VRD' has relationships, and detectors learn from objects with boxes; known: pascal"),
     ("cocoo", "unknown data set 'cocoo': did you mean 'coco'"),
     ("nothing", "unknown data set 'nothing': known: pascal_voc, pascal_voc_0712, coco, shapes"),
 ]
@@ -275,6 +277,18 @@ def test_the_splits_of_a_configuration(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(UserError, match="9 of 9 images of mine train are missing"):
         load_splits(config, "mine")
+
+
+def test_relationships_are_not_learned_from_objects_alone(tmp_path: Path) -> None:
+    config = from_values({"DATA.DIR": str(tmp_path)})
+    write_coco(tmp_path / "mine", {"train": coco_document(11)})
+    for name in ("mine", "pascal_voc"):
+        for refused in (dataset_name, load_splits):
+            with pytest.raises(UserError, match=f"{name}: has objects without relationships, for detectors"):
+                refused(config, name)
+    (tmp_path / "coco").mkdir()  # a folder of relationships may have the name
+    (tmp_path / "coco" / "annotations_train.json").write_text("[]")
+    assert dataset_name(config, "coco") == "coco"
 
 
 @needs_shared("data", "coco")

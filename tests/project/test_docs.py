@@ -21,7 +21,8 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "d
 IDS = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
 
-OPTION = re.compile(r"\b(?:DATA|TRAIN|TEST|RESNET|HEAD|GPI|RR|LOSS|BASELINE)\.[A-Z][A-Z0-9_]*\b")
+FAMILIES = "|".join(sorted({name.partition(".")[0] for name in options() if "." in name}))
+OPTION = re.compile(rf"\b(?:{FAMILIES})\.[A-Z][A-Z0-9_]*\b")
 # Made where they are needed, and not part of the repository.
 MADE = (
     "output/",
@@ -29,6 +30,7 @@ MADE = (
     "data/other_colours",
     "data/imagenet_weights",
     "data/pretrained",
+    "data/weights",
     ".venv",
     "tools/mcg_munge.py",
 )

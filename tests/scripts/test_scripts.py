@@ -211,10 +211,21 @@ def test_a_detector_is_trained_and_tested_in_the_words_of_its_original(place):
     assert value_of(command, "--net") == "detector_mini" and command[-4:] == words[-4:]
     for wrong, part in (
         (["cpu", "pascal", "mini"], "pascal_voc pascal_voc_0712 coco shapes"),
-        (["cpu", "shapes", "ss"], "unknown net 'detector_ss'"),
+        (["cpu", "shapes", "ss"], "unknown net 'ss': one of mini mobile"),
+        (["cpu", "shapes", "res55"], "unknown net 'res55': did you mean res50"),
+        (
+            ["cpu", "Visual_Genome", "mini"],
+            "visualgenome is for train.sh and test.sh: give one of pasc",
+        ),
     ):
         with pytest.raises(UserError, match=part):
             commands_of("train_faster_rcnn", wrong, place)
+    with pytest.raises(
+        UserError, match=r"coco is for detectors \(train_faster_rcnn.sh\): give one of visualg"
+    ):
+        commands_of("train", ["cpu", "coco", "res50"], place)
+    (command, _) = commands_of("train", ["cpu", "COCO", "detector_res50"], place)
+    assert value_of(command, "--dataset") == "coco"
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,9 @@ from pathlib import Path
 from dsg.config import config_files, net_names
 from dsg.runtime.clone import clone_root
 
-DATASETS = ("visualgenome", "vrd", "clevr", "shapes")  # as in dsg.datasets.catalogue, which needs NumPy
-DETECTION_DATASETS = (
-    "pascal_voc",
-    "pascal_voc_0712",
-    "coco",
-    "shapes",
-)  # as in dsg.datasets.instance_layouts
+# As in dsg.datasets.catalogue and dsg.datasets.instance_layouts, which need NumPy.
+DATASETS = ("visualgenome", "vrd", "clevr", "shapes")
+DETECTION_DATASETS = ("pascal_voc", "pascal_voc_0712", "coco", "shapes")
 
 
 def configuration_folder() -> Path:
@@ -32,14 +28,15 @@ def known_nets() -> list[str]:
 
 
 def catalogued(dataset: str) -> str | None:
-    """The catalogue's name of a data set, in whatever spelling; None for anything else.
+    """The name of a known data set, in whatever spelling; None for anything else.
 
     Example:
-        >>> catalogued("Visual_Genome"), catalogued("photos")
-        ('visualgenome', None)
+        >>> catalogued("Visual_Genome"), catalogued("pascal-voc"), catalogued("photos")
+        ('visualgenome', 'pascal_voc', None)
     """
     plain = dataset.lower().replace("_", "").replace("-", "")
-    return plain if plain in DATASETS else None
+    names = (*DATASETS, *DETECTION_DATASETS)
+    return next((name for name in names if name.replace("_", "") == plain), None)
 
 
 def files_of(dataset: str, net: str) -> list[Path]:

@@ -4,9 +4,11 @@ of tf-faster-rcnn. Only the standard library is loaded.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from dsg.config.names import DETECTOR
+from dsg.errors import UserError
 
 PREFIX = f"{DETECTOR}_"
 OPTIONS = {
@@ -18,14 +20,24 @@ OPTIONS = {
 VALUES = {"align": "aligned"}  # of POOLING_MODE, in forks of it
 
 
-def detector_net(word: str) -> str:
-    """The net that a word such as res101 stands for.
+def detector_net(word: str, nets: Sequence[str]) -> str:
+    """The one of the known nets that a word such as res101 stands for.
+
+    Raises:
+        UserError: there is no such detector.
 
     Example:
-        >>> detector_net("res101"), detector_net("detector_res101")
+        >>> nets = ["res101", "detector_res101"]
+        >>> detector_net("res101", nets), detector_net("detector_res101", nets)
         ('detector_res101', 'detector_res101')
     """
-    return word if word.startswith(PREFIX) else f"{PREFIX}{word}"
+    net = word if word.startswith(PREFIX) else f"{PREFIX}{word}"
+    if net not in nets:
+        words = detector_nets(nets)
+        close = difflib.get_close_matches(word, words, n=1)
+        hint = f"did you mean {close[0]}? All nets: " if close else "one of "
+        raise UserError(f"unknown net {word!r}: {hint}{' '.join(words)}")
+    return net
 
 
 def detector_nets(nets: Sequence[str]) -> list[str]:

@@ -78,7 +78,7 @@ def usage(name: str) -> str:
     others = [net for net in known_nets() if not net.startswith(PREFIX)]
     nets = "<net>: " + " ".join(detector_nets(known_nets()) if name.endswith(FASTER_RCNN) else others)
     gpu = "<gpu>: 0, or 0,1, or cpu"
-    datasets = f"<dataset>: {' '.join(_datasets(name))}, or a folder"
+    datasets = f"<dataset>: {' '.join(_datasets(name.endswith(FASTER_RCNN)))}, or a folder"
     if name in ("train", f"train{FASTER_RCNN}"):
         pretrained = "or dsg_pretrained " * (name == "train")
         return (
@@ -249,12 +249,13 @@ def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Com
     if len(options.words) < 3:
         raise UserError(usage(script))
     gpu, dataset, net, *rest = options.words
-    net = detector_net(net) if script.endswith(FASTER_RCNN) else net
+    net = detector_net(net, known_nets()) if script.endswith(FASTER_RCNN) else net
     data = options.data or os.environ.get("DATA_DIR", "")
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
-    dataset = _dataset(script, dataset, Path(data).expanduser() if data else place.root / "data", place)
     files_of("", net)  # refuses an unknown net
+    detects = net.startswith(PREFIX)
+    dataset = _dataset(dataset, detects, Path(data).expanduser() if data else place.root / "data", place)
     words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
     return words + (["--data", data] if data else []), rest
 
@@ -264,24 +265,26 @@ def _output(options: argparse.Namespace, place: Place) -> str:
     return place.absolute(output) if output else str(place.root / "output")
 
 
-def _datasets(script: str) -> tuple[str, ...]:
-    """The names of data sets that a script offers."""
-    return DETECTION_DATASETS if script.endswith(FASTER_RCNN) else DATASETS
+def _datasets(detects: bool) -> tuple[str, ...]:
+    """The names of data sets for detectors, or for other nets."""
+    return DETECTION_DATASETS if detects else DATASETS
 
 
-def _dataset(script: str, word: str, data: Path, place: Place) -> str:
-    """A data set's name in the catalogue, its folder, or its name in the data folder."""
-    known = word if word in _datasets(script) else catalogued(word)
-    if known:
+def _dataset(word: str, detects: bool, data: Path, place: Place) -> str:
+    """A data set's name, its folder, or its name in the data folder."""
+    known = catalogued(word)
+    if known in _datasets(detects):
         return known
     folder = os.path.expanduser(place.absolute(word))
     if os.path.isdir(folder):
         return folder
     if os.path.isdir(data / word):
         return word
+    wrong = f"unknown data set {word!r}"
+    if known:
+        wrong = f"{known} is for {'train.sh and test.sh' if detects else 'detectors (train_faster_rcnn.sh)'}"
     raise UserError(
-        f"unknown data set {word!r}: give one of {' '.join(_datasets(script))}, or a folder, also one in the "
-        "folder of --data"
+        f"{wrong}: give one of {' '.join(_datasets(detects))}, or a folder, also one in the folder of --data"
     )
 
 

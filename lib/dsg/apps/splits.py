@@ -49,6 +49,9 @@ def _is_folder(text: str, data_dir: Path) -> bool:
     not count.
     """
     from dsg.datasets.catalogue import folder_of, holds_annotations
+    from dsg.datasets.instance_layouts import for_detection_alone
 
     folder = folder_of(text, data_dir)
-    return folder is not None and (folder == Path(text) or holds_annotations(folder))
+    if folder is None:
+        return False
+    return folder == Path(text) or holds_annotations(folder) or for_detection_alone(text, data_dir)

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dsg.datasets.catalogue import advice, folder_of, holds_annotations
+from dsg.datasets.catalogue import CATALOGUE, advice, folder_of, holds_annotations
 from dsg.datasets.formats.coco_instances import annotation_file
 from dsg.datasets.formats.voc import CLASSES, list_file
 from dsg.datasets.remedies import fetch_command
@@ -80,8 +80,7 @@ def find_instances(name: str | os.PathLike[str], data_dir: Path, layout: str = "
         UserError: there is no such data set, its folder is not there, or it has neither layout.
     """
     text = os.fspath(name)
-    plain = text.lower().replace("_", "").replace("-", "")
-    label = next((known for known in NAMES if known.replace("_", "") == plain), None)
+    label = next((known for known in NAMES if _plain(known) == _plain(text)), None)
     if label in VOC_YEARS:
         return _pascal_voc(label, data_dir)
     folder = folder_of(text, data_dir) if label is None else _own_or_below(label, data_dir)
@@ -92,13 +91,13 @@ def find_instances(name: str | os.PathLike[str], data_dir: Path, layout: str = "
 
 def for_detection_alone(name: str, data_dir: Path) -> bool:
     """Whether a name or folder is that of a data set without relations."""
-    plain = name.lower().replace("_", "").replace("-", "")
-    if any(known.replace("_", "") == plain for known in FETCHED):
-        return True
     folder = folder_of(name, data_dir)
-    if folder is None or holds_annotations(folder):
+    if folder is not None and holds_annotations(folder):
         return False
-    return bool(coco_lists(folder) or voc_lists(folder))
+    plain = _plain(name)
+    if any(_plain(known) == plain for known in FETCHED):
+        return True
+    return folder is not None and bool(coco_lists(folder) or voc_lists(folder))
 
 
 def choose(source: Source, split: str) -> Choice:
@@ -158,8 +157,8 @@ def _pascal_voc(label: str, data_dir: Path) -> Source:
 def _own(label: str, folder: Path, layout: str) -> Source:
     _complete_shapes(folder)
     lists = {COCO: coco_lists(folder), VOC: voc_lists(folder)}
-    found = [name for name in (COCO, VOC) if lists[name] and layout in ("", name)]
-    if not found:
+    layouts = [name for name in (COCO, VOC) if lists[name] and layout in ("", name)]
+    if not layouts:
         why = f"no annotations for detection: {LAYOUTS} are looked for"
         inside = next((path.name for path in sorted(folder.glob("VOC20*")) if voc_lists(path)), "")
         if inside:
@@ -167,8 +166,8 @@ def _own(label: str, folder: Path, layout: str) -> Source:
         elif holds_annotations(folder):
             why = f"a data set of referring relationships; a detector needs {LAYOUTS}"
         raise UserError(f"{folder}: {why}")
-    classes = CLASSES if found[0] == VOC and re.match(r"VOC20\d\d", folder.resolve().name) else None
-    return Source(label, folder, found[0], lists[found[0]], classes)
+    classes = CLASSES if layouts[0] == VOC and re.match(r"VOC20\d\d", folder.resolve().name) else None
+    return Source(label, folder, layouts[0], lists[layouts[0]], classes)
 
 
 def _complete_shapes(folder: Path) -> None:
@@ -217,6 +216,13 @@ def _missing(text: str, label: str | None, data_dir: Path) -> str:
             f"instances_train2017.json and train2017; `{fetch_command(label, data_dir)}` fetches it "
             "(data/README.md)"
         )
+    known = f"known: {', '.join(NAMES)}, or the path of a folder"
+    if _plain(text) in CATALOGUE:
+        return f"data set {text!r} has relationships, and detectors learn from objects with boxes; {known}"
     close = difflib.get_close_matches(text.lower(), NAMES, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(NAMES)}, or the path of a folder"
-    return f"unknown data set {text!r}: {hint}"
+    return f"unknown data set {text!r}: {f'did you mean {close[0]!r}?' if close else known}"
+
+
+def _plain(name: str) -> str:
+    """A data set's name in the spelling in which names are compared."""
+    return name.lower().replace("_", "").replace("-", "")

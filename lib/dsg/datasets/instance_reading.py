@@ -21,7 +21,7 @@ from dsg.errors import UserError
 from dsg.runtime.cocotools import has_cocotools
 from dsg.runtime.progress import Progress
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with every change of what the arrays of a table mean, or of what is left out."""
 BOX_ORDERS = {COCO: "[x, y, width, height]", VOC: "xmin, ymin, xmax, ymax"}
 CLASS_FILE = "classes.txt"

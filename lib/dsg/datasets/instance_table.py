@@ -119,7 +119,7 @@ def table_of(read: InstanceSet, library: bool, progress: Callable[[], None] = la
 
 def digest_of(segmentations: Sequence[Any]) -> int:
     """A number for the segmentations of an image as they are in the file; 0 for none."""
-    if not any(one is not None for one in segmentations):
+    if not any(mask is not None for mask in segmentations):
         return 0
     text = json.dumps(list(segmentations), default=_text).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")

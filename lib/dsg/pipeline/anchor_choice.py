@@ -172,9 +172,9 @@ def with_anchors(
 
 def _fitted(config: Config, seen: SeenBoxes) -> Config:
     requested = automatic(config)
-    wanted = [
+    values_or_counts = [
         len(values) if name in requested else values
         for name, values in ((SCALES, config.anchor_scales), (RATIOS, config.anchor_ratios))
     ]
-    fit = fit_anchors(seen.boxes, seen.image_sizes, config.feature_stride, *wanted)
+    fit = fit_anchors(seen.boxes, seen.image_sizes, config.feature_stride, *values_or_counts)
     return from_values({**flatten(config), SCALES: fit.scales, RATIOS: fit.ratios})

@@ -28,6 +28,7 @@ from dsg.pipeline.instance_examples import (
     load_instance_example,
     preprocess_instances,
 )
+from dsg.runtime.cocotools import cocotools
 
 
 def training_examples(dataset: Dataset, config: Config) -> Examples:
@@ -38,7 +39,8 @@ def training_examples(dataset: Dataset, config: Config) -> Examples:
         config: TRAIN.*, DATA.*, DETECTOR.MASKS, RNG_SEED and the anchors' options.
 
     Raises:
-        UserError: masks are to be learned, and more than half of the objects have none.
+        UserError: masks are to be learned, and more than half of the objects have none, or pycocotools is
+            not installed.
     """
     records = instances_of(dataset)
     if config.detector.masks:
@@ -152,6 +154,7 @@ def _check_masks(folder: Path, records: Sequence[Instances]) -> None:
     ]
     masks, objects = (sum(column) for column in zip(*counts))
     if 2 * masks < objects:
+        cocotools("mask")  # without the library no mask was read
         raise UserError(
             f"{folder}: {objects - masks:,} of {objects:,} objects have no mask to learn; give "
             "annotations in COCO's layout with segmentations, or DETECTOR.MASKS False"

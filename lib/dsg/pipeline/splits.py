@@ -9,7 +9,8 @@ from dsg.config.names import DETECTOR
 from dsg.datasets import Dataset, load_dataset
 from dsg.datasets.catalogue import find_dataset
 from dsg.datasets.detection import load_instances
-from dsg.datasets.instance_layouts import find_instances
+from dsg.datasets.instance_layouts import find_instances, for_detection_alone
+from dsg.errors import UserError
 from dsg.pipeline.bad_records import check_images
 
 
@@ -53,6 +54,7 @@ def load_split(config: Config, dataset: str, split: str, max_images: int, flip: 
             dataset, split, data_dir=config.data.dir, flip=flip != "none", max_images=max_images
         )
     else:
+        _check_relationships(config, dataset)
         loaded = load_dataset(
             dataset,
             split,
@@ -76,9 +78,21 @@ def dataset_name(config: Config, dataset: str) -> str:
         UserError: there is no such data set.
     """
     folder = Path(config.data.dir)
-    return find_instances(dataset, folder).label if detects(config) else find_dataset(dataset, folder)[0]
+    if detects(config):
+        return find_instances(dataset, folder).label
+    _check_relationships(config, dataset)
+    return find_dataset(dataset, folder)[0]
 
 
 def detects(config: Config) -> bool:
     """Whether the system learns from objects instead of relationships."""
     return config.model == DETECTOR
+
+
+def _check_relationships(config: Config, dataset: str) -> None:
+    """Refuses a data set for detectors, for a system that learns from relationships."""
+    if for_detection_alone(dataset, Path(config.data.dir)):
+        raise UserError(
+            f"{dataset}: has objects without relationships, for detectors (--net {DETECTOR}_...); "
+            "`dsg convert coco` makes relationships of COCO's files (docs/your-own-data.md)"
+        )

@@ -4,7 +4,7 @@ found, and another one is named for what it is.
 
 from __future__ import annotations
 
-import contextlib
+import codecs
 import difflib
 import re
 import zipfile
@@ -107,10 +107,16 @@ def foreign_format(path: Path) -> str:
         )
     if suffix in ENDINGS:
         return ENDINGS[suffix]
-    with contextlib.suppress(UnicodeDecodeError):
-        if head.decode("utf-8").isprintable() or suffix in (".txt", ".yml", ".json", ".csv"):
-            return "a text, no weights"
-    return ""
+    return "a text, no weights" if _is_text(head) else ""
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether a file begins as a text of one or more lines; its last character may be cut."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(word.isprintable() for word in text.split())
 
 
 def best_snapshot(folder: Path) -> Path | None:

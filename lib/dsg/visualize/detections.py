@@ -137,8 +137,9 @@ def mask_outlines(mask: PlacedMask) -> list[np.ndarray]:
     if mask.probabilities.size == 0:
         return []
     pixels = (mask.probabilities > 0.5).astype(np.uint8)
-    found = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(mask.left, mask.top))
-    return list(found[0])
+    corner = (mask.left, mask.top)
+    contours, _ = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=corner)
+    return list(contours)
 
 
 def _is_large(sides: Sequence[float] | np.ndarray, thickness: int) -> bool:

@@ -103,6 +103,16 @@ def test_an_image_in_a_folder_and_an_id_that_two_images_have(tmp_path: Path) -> 
     assert data.skipped == {"image whose id another image has": [("b.jpg", "")]}
 
 
+def test_numbers_in_other_spellings(tmp_path: Path) -> None:
+    content = document()
+    content["images"][0].update(id="7", width=60.0, height="50")
+    content["annotations"][0].update(image_id=7.0, category_id="18")
+    content["categories"][0]["id"] = 18.0
+    data = read_coco(write(tmp_path, content), "val2017")
+    assert not data.skipped and data.images[0].classes.tolist() == [2, 1]
+    assert (data.images[0].width, data.images[0].height) == (60, 50)
+
+
 def test_a_box_is_cut_to_its_image(tmp_path: Path) -> None:
     data = read_coco(write(tmp_path, broken(bbox=[50, 40, 20, 20.5])), "val2017")
     assert np.array_equal(data.images[0].boxes[2], [50, 40, 60, 50])
@@ -115,7 +125,7 @@ def test_a_box_is_cut_to_its_image(tmp_path: Path) -> None:
         {"id": 8, "file_name": "a", "width": 10**400, "height": 3},
         *(
             {"id": 8, "file_name": name, "width": 3, "height": 3}
-            for name in ("../x.jpg", "/x.jpg", "a/../x.jpg", "a\\x.jpg", "", "a//x.jpg", "a\0.jpg")
+            for name in ("../x.jpg", "/x.jpg", "a/../x.jpg", "a\\x.jpg", "", "a//x.jpg", "a\0.jpg", "a\nb", 5)
         ),
     ],
 )
@@ -136,7 +146,8 @@ def test_bad_images_are_left_out(image: Any, tmp_path: Path) -> None:
         ({**document(), "categories": []}, "the list of categories is empty"),
         ({**document(), "categories": [{"id": "x", "name": "y"}]}, "a category without id or name"),
         ({**document(), "categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, "share an id"),
-        ({**document(), "images": []}, "no images"),
+        ({**document(), "images": []}, "no images that can be used$"),
+        ({**document(), "images": [{"id": 1, "file_name": "a"}]}, r"can be used \(1 x image without size\)"),
     ],
 )
 def test_bad_files_are_one_line(content: Any, reason: str, tmp_path: Path) -> None:

@@ -42,11 +42,25 @@ def test_any_mask_survives_and_is_written_as_by_the_library(share: float, shape:
 
 
 def test_masks_are_written_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    mask = np.eye(3, dtype=bool)
-    written = encode(mask)
     for name in ("pycocotools", "pycocotools.mask"):
         monkeypatch.setitem(sys.modules, name, None)
-    assert encode(mask) == written
+    with pytest.raises(UserError, match="pycocotools is not installed"):
+        decode([[1, 1, 5, 1, 5, 5]], HEIGHT, WIDTH, "x")
+    assert encode(np.eye(2, dtype=bool)) == {"size": [2, 2], "counts": "0120"}
+
+
+def test_an_outline_that_would_fill_the_memory() -> None:
+    side = 60_000
+    with pytest.raises(UserError, match="a polygon whose outline is 2,400,000 pixels long"):
+        check_segmentation([[0, 0, side, 0] * 20], side, side, "x")
+    many = np.stack([np.arange(10_000) % 2000, np.arange(10_000) % 2], 1).ravel().tolist()
+    check_segmentation([many], side, side, "x")  # of many points, but short
+
+
+def test_more_pixels_than_run_lengths_can_count() -> None:
+    side = 70_000
+    with pytest.raises(UserError, match="a mask of 4,900,000,000 pixels; 4,294,967,295 are the most"):
+        decode({"size": [side, side], "counts": [side * side]}, side, side, "x")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dsg.datasets.formats.voc import CLASSES, classes_of, read_classes, read_voc
+from dsg.datasets.formats.voc import CLASSES, classes_of, image_names, read_classes, read_voc
 from dsg.errors import UserError
 from dsg.metrics.voc_ap import kit_boxes
 
@@ -108,6 +108,12 @@ def test_lists_that_are_missing_empty_or_lead_out(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_names_in_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "dog_train.txt"
+    path.write_bytes(b"\xef\xbb\xbf000005 -1\r\n000007  1\r\n\r\nmy photo\r\n000005  0\r\n")
+    assert image_names(path) == ["000005", "000007", "my photo"]
+
+
 def test_a_box_of_one_pixel_and_the_way_back_to_the_kit(tmp_path: Path) -> None:
     data = read_voc(folder(tmp_path, {"a": annotation(thing("dog", (3, 4, 3, 4)))}), "trainval")
     assert data.images[0].boxes.tolist() == [[2, 3, 3, 4]]
@@ -132,5 +138,7 @@ def test_classes_are_those_of_a_file(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=reason):
             read_classes(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="save it as UTF-8"):
         read_classes(path)
+    path.write_bytes(b"\xef\xbb\xbfowl\r\ncat\r\n")  # as some editors of Windows have it
+    assert read_classes(path) == ("__background__", "owl", "cat")

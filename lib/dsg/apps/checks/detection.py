@@ -136,7 +136,7 @@ def _check_use(statistics: dict[str, InstanceStatistics], vocabulary: Vocabulary
 
 def _check_masks(split: str, records: Sequence[Instances], findings: Findings) -> None:
     """Masks beside their boxes, where the library is installed that reads them."""
-    masked = [record for record in records if any(one is not None for one in record.segmentations)]
+    masked = [record for record in records if any(mask is not None for mask in record.segmentations)]
     if not masked:
         return
     try:

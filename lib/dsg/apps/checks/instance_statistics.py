@@ -69,7 +69,7 @@ def instance_statistics(records: Sequence[Instances], categories: int) -> Instan
         categories=counts,
         difficult=sum(int(record.difficult.sum()) for record in records),
         crowd=sum(int(record.crowd.sum()) for record in records),
-        masks=sum(one is not None for record in records for one in record.segmentations),
+        masks=sum(mask is not None for record in records for mask in record.segmentations),
         sides=np.concatenate(sides),
         pixels=np.concatenate(pixels),
     )

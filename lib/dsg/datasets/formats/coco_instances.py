@@ -18,14 +18,15 @@ from dsg.datasets.formats.instances import (
 )
 from dsg.datasets.formats.segmentations import check_segmentation
 from dsg.errors import UserError
+from dsg.runtime.ids import whole_number
 
 
 def read_coco(folder: str | Path, split: str) -> InstanceSet:
     """The images of a split with their objects, crowds included, masks as they are encoded.
 
     Categories are numbered from 1 in the order of their ids (80 of 1..90 in COCO); images keep the file's
-    order. Objects of an unknown image or category, without a box in their image or with a segmentation that
-    cannot be one are left out and counted.
+    order. Ids and sizes such as 11.0 and "11" are 11. Objects of an unknown image or category, without a box
+    in their image or with a segmentation that cannot be one are left out and counted.
 
     Args:
         folder: holds `annotations/` and the images in a folder named as the split.
@@ -40,18 +41,21 @@ def read_coco(folder: str | Path, split: str) -> InstanceSet:
     result = InstanceSet(("__background__", *names.values()), [])
     numbers = {identity: number for number, identity in enumerate(names, 1)}
     images: dict[int, dict[str, Any]] = {}
-    for image in content["images"]:
-        if _sound(image, result):
+    for entry in content["images"]:
+        image = _sound(entry, result)
+        if image is not None:
             if image["id"] in images:
                 result.skip("image whose id another image has", image["file_name"])
             images.setdefault(image["id"], image)
     if not images:
-        raise UserError(f"{path}: lists no images that can be used")
+        reasons = ", ".join(f"{len(cases):,} x {reason}" for reason, cases in result.skipped.items())
+        raise UserError(f"{path}: lists no images that can be used" + f" ({reasons})" * bool(reasons))
     objects: dict[int, list[dict[str, Any]]] = {identity: [] for identity in images}
     for annotation in content["annotations"]:
-        identity = annotation.get("image_id") if isinstance(annotation, dict) else None
-        if not isinstance(identity, int) or identity not in objects:
-            result.skip("object of an unknown image", str(identity)[:40])
+        stated = annotation.get("image_id") if isinstance(annotation, dict) else None
+        identity = whole_number(stated)
+        if identity is None or identity not in objects:
+            result.skip("object of an unknown image", str(stated)[:40])
         else:
             objects[identity].append(annotation)
     for identity, image in images.items():
@@ -81,10 +85,10 @@ def _content(path: Path) -> dict[str, Any]:
 def _categories(content: dict[str, Any], path: Path) -> dict[int, str]:
     names = {}
     for category in content["categories"]:
-        known = isinstance(category, dict) and isinstance(category.get("id"), int)
-        if not known or not isinstance(category.get("name"), str):
+        number = whole_number(category.get("id")) if isinstance(category, dict) else None
+        if number is None or not isinstance(category.get("name"), str):
             raise UserError(f"{path}: a category without id or name: {str(category)[:60]}")
-        names[category["id"]] = category["name"]
+        names[number] = category["name"]
     if not names or len(names) != len(content["categories"]):
         raise UserError(
             f"{path}: {'categories that share an id' if names else 'the list of categories is empty'}"
@@ -92,16 +96,20 @@ def _categories(content: dict[str, Any], path: Path) -> dict[int, str]:
     return dict(sorted(names.items()))
 
 
-def _sound(image: Any, result: InstanceSet) -> bool:
+def _sound(image: Any, result: InstanceSet) -> dict[str, Any] | None:
+    """What is read of an image, its numbers whole; None if it cannot be used."""
     fields = image if isinstance(image, dict) else {}
-    sizes = [fields.get(key) for key in ("width", "height")]
-    if not isinstance(fields.get("id"), int) or not is_inside(fields.get("file_name")):
-        result.skip("image without id or file name", str(fields.get("file_name"))[:40])
-    elif not all(isinstance(size, int) and 0 < size <= LONGEST_SIDE for size in sizes):
-        result.skip("image without size", fields["file_name"])
+    name = fields.get("file_name")
+    numbers = {key: whole_number(fields.get(key)) for key in ("id", "width", "height")}
+    if numbers["id"] is None or not name:
+        result.skip("image without id or file name", str(name)[:40])
+    elif not is_inside(name):
+        result.skip("image whose file name leads out of its folder", repr(name)[:60])
+    elif not all(0 < (numbers[key] or 0) <= LONGEST_SIDE for key in ("width", "height")):
+        result.skip("image without size", name)
     else:
-        return True
-    return False
+        return {**numbers, "file_name": name}
+    return None
 
 
 def _image(
@@ -114,7 +122,8 @@ def _image(
     name, width, height = image["file_name"], image["width"], image["height"]
     boxes, classes, crowd, segmentations = [], [], [], []
     for annotation in annotations:
-        number, box = numbers.get(_whole(annotation.get("category_id"))), _box(annotation.get("bbox"))
+        category, box = whole_number(annotation.get("category_id")), _box(annotation.get("bbox"))
+        number = None if category is None else numbers.get(category)
         cut = None
         if box:
             result.stated.append((*box, width, height))
@@ -144,10 +153,6 @@ def _image(
         crowd=np.array(crowd, bool),
         segmentations=segmentations,
     )
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else -1
 
 
 def _box(value: Any) -> tuple[float, float, float, float] | None:

@@ -90,6 +90,6 @@ def is_plain_name(name: Any) -> bool:
 
 def is_inside(name: Any) -> bool:
     """Whether a file's path from an annotation stays below its folder, on any system."""
-    if not isinstance(name, str) or not name or set(name) & set("\\\0"):
+    if not isinstance(name, str) or not name or set(name) & set("\\\0\n\r"):
         return False
     return not name.startswith("/") and not set(name.split("/")) & {"", ".", ".."}

@@ -18,15 +18,20 @@ from dsg.runtime.cocotools import cocotools
 Segmentation = Union[list, Mapping[str, Any]]
 """As in an annotation file: `[[x1, y1, x2, y2, ...], ...]`, or `{"size": [h, w], "counts": ...}`."""
 POINTS = 3  # that a polygon needs
+MOST_PIXELS = 2**32 - 1  # the library's run lengths have 32 bits
+LONGEST_OUTLINE = 2_000_000
+"""Pixels along a polygon, for which the library takes about 100 MB."""
 
 
 def check_segmentation(segmentation: Any, height: int, width: int, where: str) -> None:
     """See that a segmentation can be one of an image of this size, without decoding it.
 
     Raises:
-        UserError: it is neither polygons of three points or more nor run lengths of this size; the message
-            starts with `where`.
+        UserError: it is neither polygons of three points or more nor run lengths of this size, or takes more
+            memory than any image of objects needs; the message starts with `where`.
     """
+    if height * width > MOST_PIXELS:
+        raise UserError(f"{where}: a mask of {height * width:,} pixels; {MOST_PIXELS:,} are the most")
     if isinstance(segmentation, list):
         if not segmentation:
             raise UserError(f"{where}: the segmentation is empty; delete it, or draw a polygon")
@@ -44,8 +49,14 @@ def _check_polygon(polygon: Any, side: int, where: str) -> None:
     if len(polygon) < 2 * POINTS:
         raise UserError(f"{where}: a polygon of {len(polygon) // 2} points; it needs {POINTS}")
     # The library takes memory for every pixel along an edge.
-    if min(polygon) < -side or max(polygon) > 2 * side:
+    low, high = min(polygon), max(polygon)
+    if low < -side or high > 2 * side:
         raise UserError(f"{where}: a polygon far outside the image")
+    if len(polygon) // 2 * (high - low) > LONGEST_OUTLINE:  # seldom: only then it is measured
+        corners = np.array(polygon, np.float64).reshape(-1, 2)
+        outline = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum()
+        if outline > LONGEST_OUTLINE:
+            raise UserError(f"{where}: a polygon whose outline is {outline:,.0f} pixels long")
 
 
 def _check_runs(segmentation: Mapping[str, Any], height: int, width: int, where: str) -> None:
@@ -123,6 +134,7 @@ def encode(mask: np.ndarray) -> dict[str, Any]:
     if len(pixels) and pixels[0]:
         runs = np.concatenate([[0], runs])  # the first run is one of zeros
     return {"size": [int(side) for side in mask.shape], "counts": _packed(runs)}
+
 
 
 def _packed(counts: np.ndarray) -> str:

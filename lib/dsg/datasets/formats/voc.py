@@ -10,6 +10,7 @@ goes back).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,6 +19,7 @@ import numpy as np
 
 from dsg.datasets.formats.instances import LONGEST_SIDE, Instances, InstanceSet, clipped_box, is_plain_name
 from dsg.errors import UserError
+from dsg.runtime.text import read_text
 
 CLASSES = (
     *(
@@ -37,6 +39,8 @@ CLASSES = (
     "tvmonitor",
 )
 LARGEST_FILE = 10_000_000  # bytes; the kit's largest has 30 kB
+FLAG = re.compile(r"\s+(-1|0|1)$")
+"""Behind a name in the lists of a single class: whether the image shows it."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -99,11 +103,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     Raises:
         UserError: the file cannot be read, names no class, or names one twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
     names = [name for name in names if name not in (CLASSES[0], "background")]
     twice = next((name for name in names if names.count(name) > 1), None)
     if not names or twice is not None:
@@ -125,11 +125,8 @@ def image_names(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise UserError(f"{path}: no such list of images; is {path.parents[2]} a folder like VOC2007?")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
-    names = list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+    lines = [line.strip() for line in read_text(path).split("\n") if line.strip()]
+    names = list(dict.fromkeys(FLAG.sub("", line) for line in lines))
     for name in names:
         if not is_plain_name(name):
             raise UserError(f"{path}: {name[:60]!r} is not the name of an image in JPEGImages")

@@ -85,9 +85,9 @@ def has_cocotools(metric: str) -> bool:
     """
     try:
         cocotools("cocoeval")
-    except UserError:
+    except UserError as error:
         if metric == COCO:
-            raise
+            raise UserError(f"{error}; or set DETECTOR.METRIC voc and DETECTOR.MASKS False") from None
         return False
     return True
 
