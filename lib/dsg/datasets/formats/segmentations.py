@@ -136,7 +136,6 @@ def encode(mask: np.ndarray) -> dict[str, Any]:
     return {"size": [int(side) for side in mask.shape], "counts": _packed(runs)}
 
 
-
 def _packed(counts: np.ndarray) -> str:
     """Run lengths as COCO's text, see `_unpacked`."""
     rest = counts.astype(np.int64)
