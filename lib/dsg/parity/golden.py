@@ -31,6 +31,25 @@ LAYER_GROUPS = (
     "smooth_l1",
     "rpn_softmax",
 )
+# Segmentation-grounded scene graphs: subject (a module of `runs.grounding`) -> a key that its files have.
+GROUNDING_KEYS = {
+    "transfer": "dots_novel",
+    "edge_masks": "kernels_degenerate/params",
+    "geometry": "order_batch/perm",
+    "features": "small/node/out",
+    "motif": "sgcls_test/lengths_per_step",
+    "vctree": "sgcls_test/tree_margin",
+    "refiner": "sg_sgcls/input/x.recipe",
+    "small": "bilstm/x",
+    "sampling": "gt_few/relations",
+    "losses": "rel/gradient",
+    "postprocess": "sgdet/greedy_labels",
+    "metrics": "zero_shot_triplets",
+    "vg_reader": "statistics/fg_nonzero",
+    "mask_head": "x101/roi.recipe",
+    "detector": "box/x.recipe",
+    "model": "motif_sgcls/x",
+}
 
 MAX_SEED = 2**32 - 1  # of the legacy generator
 READABLE = NUMBERS + "cSU"  # NumPy's kinds, complex numbers and texts too: a result may be of any type
@@ -38,6 +57,7 @@ READABLE = NUMBERS + "cSU"  # NumPy's kinds, complex numbers and texts too: a re
 Rule = Callable[[Mapping[str, np.ndarray]], bool]
 # The first rule that a file's keys satisfy names its kind.
 KINDS: tuple[tuple[str, Rule], ...] = (
+    ("grounding", lambda keys: any(key in keys for key in GROUNDING_KEYS.values())),
     ("torchvision", lambda keys: "input/recipe_seed" in keys),
     (
         "detection",

@@ -1,7 +1,8 @@
-"""The weights of the detectors' reference cases: each a function of its published name and shape, and a seed.
+"""The weights of the detectors' and the scene graphs' reference cases: each a function of its published name
+and shape, and a seed.
 
 Values are standard normal float64 numbers from PCG64 seeded with the crc32 of the name (and the seed of the
-case), every filter made to sum to zero, scaled by kind of variable, and rounded to float32.
+case), scaled by kind of variable, and rounded to float32. Every filter of the detectors sums to zero.
 """
 
 from __future__ import annotations
@@ -44,6 +45,25 @@ TORCH_GAINS: Gains = (
     (r"^roi_heads\.", 1.0),
     (r"", 0.17),
 )
+GROUNDING_GAINS: Gains = (
+    (r"edge/gauss/kernel$", 12.0),
+    (r"decoder/out/kernel$", 6.0),
+    (r"vision_prior/kernel$", 0.6),
+    (r"predicate/out/kernel$", 2.0),
+    (r"(mask_head|refiner)/predictor/kernel$", 3.0),
+    (r"box_predictor/(vg|coco)_cls/kernel$", 5.0),
+    (r"box_predictor/(vg|coco)_box/kernel$", 0.6),
+    (r"(mask_fcn\d|deconv|reduce|conv|fc\d|score_\w+)/kernel$", 1.4),
+    (r"", 1.0),
+)
+KERNELS = ("kernel", "recurrent_kernel")
+# kind of variable -> mean, deviation
+GROUNDING_SPREADS = {
+    "embeddings": (0.0, 0.4),
+    "table": (-3.0, 1.5),
+    "gamma": (1.0, 0.1),
+    **dict.fromkeys(("moving_mean", "bias", "bias_ih", "bias_hh", "beta"), (0.0, 0.1)),
+}
 
 
 def slim_value(name: str, shape: Sequence[int]) -> np.ndarray:
@@ -83,6 +103,46 @@ def torch_value(name: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
     return value.astype(np.float32)
 
 
+def grounding_value(name: str, shape: Sequence[int]) -> np.ndarray:
+    """float32 value of the variable `name` of the scene graphs' cases, in our layout.
+
+    Raises:
+        KeyError: the recipe has no variable of this kind.
+    """
+    noise, kind = _noise(name, shape, 0), name.rsplit("/", 1)[-1]
+    if kind in KERNELS:
+        # a transposed convolution is [2, 2, out, in], and each of its results sees `in` values
+        fan = shape[-1] if name.endswith("deconv/kernel") else np.prod(shape[:-1])
+        value = noise * (_gain(GROUNDING_GAINS, name) / np.sqrt(fan))
+    elif kind == "moving_variance":
+        value = 0.5 + 0.2 * np.abs(noise)
+    else:
+        mean, deviation = GROUNDING_SPREADS[kind]
+        value = mean + deviation * noise
+    return value.astype(np.float32)
+
+
+def grounding_input(name: str, shape: Sequence[int], kind: str) -> np.ndarray:
+    """float32 input `name` of the scene graphs' cases.
+
+    Args:
+        name: of the input.
+        shape: of the array.
+        kind: uniform (from 0 to 1), scores (peaked probabilities along the last axis, which sum to 1), or
+            normal, with a deviation behind it that is not 1, such as normal2.
+    """
+    name = f"input/{name}"
+    if kind == "uniform":
+        return _generator(zlib.crc32(name.encode())).random(tuple(shape)).astype(np.float32)
+    noise = _noise(name, shape, 0)
+    if kind == "scores":
+        noise = 3.0 * noise
+        noise[..., -1] += 2.0
+        value = np.exp(noise - noise.max(-1, keepdims=True))
+        return (value / value.sum(-1, keepdims=True)).astype(np.float32)
+    return (noise * float(kind[len("normal") :] or 1)).astype(np.float32)
+
+
 def permutation(count: int) -> np.ndarray:
     """The order in which the samplers of torchvision's cases took `count` rows."""
     return np.random.RandomState(count).permutation(count)
@@ -90,8 +150,11 @@ def permutation(count: int) -> np.ndarray:
 
 def _noise(name: str, shape: Sequence[int], seed: int) -> np.ndarray:
     crc = zlib.crc32(name.encode())
-    generator = np.random.Generator(np.random.PCG64([crc, seed] if seed else crc))
-    return generator.standard_normal(tuple(map(int, shape)))
+    return _generator([crc, seed] if seed else crc).standard_normal(tuple(map(int, shape)))
+
+
+def _generator(seed: int | list[int]) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(seed))
 
 
 def _gain(gains: Gains, name: str) -> float:
