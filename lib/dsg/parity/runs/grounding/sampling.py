@@ -42,8 +42,10 @@ class Replay:
         self._where = f"{golden.path}: {there}"
 
     def permutation(self, count: int) -> np.ndarray:
-        """The next draw; none is stored where nothing is drawn from."""
-        return self._next(count, count) if count else np.zeros(0, np.int64)
+        """The next draw; one of nothing may be stored or not."""
+        if count == 0 and not (self.left and self.left[0].size == 0):
+            return np.zeros(0, np.int64)
+        return self._next(count, count)
 
     def choice(self, count: int, size: int, replace: bool, p: np.ndarray) -> np.ndarray:
         """The next draw, of `size` numbers."""
@@ -55,9 +57,9 @@ class Replay:
         if not self.left:
             raise UserError(f"{self._where} has fewer draws than the sampler takes")
         draw = self.left.pop(0)
-        if draw.shape != (size,) or draw.dtype.kind not in "iu" or draw.min() < 0 or draw.max() >= count:
+        if draw.shape != (size,) or ((draw < 0) | (draw >= count) | (draw != draw.astype(np.int64))).any():
             raise UserError(f"{self._where} has a draw that is not {size} of {count} numbers")
-        return draw
+        return draw.astype(np.int64)
 
 
 def compare(checks: Checks) -> None:
