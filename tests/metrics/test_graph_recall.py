@@ -1,4 +1,4 @@
-"""Recall of scene graphs: by hand, and against what the release measured."""
+"""Recall of scene graphs, by hand. What the release measured is in tests/parity."""
 
 from __future__ import annotations
 
@@ -12,53 +12,8 @@ from dsg.metrics.graph_recall import (
     triple_hits,
     unconstrained_hits,
 )
-from tests.shared import needs_shared, shared_path
 
-METRICS = ("reference", "grounding", "metrics.npz")
 SQUARES = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], np.float32)
-
-
-@pytest.fixture(scope="module")
-def golden():
-    with np.load(shared_path(*METRICS)) as file:
-        yield file
-
-
-@needs_shared(*METRICS)
-@pytest.mark.parametrize("mode", ["predcls", "sgcls", "sgdet"])
-def test_every_hit_and_every_figure_is_the_release_s(golden, mode: str) -> None:
-    recall = GraphRecall(50, golden["zero_shot_triplets"])
-    for number in range(12):
-        truth = GraphTruth(*(golden[f"gt/{number:02}/{key}"] for key in ("boxes", "labels", "relations")))
-        prediction = GraphPrediction(
-            *(
-                golden[f"{mode}/{number:02}/{key}"]
-                for key in ("boxes", "labels", "scores", "pairs", "probabilities")
-            )
-        )
-        if mode == "predcls":  # labels are given, and certain
-            prediction = prediction._replace(scores=np.ones_like(prediction.scores))
-        if recall.add_image(prediction, truth) is not None:
-            assert _as_set(triple_hits(prediction, truth)) == _as_set(golden[f"{mode}/{number:02}/hits"])
-            theirs = _as_set(golden[f"{mode}/{number:02}/nogc_hits"])
-            assert _as_set(unconstrained_hits(prediction, truth)) == theirs
-    for k, result in recall.results().items():
-        figures = {
-            f"R@{k}": result.recall,
-            f"ngR@{k}": result.unconstrained,
-            f"mR@{k}_fixed": result.mean_recall,
-            f"mR@{k}_released": result.mean_recall_released,
-            f"zsR@{k}": result.zero_shot,
-        }
-        for name, value in figures.items():
-            assert value == pytest.approx(float(golden[f"{mode}/{name}"]), abs=1e-9), name
-        for name, values in (
-            ("mR@{}_fixed/per_predicate", result.per_predicate),
-            ("mR@{}_released/per_predicate", recall.per_predicate_released(k)),
-            ("R@{}/per_image", [image.hits[k].mean() for image in recall.images]),
-            ("ngR@{}/per_image", [image.unconstrained[k].mean() for image in recall.images]),
-        ):
-            np.testing.assert_allclose(values, golden[f"{mode}/{name.format(k)}"], atol=1e-9)
 
 
 def test_by_hand() -> None:
@@ -115,7 +70,3 @@ def test_no_pairs_hit_nothing() -> None:
         *(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0), np.zeros((0, 2), int), np.zeros((0, 4)))
     )
     assert len(triple_hits(prediction, truth)) == len(unconstrained_hits(prediction, truth)) == 0
-
-
-def _as_set(hits: np.ndarray) -> set[tuple[int, ...]]:
-    return set(map(tuple, hits.tolist()))

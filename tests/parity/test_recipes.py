@@ -8,8 +8,9 @@ import zlib
 import numpy as np
 import pytest
 
-from dsg.parity.recipes import permutation, slim_value, torch_value
+from dsg.parity.recipes import grounding_value, permutation, slim_value, torch_value
 from tests.golden import FOLDER
+from tests.shared import needs_shared, shared_path
 
 SLIM = json.loads((FOLDER / "detection_recipe_crc32.json").read_text())
 SHAPES = json.loads((FOLDER / "detection_variables.json").read_text())
@@ -37,6 +38,20 @@ def test_values_of_torchvision(case: str) -> None:
         assert zlib.crc32(torch_value(name, shape, seed).tobytes()) == crc, name
         compared += 1
     assert compared
+
+
+@needs_shared("reference", "grounding")
+def test_values_of_scene_graphs() -> None:
+    folder = shared_path("reference", "grounding")
+    crcs = json.loads((folder / "recipe_crc32.json").read_text())
+    shapes = json.loads((folder / "variables.json").read_text())
+    variables = [
+        (name, shapes[file][name]["shape"], crcs[file][name]) for file in crcs for name in crcs[file]
+    ]
+    small = [variable for variable in variables if np.prod(variable[1]) <= LARGEST]
+    assert len(small) > 300
+    for name, shape, crc in small:
+        assert zlib.crc32(grounding_value(name, shape).tobytes()) == crc, name
 
 
 def test_the_order_of_draws() -> None:

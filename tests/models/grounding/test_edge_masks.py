@@ -1,4 +1,4 @@
-"""Masks of pairs: kernels by closed form, blurring by loops, everything against the release."""
+"""Masks of pairs: kernels by closed form, blurring by loops. The release's are in tests/parity."""
 
 from __future__ import annotations
 
@@ -6,22 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.models.grounding.edge_masks import EdgeMasks, blurred, gaussian_kernels, in_union_frame
-from tests.models.grounding.goldens import Golden, fill, needs_goldens
-
-
-@pytest.fixture(scope="module")
-def golden() -> Golden:
-    return Golden("edge_masks")
-
-
-@needs_goldens
-def test_kernels_are_the_release_s(golden: Golden) -> None:
-    kernels = gaussian_kernels(tf.reshape(golden["kernels/params"], [-1, 2, 3]))
-    golden.assert_close(kernels, "kernels/kernels", 2e-5)
-    kernels = gaussian_kernels(tf.reshape(golden["kernels_degenerate/params"], [-1, 2, 3])).numpy()
-    assert np.isfinite(kernels).all()  # where the release's first row is NaN
-    np.testing.assert_allclose(kernels[1], golden["kernels_degenerate/kernels"][1], atol=5e-3)
+from dsg.models.grounding.edge_masks import blurred, gaussian_kernels, in_union_frame
 
 
 def test_kernels_have_their_closed_form() -> None:
@@ -53,48 +38,6 @@ def test_blurring_is_a_loop_over_cells() -> None:
                 window = padded[pair, y : y + 7, x : x + 7]
                 expected[pair, y, x] = (window * kernels[pair][..., None]).sum((0, 1))
     np.testing.assert_allclose(blurred(masks, kernels), expected, rtol=1e-5)
-
-
-@needs_goldens
-@pytest.mark.parametrize(
-    "case, options",
-    [
-        ("softmax", {}),
-        ("onehot", {}),
-        ("no_sigmoid", {"sigmoid": False}),
-        ("ablation_avg_released", {"kind": "average"}),
-        ("ablation_union_released", {"kind": "union_released"}),
-        ("derived/union_max", {"kind": "union"}),
-    ],
-)
-def test_pair_masks_are_the_release_s(golden: Golden, case: str, options: dict) -> None:
-    layer = EdgeMasks(151, **options)
-    fill(layer, "edge/", {"shapes/": ""})
-    masks, scores = golden.load("masks"), golden.load("scores")
-    if case == "onehot":
-        scores = np.eye(151, dtype=np.float32)[golden["onehot_labels"]]
-    pairs = np.concatenate([golden["pairs/0"], golden["pairs/1"] + len(golden["boxes/0"])])
-    subject, object_ = pairs.T
-    got = layer((masks[subject], masks[object_]), (scores[subject], scores[object_]))
-    golden.assert_close(got, f"{case}/mask", 1e-5)
-    if case in ("softmax", "onehot"):
-        parameters = layer.shapes(scores[subject], scores[object_])
-        golden.assert_close(tf.reshape(parameters, [-1, 6]), f"{case}/params", 1e-5)
-        kernels = gaussian_kernels(parameters)
-        golden.assert_close(kernels, f"{case}/kernels", 2e-5)
-        golden.assert_close(blurred(masks[subject], kernels[:, 0]), f"{case}/head_convolved", 1e-5)
-        golden.assert_close(blurred(masks[object_], kernels[:, 1]), f"{case}/tail_convolved", 1e-5)
-
-
-@needs_goldens
-def test_shapes_from_each_object_s_own_scores(golden: Golden) -> None:
-    layer = EdgeMasks(151, net="per_object")
-    fill(layer, "edge/", {"shapes/": ""})
-    pairs = np.concatenate([golden["pairs/0"], golden["pairs/1"] + len(golden["boxes/0"])])
-    scores = golden.load("scores")
-    parameters = layer.shapes(scores[pairs[:, 0]], scores[pairs[:, 1]])
-    golden.assert_close(tf.reshape(parameters, [-1, 6]), "derived/per_object/params", 1e-5)
-    golden.assert_close(gaussian_kernels(parameters), "derived/per_object/kernels", 2e-5)
 
 
 def test_a_mask_in_the_frame_of_its_union() -> None:

@@ -1,38 +1,12 @@
-"""Trees and LSTMs along them, against the release and by recursion."""
+"""Trees and LSTMs along them. The release's are in tests/parity."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from dsg.models.grounding.tree_lstm import BlockOrthogonal, TreeLstm
 from dsg.models.grounding.trees import grow_forest, grow_tree, preorder
-from tests.models.grounding.goldens import Golden, needs_goldens
-
-
-@pytest.fixture(scope="module")
-def golden() -> Golden:
-    return Golden("small")
-
-
-@needs_goldens
-def test_trees_are_the_release_s(golden: Golden) -> None:
-    cases = sorted({key.split("/")[1] for key in golden.files if key.startswith("trees/")})
-    assert len(cases) > 5
-    for case in cases:
-        tree = grow_tree(golden[f"trees/{case}/score"])
-        assert tree.root == golden[f"trees/{case}/root"], case
-        for key, values in (
-            ("parent", tree.parents),
-            ("attach_order", tree.attached),
-            ("left", tree.left),
-            ("right", tree.right),
-            ("binary_parent", tree.binary_parents),
-            ("preorder", preorder(tree)),
-        ):
-            np.testing.assert_array_equal(values, golden[f"trees/{case}/{key}"], err_msg=f"{case} {key}")
-
 
 BROTHERS = np.array([[0, 0.2, 0.9, 0.1], [0.2, 0, 0.3, 0.1], [0.9, 0.4, 0, 0.8], [0.1, 0.1, 0.8, 0]])
 
@@ -44,29 +18,6 @@ def test_a_tree_by_hand() -> None:
     # Brothers hang in a chain of right children below the first, which is the left child.
     assert tree.left.tolist() == [-1, -1, 0, -1] and tree.right.tolist() == [3, -1, -1, 1]
     assert tree.depths.tolist() == [1, 3, 0, 2] and preorder(tree) == [2, 0, 3, 1]
-
-
-@needs_goldens
-@pytest.mark.parametrize(
-    "case, name", [("random_8", "random_8"), ("chain_6", "chain_6"), ("random_1", "random_1")]
-)
-def test_lstms_along_a_tree_are_the_release_s(golden: Golden, case: str, name: str) -> None:
-    layer = TreeLstm(5, 4)
-    there = f"treelstm/{case}/weights/treeLSTM_"
-    for direction, parts in (
-        (layer.up, {"px": "px", "x": "ioffux", "left": "ioffuh_left", "right": "ioffuh_right"}),
-        (layer.down, {"px": "px", "x": "iofux", "h": "iofuh"}),
-    ):
-        side = "foreward" if direction is layer.up else "backward"
-        for ours, theirs in parts.items():
-            for leaf in ("kernel", "bias"):
-                getattr(getattr(direction, ours), leaf).assign(
-                    golden[f"{there}{side}/treeLSTM/{theirs}/{leaf}"]
-                )
-    scores = golden[f"trees/{name}/score"]
-    forest = grow_forest(tf.constant(scores), tf.constant([len(scores)]))
-    got = layer(tf.constant(golden[f"treelstm/{case}/x"]), forest)
-    golden.assert_close(got, f"treelstm/{case}/out", 1e-6)
 
 
 def test_a_batch_of_trees_is_each_of_them() -> None:

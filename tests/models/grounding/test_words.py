@@ -1,4 +1,4 @@
-"""Word vectors, against the release's choice and on files that are wrong."""
+"""Word vectors, and files that are wrong. The release's choice is in tests/parity."""
 
 from __future__ import annotations
 
@@ -9,26 +9,7 @@ import pytest
 
 from dsg.errors import UserError
 from dsg.models.grounding.words import mean_vectors, name_vectors, read_glove, read_name_vectors, words_of
-from tests.models.grounding.goldens import Golden, needs_goldens
 from tests.shared import needs_shared, shared_path
-
-
-def written(path: Path, vectors: dict[str, np.ndarray]) -> Path:
-    lines = [f"{word} " + " ".join(f"{value:.5f}" for value in row) for word, row in vectors.items()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-@needs_goldens
-def test_names_take_the_vectors_that_the_release_gives_them(tmp_path: Path) -> None:
-    golden = Golden("small")
-    file_vectors = dict(zip(golden["words/file_words"].tolist(), golden["words/file_rows"]))
-    names = golden["words/names"].tolist()
-    path = written(tmp_path / "glove.6B.6d.txt", file_vectors)
-    got = name_vectors(names, read_glove(path, words_of(names), 6), 6, np.random.default_rng(0))
-    known = golden["words/found"]
-    np.testing.assert_allclose(got[known], golden["words/vectors"][known], atol=1e-6)
-    assert np.isfinite(got).all() and (np.abs(got[~known]) > 0).all()
 
 
 def test_words_with_spaces_and_repeated_words(tmp_path: Path) -> None:
@@ -37,6 +18,14 @@ def test_words_with_spaces_and_repeated_words(tmp_path: Path) -> None:
     vectors = read_glove(path, {"a b", "c", "d"}, 2)
     assert {word: row.tolist() for word, row in vectors.items()} == {"a b": [1, 2], "c": [3, 4]}
     assert mean_vectors(["c d", "d", "c"], vectors, 2).tolist() == [[3, 4], [0, 0], [3, 4]]
+
+
+def test_a_name_takes_the_vector_of_its_longest_word_or_a_random_one() -> None:
+    vectors = {"traffic": np.ones(2), "light": np.zeros(2)}
+    names = ["light", "traffic light", "zebra"]
+    assert words_of(names) == {"light", "traffic light", "traffic", "zebra"}
+    rows = name_vectors(names, vectors, 2, np.random.default_rng(0))
+    assert rows[:2].tolist() == [[0, 0], [1, 1]] and (np.abs(rows[2]) > 0).all()
 
 
 @needs_shared("data", "glove")

@@ -100,7 +100,9 @@ def beside(golden: Golden, name: str, data: str = "") -> Path | None:
     """The file `name` beside the golden file, or in the folder `data` of the reference data; None if it is in
     neither place.
     """
-    folders = [golden.path.parent, *([golden.path.resolve().parents[2] / "data" / data] if data else [])]
+    folders = [golden.path.parent]
+    if data:
+        folders += [above / "data" / data for above in list(golden.path.resolve().parents)[2:3]]
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
