@@ -49,9 +49,9 @@ def compare(checks: Checks) -> None:
 
 def packed_places(lengths: np.ndarray) -> list[tuple[int, int]]:
     """Image and place of each row of the release's packed sequences: time after time, at each the longest
-    sequence first.
+    sequence first, of equally long ones the last.
     """
-    longest_first = np.argsort(-lengths, kind="stable")
+    longest_first = np.argsort(lengths, kind="stable")[::-1]
     times = range(int(lengths.max(initial=0)))
     return [(int(image), time) for time in times for image in longest_first if time < lengths[image]]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
+
 from dsg.models.detector.heads import MaskHead
 from dsg.models.grounding.mask_transfer import transferred
 from dsg.nets.initial import unfilled
@@ -22,7 +24,7 @@ def compare(checks: Checks) -> None:
         with unfilled():
             head = MaskHead(channels, CATEGORIES, convs=convs)
         fill(head, renamed(f"{prefix}mask_head/", MASK_LAYERS))
-        crops = numbers(checks.golden, f"{form}/roi")
+        crops = tf.constant(numbers(checks.golden, f"{form}/roi"))
         maps = head.maps(crops)
         for number, level in enumerate(maps, 1):
             checks.compare(f"{form}/mask_fcn{number}", level, CLOSE)

@@ -9,7 +9,7 @@ from dsg.models.grounding.boxes import overlap_numbers, positions
 from dsg.models.grounding.losses import related_loss
 from dsg.models.grounding.motif import certain_logits
 from dsg.models.grounding.stage import VCTREE
-from dsg.models.grounding.trees import Tree, grow_tree, preorder
+from dsg.models.grounding.trees import NONE, Tree, grow_tree, preorder
 from dsg.models.grounding.vctree import Choose, PairScores, VCTreeContext
 from dsg.parity.checks import EXACT, Checks
 from dsg.parity.golden import Golden
@@ -32,7 +32,6 @@ from dsg.parity.runs.grounding.weights import moving_values, restore
 def compare(checks: Checks) -> None:
     """All of `vctree.npz`."""
     declare(checks)
-    checks.skip(r".*/postorder", "levels take the place of this order")
     context, head = recipe_context(VCTREE), predicate_head(relu=True)
     assert isinstance(context, VCTreeContext)
     before = moving_values(context)
@@ -85,6 +84,16 @@ def related_of(parts: list[np.ndarray]) -> np.ndarray:
     return related
 
 
+def postorder(tree: Tree) -> list[int]:
+    """The boxes of the binary form, each after its left and its right child."""
+    backwards, stack = [], [tree.root]
+    while stack:
+        box = stack.pop()
+        backwards.append(box)
+        stack += [child for child in (tree.left[box], tree.right[box]) if child != NONE]
+    return backwards[::-1]
+
+
 def compare_tree(checks: Checks, there: str, tree: Tree) -> None:
     """A tree and its binary form."""
     for key, values in (
@@ -95,6 +104,7 @@ def compare_tree(checks: Checks, there: str, tree: Tree) -> None:
         ("right", tree.right),
         ("binary_parent", tree.binary_parents),
         ("preorder", preorder(tree)),
+        ("postorder", postorder(tree)),
     ):
         checks.compare(f"{there}/{key}", values, EXACT)
 

@@ -61,7 +61,7 @@ def moving_values(block: Weighted) -> dict[str, np.ndarray]:
 
 
 def restore(block: Weighted, values: Mapping[str, np.ndarray]) -> None:
-    """Puts `moving_values` back."""
+    """Puts values back, such as `moving_values`."""
     variables = block.named_variables()
     for name, value in values.items():
         variables[name].assign(value)
