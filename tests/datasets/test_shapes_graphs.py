@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import math
 import shutil
@@ -176,7 +177,9 @@ def test_some_categories_have_masks_in_other_pictures_only_and_some_none(folder:
     for number, record in enumerate(auxiliary.records):
         view, _, names = make_graph_view("masks_train", number, SETTINGS)
         assert [MASK_OBJECTS[label - 1] for label in record.classes] == names and record.path.is_file()
-        assert len(record.segmentations) == len(names) == len(view.scene.solids)
+        assert len(names) == len(view.scene.solids)
+        if importlib.util.find_spec("pycocotools"):  # which reads masks
+            assert len(record.segmentations) == len(names)
     assert len(load_instances(folder / "auxiliary", "test", cache=False)) == 2
     seen = [GRAPH_OBJECTS[label] for image in images_of(folder, "train", "test") for label in image.labels]
     colours = [sum(name.startswith(colour) for name in seen) for colour in FREQUENT]

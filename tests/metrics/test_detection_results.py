@@ -12,6 +12,8 @@ from dsg.datasets.formats.segmentations import encode
 from dsg.metrics.coco_ap import Found, Objects
 from dsg.metrics.detection_results import VOC, DetectionEvaluator, DetectionResults, ImageTruthAndFound
 
+pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
+
 BOXES = np.array([[10, 10, 60, 60], [100, 20, 190, 90]], np.float32)
 CLASSES = ("cat", "dog", "owl")
 

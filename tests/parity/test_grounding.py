@@ -24,7 +24,13 @@ FILES = [
 ]
 
 
+DRAWN = ("refiner_motif", "refiner_vctree", "losses", "model")
+"""Files with polygons, which are drawn by COCO's own code."""
+
+
 def golden_path(file: str) -> Path:
+    if file in DRAWN:
+        pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     return shared_path(*FOLDER, f"{file}.npz")
 
 
@@ -49,7 +55,7 @@ def test_every_stage(file: str) -> None:
 def test_no_file_of_the_reference_is_left_out() -> None:
     assert sorted(path.stem for path in shared_path(*FOLDER).glob("*.npz")) == sorted(FILES)
     for file in FILES:
-        with np.load(golden_path(file)) as arrays:
+        with np.load(shared_path(*FOLDER, f"{file}.npz")) as arrays:
             assert sum(key in arrays.files for key in GROUNDING_KEYS.values()) == 1, file
 
 
