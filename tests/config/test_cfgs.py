@@ -47,7 +47,7 @@ def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     detector = path.stem.startswith("detector") or path.stem in set(DETECTION_DATASETS) - set(CATALOGUE)
     assert script == f"./experiments/scripts/train{'_faster_rcnn' * detector}.sh"
     assert gpu in ("0", "cpu") and name == "<name>"
-    net = detector_net(net) if detector else net
+    net = detector_net(net, net_names(CFGS)) if detector else net
     assert dataset in (DETECTION_DATASETS if detector else CATALOGUE) and net in net_names(CFGS)
     pairs = pairs[: pairs.index("--data")] if "--data" in pairs else pairs
     read = config_files(CFGS, dataset, net)
