@@ -44,6 +44,7 @@ def test_images_and_objects_are_those_of_the_relations(shapes: Path, split: str)
 
 
 def test_both_layouts_say_the_same(shapes: Path) -> None:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     for split in ("train", "test"):
         coco, voc = (load_instances(shapes, split, layout=layout) for layout in ("coco", "voc"))
         assert voc.vocabulary == coco.vocabulary and len(voc) == len(coco)

@@ -34,6 +34,7 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     config = config_of("mini")
     folder = tmp_path_factory.mktemp("detector")
     training = two_pictures(folder, config, repeats=config.train.steps_per_epoch)
@@ -121,6 +122,7 @@ def test_pycocotools_is_missed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("metric", "lack"), [("coco", 0.6), ("voc", 0.1)])
 def test_the_plateau_is_one_of_the_metric(metric: str, lack: float) -> None:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     task = DetectorTask(config_of("mini", ["DETECTOR.METRIC", metric]))
     assert task.to_be_lowered({"ap": 0.5, "mask_ap": 0.3, "voc_ap": 0.9}) == pytest.approx(lack)
     assert task.to_be_lowered({"images": 3.0}) == 1
