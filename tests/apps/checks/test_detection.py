@@ -40,6 +40,7 @@ def documents(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_one(tmp_path: Path) -> None:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     check = check_instances(str(with_images(write_coco(tmp_path / "mine", documents()))))
     assert check.usable and not counts(check, LEFT_OUT) and not counts(check, NOTE)
     assert check.images == {"train": (7, 0), "validation": (1, 0), "test": (2, 0)}
