@@ -33,8 +33,7 @@ from benchmarks.run import DEFAULT_SECTIONS, QUICK_SECTIONS, SECTIONS, benchmark
 from benchmarks.settings import QUICK, Settings
 from dsg.apps.parser import Parser
 from dsg.apps.process import run_process, status_of
-from dsg.errors import UserError
-from dsg.runtime.files import refuse_folder, write_text
+from dsg.runtime.files import prepare_place, write_text
 from dsg.runtime.machine import imitates
 
 
@@ -62,7 +61,7 @@ def _parser() -> Parser:
 def run(options: argparse.Namespace) -> None:
     """Measure, print, and write."""
     settings = QUICK if options.quick else Settings()
-    _check_place(options.output)
+    prepare_place(options.output)
     if options.quick and imitates("bfloat16"):
         settings = dataclasses.replace(settings, bfloat16=False)
         print("bfloat16 is left out: this processor computes it by way of float32")
@@ -85,18 +84,6 @@ def write_scaling(cases: Mapping[str, Any], settings: Settings, path: Path) -> N
     write_text(path, tables + "\n")
     draw_scaling(cases, settings, path.with_suffix(".png"))
     print(f"\n{tables}\n\n{path}, {path.with_suffix('.png')}")
-
-
-def _check_place(path: Path) -> None:
-    """See that `path` can be written before minutes are spent on what goes there."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path.parent}: cannot make the folder ({error.strerror or error})") from error
-    refuse_folder(path)
-    probe = path.with_name(f".{path.name}.probe")
-    write_text(probe, "")
-    probe.unlink()
 
 
 if __name__ == "__main__":

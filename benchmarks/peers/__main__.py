@@ -26,7 +26,7 @@ from benchmarks.run import load_average
 from dsg.apps.parser import Parser
 from dsg.apps.process import run_process, status_of
 from dsg.errors import UserError
-from dsg.runtime.files import refuse_folder, write_text
+from dsg.runtime.files import prepare_place, write_text
 from dsg.runtime.machine import imitates, machine
 
 
@@ -52,7 +52,7 @@ def _parser() -> Parser:
 def run(options: argparse.Namespace) -> None:
     """Measure, print, and write."""
     check_peer(options.peer)
-    refuse_folder(options.output)
+    prepare_place(options.output)
     names = options.only or (ANSWERS if options.quick else CASES)
     if imitates("bfloat16") and not options.only:
         names = [name for name in names if not name.endswith("bfloat16")]

@@ -39,7 +39,7 @@ def format_report(report: Mapping[str, Any]) -> str:
     alike = min((case["agreement"] for name, case in cases.items() if _compared(name)), default=1.0)
     lines += [
         "",
-        f"float32: {alike:.0%} or more of the detections are alike",
+        f"float32: at least {alike:.0%} of the detections are alike",
         f"{about['processor']}, {report['settings']['threads']} threads, load {before:.1f} before and "
         f"{after:.1f} after; {versions}",
     ]

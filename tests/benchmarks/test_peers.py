@@ -100,7 +100,7 @@ def test_two_processes_take_turns(tmp_path: Path) -> None:
         assert case[name]["runs"] == 3 and case[name]["found"] == SETTINGS.objects
         assert case[name]["peak_mib"] > 5 and case[name]["seconds"] > 0
     table = format_report(report)
-    assert "answer/res50_fpn/float32" in table and "100% or more" in table
+    assert "answer/res50_fpn/float32" in table and "at least 100%" in table
     write_subject(make_subject(SETTINGS), tmp_path)
     run_case(Case.parse("answer/res50_fpn/bfloat16"), SETTINGS, BOTH, tmp_path)
     assert len((tmp_path / "runs").read_text()) == 2 * (SETTINGS.warm_up + SETTINGS.repeats)

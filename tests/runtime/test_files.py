@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dsg.errors import UserError
-from dsg.runtime.files import replacing, write_bytes, write_text
+from dsg.runtime.files import prepare_place, replacing, write_bytes, write_text
 from tests.shared import ROOT
 
 
@@ -55,3 +55,15 @@ def test_a_folder_that_is_not_there(tmp_path):
         write_bytes(tmp_path / "a" / "b.png", b"", "the picture")
     write_bytes(tmp_path / "a" / "b.png", b"1", "the picture", make_folder=True)
     assert (tmp_path / "a" / "b.png").read_bytes() == b"1"
+
+
+def test_a_place_is_prepared_before_there_is_anything_to_write(tmp_path):
+    prepare_place(tmp_path / "new" / "report.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"] and not any((tmp_path / "new").iterdir())
+    (tmp_path / "file").touch()
+    for place, reason in (
+        (tmp_path / "new", "is a folder"),
+        (tmp_path / "file" / "report.json", "cannot write"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            prepare_place(place)

@@ -20,6 +20,18 @@ def refuse_folder(path: Path) -> None:
         raise UserError(f"{path}: is a folder; name a file")
 
 
+def prepare_place(path: Path) -> None:
+    """See that a file can be written, and make its folder, before much is computed that is to go there.
+
+    Raises:
+        UserError: it cannot.
+    """
+    refuse_folder(path)
+    probe = path.with_name(f".{path.name}.probe")
+    write_bytes(probe, b"", make_folder=True)
+    probe.unlink()
+
+
 @contextlib.contextmanager
 def replacing(path: Path, *, alone: bool = False, durable: bool = False) -> Iterator[Path]:
     """Within it, the path of a file beside `path` to write to. At its end that file becomes `path`; after an
