@@ -19,5 +19,6 @@ class GroundedImage(NamedTuple):
     masks: np.ndarray | None = None  # float32 [N, 28, 28]; None where there are none
     refined: np.ndarray | None = None  # float32 [N, 28, 28]: the masks after refinement
     attended: np.ndarray | None = None
-    """float32 [A, 2, 28, 28], of the first A pairs of the graph: the mask of the subject and that of the object,
-    each blurred by its Gaussian, in the cells of its own box."""
+    """float32 [A, 2, 28, 28], of the first A pairs of the graph: the masks of subject and object, each
+    blurred by its Gaussian, in the cells of its own box.
+    """
