@@ -15,7 +15,7 @@ DETECTORS, GRAPHS = "detectors", "graphs"
 SETTING_TITLES = {PREDCLS: "PredCls", SGCLS: "SGCls", SGDET: "SGDet"}
 FINAL = "vctree_final"
 
-# Options of models. BL: nothing of masks, on the plain detector. SG: the paper's, which also learns to refine.
+# BL: nothing of masks, on the plain detector. SG: the paper's, which also learns to refine.
 _NO_MASKS = {"GROUNDING.NODE_MASKS": "False", "GROUNDING.EDGE_MASK": "none", "GROUNDING.REFINE": "False"}
 _NODES = {**_NO_MASKS, "GROUNDING.NODE_MASKS": "True"}
 _BL = {"GROUNDING.JOINT": "False", **_NO_MASKS}
@@ -72,7 +72,12 @@ MODELS = {
         Model("vctree_nodes", "VCTree, + OG", "vctree", _NODES),
         Model("vctree_average", "VCTree, + EG avg", "vctree", {**_NODES, "GROUNDING.EDGE_MASK": "average"}),
         Model("vctree_union", "VCTree, + EG union", "vctree", {**_NODES, "GROUNDING.EDGE_MASK": "union"}),
-        Model("vctree_gaussian", "VCTree, + EG Gaussian", "vctree", {**_NODES, "GROUNDING.EDGE_MASK": "gaussian"}),
+        Model(
+            "vctree_gaussian",
+            "VCTree, + EG Gaussian",
+            "vctree",
+            {**_NODES, "GROUNDING.EDGE_MASK": "gaussian"},
+        ),
         Model(FINAL, "VCTree, Final", "vctree", _REFINED, "vctree_sg"),
     )
 }

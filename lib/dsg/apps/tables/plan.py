@@ -10,6 +10,7 @@ from pathlib import Path
 from dsg.apps.configurations import catalogued
 from dsg.apps.tables.rows import BASELINE, TABLES, Row
 from dsg.config import BASELINES, DETECTORS, Config, config_files, flatten, load_config, options
+from dsg.config.names import GROUNDING
 from dsg.engine.runs import Run
 from dsg.errors import UserError
 
@@ -71,6 +72,11 @@ class Request:
         return catalogued(self.dataset) or Path(self.dataset).resolve().name
 
     @property
+    def grounded(self) -> bool:
+        """Whether the net is of scene graphs that are grounded by masks, which have tables of their own."""
+        return load_config(config_files(self.cfgs, self.dataset_name, self.net)).model == GROUNDING
+
+    @property
     def folder(self) -> Path:
         """Where the tables go, and the account of the runs."""
         return self.output / self.net / f"{self.dataset_name}_tables" / self.tag
@@ -80,8 +86,10 @@ def plan_runs(request: Request) -> list[PlannedRun]:
     """The runs of a table, all rows with the first seed before any with the second.
 
     Raises:
-        UserError: an option is unknown, or does not fit a row.
+        UserError: an option is unknown, or does not fit a row; there is no such table.
     """
+    if request.table not in TABLES:
+        raise UserError(f"table {request.table} of costs is made by `dsg cost --net {request.net}`")
     rows = chosen_rows(request.table, TABLES[request.table], request.rows)
     seeds = parse_seeds(request.seeds, rows)
     by_rows = split_pairs(request.pairs, TABLES[request.table])
