@@ -11,6 +11,9 @@ import tensorflow as tf
 
 from dsg.boxes.choice import large_enough, suppress_in_groups
 from dsg.boxes.conventions import TORCHVISION, decode_classes
+from dsg.models.detector.outputs import Regions
+from dsg.models.grounding.boxes import BoxList
+from dsg.nets.images import by_image
 from dsg.nets.layers import Block, Dense, normal
 
 GRAPHS, MASKS = "vg", "coco"
@@ -91,3 +94,59 @@ def detect_nodes(
     kept = suppress_in_groups(box, score, tf.cast(places[:, 1], tf.int32), iou)[:limit]
     rows, labels = (tf.cast(tf.gather(places[:, axis], kept), tf.int32) for axis in range(2))
     return DetectedBoxes(tf.gather(box, kept), labels, rows, tf.gather(score, kept), tf.gather(boxes, rows))
+
+
+class DetectedNodes(NamedTuple):
+    """`DetectedBoxes` of a batch, image after image."""
+
+    boxes: BoxList
+    labels: tf.Tensor  # int32 [N]
+    rows: tf.Tensor  # int32 [N]: the region of each
+    scores: tf.Tensor  # [N]
+    class_boxes: tf.Tensor  # [N, V, 4]
+
+
+def nodes_of_images(
+    regions: Regions,
+    scores: BoxScores,
+    image_size: tf.Tensor,
+    *,
+    threshold: float = 0.05,
+    iou: float = 0.5,
+    limit: int = 40,
+) -> DetectedNodes:
+    """`detect_nodes` of every image; an image may have none.
+
+    Args:
+        regions: proposals, image after image.
+        scores: of the regions.
+        image_size: float32 [B, 2].
+        threshold, iou, limit: of `detect_nodes`.
+    """
+    counts = tf.math.bincount(regions.image, minlength=tf.shape(image_size)[0], dtype=tf.int32)
+    starts, categories = tf.cumsum(counts, exclusive=True), scores.deltas.shape[1]
+
+    def choose(image: tf.Tensor | int) -> tuple[tf.Tensor, ...]:
+        own = slice(starts[image], starts[image] + counts[image])
+        found = detect_nodes(
+            *(regions.boxes[own], BoxScores(scores.logits[own], scores.deltas[own]), image_size[image]),
+            **{"threshold": threshold, "iou": iou, "limit": limit},
+        )
+        rest = [0, limit - tf.shape(found.labels)[0]]
+        values = found._replace(rows=found.rows + starts[image])
+        padded = [tf.pad(value, [rest, *[[0, 0]] * (len(value.shape) - 1)]) for value in values]
+        return (*padded, tf.shape(found.labels)[0])
+
+    signature = (
+        tf.TensorSpec([limit, 4], tf.float32),
+        tf.TensorSpec([limit], tf.int32),
+        tf.TensorSpec([limit], tf.int32),
+        tf.TensorSpec([limit], tf.float32),
+        tf.TensorSpec([limit, categories, 4], tf.float32),
+        tf.TensorSpec([], tf.int32),
+    )
+    *padded, kept = by_image(choose, image_size, signature)
+    places = tf.where(tf.sequence_mask(kept, limit))
+    boxes, labels, rows, best, class_boxes = (tf.gather_nd(values, places) for values in padded)
+    listed = BoxList(boxes, tf.cast(places[:, 0], tf.int32), image_size)
+    return DetectedNodes(listed, labels, rows, best, class_boxes)
