@@ -7,15 +7,14 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.config.grounding import DETECTOR_STAGE, NO_EDGE_MASK
-from dsg.config.names import PYRAMIDS, SMALL
+from dsg.config.names import PYRAMIDS
 from dsg.datasets.records import Vocabulary
 from dsg.models.grounding.edge_masks import AVERAGE
 from dsg.models.grounding.features import Reducer
-from dsg.models.grounding.joint import JointDetector, build_joint_detector
+from dsg.models.grounding.joint import build_joint_detector
 from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import ContextSizes
 from dsg.models.grounding.stage import GraphStage, StageOptions, StageSizes
-from dsg.nets.backbones.fpn import CHANNELS
 
 
 def build_grounding(config: Config, vocabulary: Vocabulary) -> GroundingModel:
@@ -26,21 +25,19 @@ def build_grounding(config: Config, vocabulary: Vocabulary) -> GroundingModel:
         config: BACKBONE, GROUNDING.* and what belongs to the detector.
         vocabulary: categories, predicates, and the categories of the data set with masks.
     """
-    detector = build_joint_detector(config, len(vocabulary.objects), len(vocabulary.mask_objects))
+    detector = build_joint_detector(config, vocabulary)
     if config.grounding.stage == DETECTOR_STAGE:
-        return GroundingModel(detector)
-    masks = max(len(vocabulary.mask_objects), 1)  # without any, true masks come as those of one category
-    transfer = tf.Variable(
-        np.ones((masks, len(vocabulary.objects)), np.float32), trainable=False, name="transfer"
-    )
-    reducer, channels = None, CHANNELS
-    if config.backbone not in PYRAMIDS:
-        channels = config.grounding.channels
-        reducer = Reducer(_trunk_channels(detector), channels)
-    sizes = stage_sizes(config, vocabulary, channels)
-    stride = config.feature_stride if config.backbone in SMALL else 16
-    graph = GraphStage(sizes, transfer, stage_options(config))
-    model = GroundingModel(detector, graph, reducer, transfer, stride)
+        model = GroundingModel(detector)
+    else:
+        masks = max(len(vocabulary.mask_objects), 1)  # without any, true masks are those of one category
+        start = np.ones((masks, len(vocabulary.objects)), np.float32)
+        transfer = tf.Variable(start, trainable=False, name="transfer")
+        reducer, channels = None, detector.channels
+        if config.backbone not in PYRAMIDS:
+            channels = config.grounding.channels
+            reducer = Reducer(detector.channels, channels)
+        graph = GraphStage(stage_sizes(config, vocabulary, channels), transfer, stage_options(config))
+        model = GroundingModel(detector, graph, reducer, transfer)
     model.decays_biases = config.train.bias_decay
     return model
 
@@ -78,6 +75,3 @@ def stage_options(config: Config) -> StageOptions:
         frequency=options.frequency,
     )
 
-
-def _trunk_channels(detector: JointDetector) -> int:
-    return int(detector.first_stage.trunk.channels)

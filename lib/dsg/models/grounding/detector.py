@@ -37,14 +37,15 @@ class DualPredictor(Block):
     Args:
         dim: D.
         graphs: categories of the graphs' data set, without the background.
-        masks: categories of the masks' data set, without the background.
+        masks: categories of the masks' data set, without the background; 0: it is not learned.
     """
 
     def __init__(self, dim: int, graphs: int, masks: int) -> None:
         super().__init__()
         scores, deltas = normal(0.01), normal(0.001)
         self.vg_cls, self.vg_box = Dense(dim, graphs + 1, scores), Dense(dim, 4 * graphs, deltas)
-        self.coco_cls, self.coco_box = Dense(dim, masks + 1, scores), Dense(dim, 4 * masks, deltas)
+        if masks:
+            self.coco_cls, self.coco_box = Dense(dim, masks + 1, scores), Dense(dim, 4 * masks, deltas)
 
     def call(self, features: tf.Tensor, *, masks: bool = False) -> BoxScores:
         """`masks`: the categories of the masks' data set."""

@@ -122,6 +122,11 @@ class GraphStage(Block):
         )
         self._transfer, self._options, self._sizes = transfer, options, sizes
 
+    @property
+    def sizes(self) -> StageSizes:
+        """Its widths."""
+        return self._sizes
+
     def call(
         self,
         maps: Maps,

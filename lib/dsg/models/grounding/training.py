@@ -14,7 +14,7 @@ from dsg.models.detector.batch_losses import training_proposals
 from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.losses import decay_loss
 from dsg.models.detector.mask_targets import mask_targets
-from dsg.models.detector.outputs import FirstStage, Regions
+from dsg.models.detector.outputs import Regions
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.detector import nodes_of_images
 from dsg.models.grounding.inputs import (
@@ -74,7 +74,7 @@ def relation_losses(model: GroundingModel, images: Images, config: Config) -> di
     setting = config.grounding.setting
     if setting == SGDET:
         nodes = detected_nodes(model, images, config)
-        background, predicates = nodes.known.scores.shape[1] - 1, model.graph.predicates - 1
+        background, predicates = nodes.known.scores.shape[1] - 1, model.graph.sizes.predicates - 1
         pairs = sampled_pairs(nodes.boxes, nodes.labels, images.batch, config, predicates, background)
     else:
         nodes = annotated_nodes(model, images, config)
@@ -112,7 +112,7 @@ def annotated_nodes(
 def detected_nodes(model: GroundingModel, images: Images, config: Config) -> Nodes:
     """What the detector finds among a sample of its proposals (SGDet)."""
     first, test = images.first, config.test
-    sample = sampled_regions(images, config, background=model.graph.labels - 1)
+    sample = sampled_regions(images, config, background=model.graph.sizes.context.labels - 1)
     scores = model.detector.scores(first, sample.regions, training=True)
     scores = type(scores)(*(tf.stop_gradient(value) for value in scores))
     found = nodes_of_images(
@@ -186,7 +186,7 @@ def _object_proposals(
     model: GroundingModel, images: Images, config: Config
 ) -> tuple[BoxList, Known, tf.Tensor, tf.Tensor]:
     """Sampled proposals that are objects of the masks' data set, and rows of their annotated boxes."""
-    background = model.graph.mask_labels - 1
+    background = model.graph.sizes.context.mask_labels - 1
     sample = sampled_regions(images, config, background)
     own = tf.where(sample.labels < background)[:, 0]
     boxes, image, labels, rows = (
@@ -195,6 +195,3 @@ def _object_proposals(
     listed = BoxList(boxes, image, images.first.image_size)
     scores = model.detector.scores(images.first, regions_of(listed), masks=True, training=True)
     return listed, predicted(scores), labels, rows
-
-
-__all__ = ["FirstStage", "Nodes", "graph_losses"]
