@@ -5,12 +5,13 @@ Here the background is the last class, in the detector the first; box deltas hav
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from dsg.boxes.choice import large_enough, suppress_in_groups
 from dsg.boxes.conventions import TORCHVISION, decode_classes
+from dsg.boxes.transform import BoxCoder
 from dsg.models.detector.outputs import Regions
 from dsg.models.grounding.boxes import BoxList
 from dsg.nets.images import by_image
@@ -74,6 +75,7 @@ def detect_nodes(
     threshold: float = 0.05,
     iou: float = 0.5,
     limit: int = 40,
+    coder: BoxCoder = TORCHVISION,
 ) -> DetectedBoxes:
     """The detections of an image (SGDet).
 
@@ -84,10 +86,11 @@ def detect_nodes(
         threshold: score that a detection exceeds.
         iou: overlap above which a better detection of the same category drops another.
         limit: detections at most.
+        coder: of the boxes.
     """
-    deltas = tf.reshape(scores.deltas, [tf.shape(proposals)[0], -1])
-    boxes = decode_classes(TORCHVISION, proposals, deltas)
-    flat = TORCHVISION.clip(tf.reshape(boxes, [-1, 4]), image_size)
+    deltas = tf.reshape(scores.deltas, [tf.shape(proposals)[0], 4 * scores.deltas.shape[1]])
+    boxes = decode_classes(coder, proposals, deltas)
+    flat = coder.clip(tf.reshape(boxes, [-1, 4]), image_size)
     boxes = tf.reshape(flat, tf.shape(boxes))
     probabilities = scores.probabilities[:, :-1]
     places = tf.where((probabilities > threshold) & large_enough(boxes, 0.0))
@@ -112,9 +115,8 @@ def nodes_of_images(
     scores: BoxScores,
     image_size: tf.Tensor,
     *,
-    threshold: float = 0.05,
-    iou: float = 0.5,
     limit: int = 40,
+    **options: Any,
 ) -> DetectedNodes:
     """`detect_nodes` of every image; an image may have none.
 
@@ -122,7 +124,8 @@ def nodes_of_images(
         regions: proposals, image after image.
         scores: of the regions.
         image_size: float32 [B, 2].
-        threshold, iou, limit: of `detect_nodes`.
+        limit: detections of an image at most.
+        options: of `detect_nodes`.
     """
     counts = tf.math.bincount(regions.image, minlength=tf.shape(image_size)[0], dtype=tf.int32)
     starts, categories = tf.cumsum(counts, exclusive=True), scores.deltas.shape[1]
@@ -131,7 +134,8 @@ def nodes_of_images(
         own = slice(starts[image], starts[image] + counts[image])
         found = detect_nodes(
             *(regions.boxes[own], BoxScores(scores.logits[own], scores.deltas[own]), image_size[image]),
-            **{"threshold": threshold, "iou": iou, "limit": limit},
+            limit=limit,
+            **options,
         )
         rest = [0, limit - tf.shape(found.labels)[0]]
         values = found._replace(rows=found.rows + starts[image])

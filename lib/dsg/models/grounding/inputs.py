@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.config.grounding import NO_EDGE_MASK, PREDCLS
+from dsg.models.detector.conventions import region_coder
 from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.outputs import FirstStage, Regions
 from dsg.models.grounding.boxes import BoxList
@@ -72,6 +73,16 @@ def predicted(scores: BoxScores) -> Known:
     """Labels and scores of boxes by the detector."""
     probabilities = tf.stop_gradient(scores.probabilities)
     return Known(tf.argmax(probabilities[:, :-1], -1, tf.int32), probabilities)
+
+
+def node_options(config: Config) -> dict[str, Any]:
+    """Which detections become nodes: options of `detector.nodes_of_images`."""
+    return {
+        "threshold": config.test.score_threshold,
+        "iou": config.test.nms,
+        "limit": config.grounding.boxes,
+        "coder": region_coder(config),
+    }
 
 
 def needs_masks(config: Config) -> bool:

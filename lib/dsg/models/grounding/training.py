@@ -26,6 +26,7 @@ from dsg.models.grounding.inputs import (
     images_of,
     known_of,
     masks_of,
+    node_options,
     predicted,
     regions_of,
 )
@@ -111,14 +112,11 @@ def annotated_nodes(
 
 def detected_nodes(model: GroundingModel, images: Images, config: Config) -> Nodes:
     """What the detector finds among a sample of its proposals (SGDet)."""
-    first, test = images.first, config.test
+    first = images.first
     sample = sampled_regions(images, config, background=model.graph.sizes.context.labels - 1)
     scores = model.detector.scores(first, sample.regions, training=True)
     scores = type(scores)(*(tf.stop_gradient(value) for value in scores))
-    found = nodes_of_images(
-        *(sample.regions, scores, first.image_size),
-        **{"threshold": test.score_threshold, "iou": test.nms, "limit": config.grounding.boxes},
-    )
+    found = nodes_of_images(sample.regions, scores, first.image_size, **node_options(config))
     known = Known(found.labels, tf.gather(scores.probabilities, found.rows), found.class_boxes)
     return Nodes(found.boxes, known, tf.gather(sample.labels, found.rows), None)
 
