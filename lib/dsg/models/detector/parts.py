@@ -1,4 +1,4 @@
-"""What every system with a two-stage detector builds alike: the first stage, and the head that reads crops."""
+"""What systems with a two-stage detector build alike: the first stage, and the head that reads crops."""
 
 from __future__ import annotations
 
