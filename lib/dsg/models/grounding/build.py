@@ -74,4 +74,3 @@ def stage_options(config: Config) -> StageOptions:
         edge_masks=not none,
         frequency=options.frequency,
     )
-

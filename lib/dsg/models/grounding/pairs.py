@@ -15,7 +15,7 @@ import tensorflow as tf
 from dsg.boxes.matching import iou
 from dsg.config import Config
 from dsg.models.grounding.boxes import BoxList
-from dsg.models.grounding.sampling import PairSettings, sample_detected_pairs
+from dsg.pipeline.pair_sampling import PairSettings, sample_detected_pairs
 
 
 class SampledPairs(NamedTuple):
@@ -63,7 +63,12 @@ def _rows_of(places: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
 
 
 def sampled_pairs(
-    boxes: BoxList, labels: tf.Tensor, batch: Mapping[str, Any], config: Config, predicates: int, background: int
+    boxes: BoxList,
+    labels: tf.Tensor,
+    batch: Mapping[str, Any],
+    config: Config,
+    predicates: int,
+    background: int,
 ) -> SampledPairs:
     """Pairs of detected boxes, see `sampling.sample_detected_pairs`. The draws follow from RNG_SEED, the image
     and its boxes alone.
@@ -78,11 +83,15 @@ def sampled_pairs(
     """
     settings = pair_settings(config, predicates)
 
-    def sample(found: np.ndarray, image: np.ndarray, own_labels: np.ndarray, *arrays: np.ndarray) -> list[Any]:
+    def sample(
+        found: np.ndarray, image: np.ndarray, own_labels: np.ndarray, *arrays: np.ndarray
+    ) -> list[Any]:
         count = len(found)
         pairs, kinds = [np.zeros((0, 2), np.int32)], [np.zeros(0, np.int32)]
         related, start = np.zeros((count, count), np.float32), 0
-        for number, (true_boxes, true_labels, valid, relations, relation_valid, index) in enumerate(zip(*arrays)):
+        for number, (true_boxes, true_labels, valid, relations, relation_valid, index) in enumerate(
+            zip(*arrays)
+        ):
             own = slice(start, start + int((image == number).sum()))
             start = own.stop
             if own.stop == own.start:
@@ -106,7 +115,9 @@ def sampled_pairs(
 
 def image_rng(config: Config, index: Any, boxes: np.ndarray) -> np.random.Generator:
     """Draws for an image that follow from RNG_SEED, its index and its boxes."""
-    return np.random.default_rng((config.rng_seed, int(index), zlib.crc32(np.ascontiguousarray(boxes).tobytes())))
+    return np.random.default_rng(
+        (config.rng_seed, int(index), zlib.crc32(np.ascontiguousarray(boxes).tobytes()))
+    )
 
 
 def asked_pairs(boxes: BoxList, *, overlapping: bool) -> tf.Tensor:

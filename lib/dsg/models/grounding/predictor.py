@@ -109,11 +109,17 @@ class GroundedPredictor:
             *(boxes.astype(np.float32), said["labels"][own], said["scores"][own]),
             *(said["pairs"][pairs] - own.start, said["predicates"][pairs]),
         )
-        masks, refined, attended = (said[key][own] if key in said else None for key in ("masks", "refined", ""))
+        masks, refined, attended = (
+            said[key][own] if key in said else None for key in ("masks", "refined", "")
+        )
         if self._attended and masks is not None:
             chosen = graph.pairs[: self._attended]
-            rows = {tuple(pair): row for row, pair in zip(np.flatnonzero(pairs), said["pairs"][pairs].tolist())}
-            kernels = said["kernels"][[rows[subject + own.start, object_ + own.start] for subject, object_ in chosen]]
+            rows = {
+                tuple(pair): row for row, pair in zip(np.flatnonzero(pairs), said["pairs"][pairs].tolist())
+            }
+            kernels = said["kernels"][
+                [rows[subject + own.start, object_ + own.start] for subject, object_ in chosen]
+            ]
             attended = attended_masks(masks, chosen, kernels)
         return GroundedImage(graph, masks, refined, attended)
 

@@ -35,7 +35,7 @@ from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import Known
 from dsg.models.grounding.pairs import SampledPairs, batch_pairs, image_rng, sampled_pairs
 from dsg.models.grounding.refine import mask_logits, of_labels
-from dsg.models.grounding.sampling import sample_proposals
+from dsg.pipeline.pair_sampling import sample_proposals
 
 
 class Nodes(NamedTuple):
@@ -97,9 +97,7 @@ def stage_losses(got: Any, nodes: Nodes, pairs: SampledPairs, *, with_objects: b
     return losses
 
 
-def annotated_nodes(
-    model: GroundingModel, images: Images, config: Config, *, masks: bool = False
-) -> Nodes:
+def annotated_nodes(model: GroundingModel, images: Images, config: Config, *, masks: bool = False) -> Nodes:
     """The annotated boxes (PredCls, SGCls); `masks`: of images of the masks' data set."""
     first, setting = images.first, config.grounding.setting
     boxes, labels, places = annotated(images.batch, first.image_size)
