@@ -51,18 +51,20 @@ def _with_needs(
     by_rows: Mapping[str, list[str]],
     planned: Mapping[str, PlannedRun],
 ) -> Iterator[PlannedRun]:
-    """The run of a row, and before it what it needs and is not planned yet."""
+    """The run of a row, and before it what it needs; those that are planned are the same objects."""
     name = f"{request.tag}_{row.key}" + (f"_seed{seed}" if seed > 1 else "")
+    if name in planned:
+        yield planned[name]
+        return
     pairs = pairs_for(row, by_rows)
     detects = row.key in DETECTOR_ROWS
-    needs = None
+    needs: PlannedRun | None = None
     if row.tests:
         needed = list(_with_needs(request, ALL_ROWS[row.tests], seed, by_rows, planned))
-        needs = planned.get(needed[-1].name, needed[-1])
+        needs = needed[-1]
         yield from needed
     elif not detects and WEIGHTS not in pairs[::2]:
-        (detector,) = _with_needs(request, DETECTOR_ROWS[row.variant], 1, by_rows, planned)
-        needs = planned.get(detector.name, detector)
+        (needs,) = _with_needs(request, DETECTOR_ROWS[row.variant], 1, by_rows, planned)
         yield needs
     net = request.net
     own = f"{net}_{DETECTOR_STAGE}"  # as train_sg.sh does
