@@ -22,7 +22,7 @@ from dsg.models.grounding.detector import BoxScores, DualPredictor
 from dsg.models.grounding.features import Maps
 from dsg.nets.backbones.fpn import STRIDES
 from dsg.nets.layers import Block, Weight, Weighted, normal
-from dsg.nets.masks import repeat_own_border
+from dsg.nets.masks import repeat_own_border, zero_padding
 from dsg.nets.outputs import Proposals
 from dsg.nets.pyramid_roi import CROPPED
 
@@ -77,13 +77,12 @@ class JointDetector(Weighted, tf.Module):
         """The maps that graphs are read from; `reducer` changes their width. In a batch, crops do not depend
         on what lies beside an image.
         """
-        levels = first.maps[: len(self.strides)]
-        levels = levels if reducer is None else [reducer(level) for level in levels]
-        if first.image_size.shape[0] != 1:
-            levels = [
-                repeat_own_border(level, first.image_size, stride)
-                for level, stride in zip(levels, self.strides)
-            ]
+        size = first.image_size if first.image_size.shape[0] != 1 else None
+        levels = []
+        for level, stride in zip(first.maps, self.strides):
+            if reducer is not None:
+                level = reducer(zero_padding(level, size, stride))
+            levels.append(level if size is None else repeat_own_border(level, size, stride))
         return Maps(levels, [1.0 / stride for stride in self.strides])
 
     def fold(self) -> None:
