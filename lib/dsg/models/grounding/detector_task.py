@@ -20,9 +20,9 @@ from dsg.models.detector.evaluate import Examined, evaluate, has_cocotools
 from dsg.models.detector.pictures import detection_page
 from dsg.models.detector.predictions import DetectorPredictor
 from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
+from dsg.models.grounding.build import build_grounding
 from dsg.models.grounding.detector_losses import detector_losses
 from dsg.models.grounding.domains import DomainDetector
-from dsg.models.grounding.joint import build_joint_detector
 from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.weights import load_initial
 from dsg.pipeline.anchor_choice import log_reach
@@ -43,7 +43,7 @@ class JointDetectorTask(DrawingTask[GroundingModel, JointResults]):
         has_cocotools(config.detector.metric)  # missing, it is missed before anything is computed
 
     def build_model(self, vocabulary: Vocabulary) -> GroundingModel:
-        return GroundingModel(build_joint_detector(self._config, vocabulary))
+        return build_grounding(self._config, vocabulary)
 
     def initial_weights(self, model: GroundingModel, training: Dataset) -> object:
         return load_initial(model, self._config, training.vocabulary)
@@ -115,6 +115,4 @@ def as_instances(dataset: GraphDataset) -> InstanceDataset:
         for record in graphs_of(dataset)
     ]
     vocabulary = Vocabulary(dataset.vocabulary.objects, ())
-    return InstanceDataset(
-        dataset.name, dataset.split, dataset.folder, vocabulary, records, dataset.skipped
-    )
+    return InstanceDataset(dataset.name, dataset.split, dataset.folder, vocabulary, records, dataset.skipped)

@@ -36,7 +36,15 @@ def load_initial(
             "a graph is learned on a trained detector: give its snapshot as WEIGHTS "
             "(train_sg.sh ... --stage detector trains one)"
         )
-    return load_initial_weights(model, config, folder, vocabulary, convert=of_one_data_set)
+    report = load_initial_weights(model, config, folder, vocabulary, convert=of_one_data_set)
+    if config.grounding.stage == GRAPH_STAGE:
+        lacking = {name.partition(" ")[0] for name in report.missing} & set(model.detector.named_weights())
+        if lacking:
+            raise UserError(
+                f"{config.weights}: lacks {len(lacking)} weights of the detector, such as {min(lacking)}; a "
+                "graph is learned on the detector of GROUNDING.STAGE detector, trained on the same categories"
+            )
+    return report
 
 
 def of_one_data_set(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
