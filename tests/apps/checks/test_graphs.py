@@ -77,7 +77,7 @@ def test_what_stops_a_run_is_named(tmp_path: Path) -> None:
     assert counts(check, UNUSABLE) == {"word vectors of different widths": 1}
     dictionary["label_to_idx"] = {"cat": 1}
     (folder / "VG-SGG-dicts.json").write_text(json.dumps(dictionary))
-    done = run_program("check", folder, "--no-images", "--output", tmp_path)
+    done = run_program("check_dataset", folder, "--no-images", cwd=tmp_path)
     assert done.returncode == 1
     assert "labels[1] is 2, VG-SGG-dicts.json has 1 to 1; the two files must be of one release" in done.stdout
     assert "own: NOT usable" in done.stdout
