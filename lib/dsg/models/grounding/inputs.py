@@ -1,7 +1,7 @@
 """What the graph stage is given of a batch: boxes, what is known of them, and their masks.
 
-A batch has images of graphs, then images of masks; everything here is of one of the two. B images, G annotated
-boxes an image at most, N boxes of all images in one list.
+A batch has images of graphs, then images of masks; everything here is of one of the two. B images, G
+annotated boxes an image at most, N boxes of all images in one list.
 """
 
 from __future__ import annotations

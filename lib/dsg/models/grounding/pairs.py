@@ -67,11 +67,12 @@ def sampled_pairs(
     labels: tf.Tensor,
     batch: Mapping[str, Any],
     config: Config,
+    *,
     predicates: int,
     background: int,
 ) -> SampledPairs:
-    """Pairs of detected boxes, see `sampling.sample_detected_pairs`. The draws follow from RNG_SEED, the image
-    and its boxes alone.
+    """Pairs of detected boxes, see `pair_sampling.sample_detected_pairs`. The draws follow from RNG_SEED, the
+    image and its boxes alone.
 
     Args:
         boxes: N detected ones.
