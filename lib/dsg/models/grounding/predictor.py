@@ -77,9 +77,9 @@ class GroundedPredictor:
         guesses: bool = False,
     ) -> None:
         self._model, self._config, self._guesses = model, config, guesses
-        self._setting = setting or config.grounding.setting
+        self.setting = setting or config.grounding.setting
         self._attended = attended if _has_gaussians(model, config) else 0
-        detects, alone = self._setting == SGDET, config.test.ims_per_batch == 1 if alone is None else alone
+        detects, alone = self.setting == SGDET, config.test.ims_per_batch == 1 if alone is None else alone
         self._keys: tuple[str, ...] = IMAGE_KEYS if detects else GIVEN_KEYS
         if config.grounding.masks_from == "true":
             self._keys += ("true_masks",)
@@ -107,7 +107,7 @@ class GroundedPredictor:
         self, said: Mapping[str, np.ndarray], own: slice, pairs: np.ndarray, scale: float, size: np.ndarray
     ) -> GroundedImage:
         boxes = said["boxes"][own] / scale
-        if self._setting == SGDET:  # whole pixels of the network's input may end beyond the image's
+        if self.setting == SGDET:  # whole pixels of the network's input may end beyond the image's
             boxes = np.minimum(boxes, np.tile(size[::-1], 2))
         graph = sorted_graph(
             *(boxes.astype(np.float32), said["labels"][own], said["scores"][own]),
@@ -137,9 +137,9 @@ class GroundedPredictor:
         first = self._first(batch)
         given: Annotated = annotated(batch, first.image_size)
         scores = None
-        if self._setting != PREDCLS:
+        if self.setting != PREDCLS:
             scores = self._model.detector.scores(first, regions_of(given.boxes))
-        known = known_of(given.labels, scores, self._setting)
+        known = known_of(given.labels, scores, self.setting)
         return self._ground(Images(first, batch), given.boxes, known, given.places)
 
     def _first(self, batch: Mapping[str, tf.Tensor]) -> FirstStage:
@@ -151,13 +151,13 @@ class GroundedPredictor:
     ) -> dict[str, tf.Tensor]:
         model, options = self._model, self._config.grounding
         logits = masks_of(model, images, boxes, self._config, places)
-        pairs = asked_pairs(boxes, overlapping=self._setting == SGDET)
+        pairs = asked_pairs(boxes, overlapping=self.setting == SGDET)
         got: Grounded = model.graph(
             *(model.maps(images.first), boxes, known, logits, pairs), refined=options.refine
         )
         probabilities = tf.nn.softmax(got.context.object_logits)[:, :-1]
         placed = boxes.boxes
-        if self._setting == SGDET:
+        if self.setting == SGDET:
             labels = suppressed(got.context.object_logits, known.class_boxes, boxes)
             placed = tf.gather(known.class_boxes, labels, batch_dims=1)
         else:
