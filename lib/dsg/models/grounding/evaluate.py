@@ -73,7 +73,10 @@ def evaluate(
             for index, said in zip(np.asarray(batch["index"]).tolist(), predict(batch)):
                 image = ExaminedGraph(index, records[index], said)
                 _check_finite(image)
-                recall.add_image(prediction_of(said), truth_of(image.record))
+                found = prediction_of(said)
+                if predict.setting != SGDET:
+                    found = found._replace(boxes=image.record.boxes)  # as annotated, uncut
+                recall.add_image(found, truth_of(image.record))
                 counts += np.bincount(image.record.relations[:, 2], minlength=len(counts))
                 if overlaps is not None and predict.setting != SGDET:
                     overlaps.add_image(image.record, said)

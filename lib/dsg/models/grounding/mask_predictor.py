@@ -35,7 +35,7 @@ class MaskPredictor:
         model: with a graph stage, and a mask head.
         config: of the model: TEST.*, GROUNDING.*.
         setting: predcls: boxes and labels are given, scores are 1; sgcls: boxes are given, labels and scores
-            are the detector's (the release ranks by the score of the true label); sgdet: all is the detector's.
+            are the detector's (the release ranks by the score of the true label); sgdet: all is detected.
         alone: batches are of one image; default: where TEST.IMS_PER_BATCH is 1.
     """
 
