@@ -16,13 +16,13 @@ from dsg.metrics.report import aligned
 SCORED = 20
 """The K whose mean recall snapshots are compared by."""
 FIGURES = {
-    "recall": "R",
-    "unconstrained": "ng-R",
-    "mean_recall": "mR",
-    "mean_recall_released": "mR as released",
-    "zero_shot": "zsR",
+    "R": "recall",
+    "ng-R": "unconstrained",
+    "mR": "mean_recall",
+    "mR_released": "mean_recall_released",
+    "zsR": "zero_shot",
 }
-"""Names of the figures of `Recall` in tables."""
+"""The figures of `Recall` by their names."""
 MASK_FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 BASE, NOVEL = "base", "novel"
 OVERLAPS = {
@@ -66,7 +66,8 @@ class GraphResults:
         """All figures by name; those without data are left out."""
         figures: dict[str, float] = {"images": self.images, "relations": self.relations}
         for k, recall in self.recalls.items():
-            figures.update({f"{name}_{k}": float(getattr(recall, name)) for name in FIGURES})
+            values = {name.lower().replace("-", "_"): getattr(recall, of) for name, of in FIGURES.items()}
+            figures.update({f"{name}_{k}": float(value) for name, value in values.items()})
         for name, result in (("mask_ap", self.masks), ("refined_mask_ap", self.refined)):
             if result is not None:
                 figures[name] = result.figures["AP"]
@@ -88,8 +89,9 @@ class GraphResults:
         counts = f"{self.images:,} images, {self.relations:,} relations, {len(self.skipped)} skipped"
         lines = [f"{self.setting}: {counts}"]
         rows = [("", *(f"@{k}" for k in self.recalls))]
-        for name, title in FIGURES.items():
-            rows.append((title, *(_text(getattr(recall, name)) for recall in self.recalls.values())))
+        for title, name in FIGURES.items():
+            values = (_text(getattr(recall, name)) for recall in self.recalls.values())
+            rows.append((title.replace("_", " as "), *values))
         lines += ["", *aligned(rows)]
         measured = [("No Refine", self.masks), ("+ Refine", self.refined)]
         measured = [(title, result) for title, result in measured if result is not None]
@@ -115,7 +117,7 @@ class GraphResults:
     def to_json(self) -> dict[str, Any]:
         """Everything, ready for `json.dump`; undefined figures are None."""
         recalls = {
-            str(k): {name: _number(getattr(recall, name)) for name in FIGURES}
+            str(k): {name: _number(getattr(recall, of)) for name, of in FIGURES.items()}
             for k, recall in self.recalls.items()
         }
         content: dict[str, Any] = {

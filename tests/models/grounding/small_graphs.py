@@ -78,7 +78,8 @@ def batch_of(
 ) -> dict[str, tf.Tensor]:
     """Noise: images with graphs, then images with masks. The second image is smaller than the first."""
     rng, of_all = np.random.default_rng(3), [*counts, *mask_counts]
-    images, most, triples = len(of_all), max([*of_all, 1]), [np.array(r, np.int32).reshape(-1, 3) for r in relations]
+    images, most = len(of_all), max([*of_all, 1])
+    triples = [np.array(rows, np.int32).reshape(-1, 3) for rows in relations]
     triples += [np.zeros((0, 3), np.int32)] * (images - len(triples))
     sizes = [SIZES[number % 2] for number in range(images)]
     arrays: dict[str, Any] = {

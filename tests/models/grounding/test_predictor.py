@@ -81,9 +81,7 @@ def test_attended_masks_are_blurred_by_the_gaussians_of_their_pair() -> None:
             kernel = gaussian_kernels(shapes)[0, role].numpy()
             padded = np.pad(said.masks[node], 3)
             windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7))
-            np.testing.assert_allclose(
-                said.attended[row, role], (windows * kernel).sum((-2, -1)), atol=1e-5
-            )
+            np.testing.assert_allclose(said.attended[row, role], (windows * kernel).sum((-2, -1)), atol=1e-5)
 
 
 def test_a_picture_in_which_nothing_is_found_has_an_empty_graph() -> None:
@@ -116,7 +114,9 @@ def test_refined_masks_are_looked_at_where_it_is_asked_for() -> None:
     options = ("GROUNDING.REFINE", "True", "GROUNDING.REFINE_AT_INFERENCE")
     plain, again = (config_of(*options, value) for value in ("False", "True"))
     batch = batch_of(plain)
-    one, other = (GroundedPredictor(model_of(config), config, "predcls")(batch)[0] for config in (plain, again))
+    one, other = (
+        GroundedPredictor(model_of(config), config, "predcls")(batch)[0] for config in (plain, again)
+    )
     np.testing.assert_allclose(one.refined, other.refined, atol=1e-5)
     assert np.abs(one.graph.triple_scores - other.graph.triple_scores).max() > 1e-6
 

@@ -1,4 +1,6 @@
-"""Losses of a step of the graph stage: what they are made of, what is trained, and images of few boxes or many."""
+"""Losses of a step of the graph stage: what they are made of, what is trained, and images of few boxes or
+many.
+"""
 
 from __future__ import annotations
 
@@ -174,4 +176,6 @@ def test_true_masks_take_the_place_of_the_detector_s() -> None:
     assert float(step(full)[0]["relation"]) != float(step(empty)[0]["relation"])
     for kernel in model.detector.mask_head.named_variables().values():
         kernel.assign(tf.zeros_like(kernel))
-    assert float(step(full)[0]["relation"]) == pytest.approx(float(traced(model, config, full)(full)[0]["relation"]))
+    assert float(step(full)[0]["relation"]) == pytest.approx(
+        float(traced(model, config, full)(full)[0]["relation"])
+    )

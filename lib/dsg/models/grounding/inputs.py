@@ -23,8 +23,6 @@ from dsg.models.grounding.motif import Known
 from dsg.models.grounding.refine import mask_logits
 from dsg.nets.outputs import Proposals
 
-GRAPHS, MASKS = 0, 1  # of a batch's `domain`
-
 
 class Images(NamedTuple):
     """Some images of a batch: what the first stage of the detector says, and their part of the batch."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.config.grounding import PREDCLS, SGDET
+from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.outputs import FirstStage, packed
 from dsg.models.detector.predictions import testing_proposals
 from dsg.models.grounding.answers import sorted_graph
@@ -43,7 +44,7 @@ SHAPES: dict[str, tuple[list[int | None], Any]] = {
     "gt_boxes": ([None, 4], tf.float32),
     "gt_classes": ([None], tf.int32),
     "gt_valid": ([None], tf.bool),
-    "true_masks": ([None, None, None], tf.float32),
+    "true_masks": ([None, MASK_SIZE, MASK_SIZE], tf.float32),
 }
 
 

@@ -18,8 +18,6 @@ from dsg.models.detector.outputs import Regions
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.detector import nodes_of_images
 from dsg.models.grounding.inputs import (
-    GRAPHS,
-    MASKS,
     Images,
     annotated,
     detector_masks,
@@ -35,6 +33,7 @@ from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import Known
 from dsg.models.grounding.pairs import SampledPairs, batch_pairs, image_rng, sampled_pairs
 from dsg.models.grounding.refine import mask_logits, of_labels
+from dsg.pipeline.graph_batch import GRAPHS, MASKS
 from dsg.pipeline.pair_sampling import sample_proposals
 
 
