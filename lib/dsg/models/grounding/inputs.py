@@ -1,7 +1,7 @@
 """What the graph stage is given of a batch: boxes, what is known of them, and their masks.
 
-A batch has images of graphs, then images of masks; everything here is of one of the two. B images, G annotated
-boxes an image at most, N boxes of all images in one list.
+A batch has images of graphs, then images of masks; everything here is of one of the two. B images, G
+annotated boxes an image at most, N boxes of all images in one list.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import Known
 from dsg.models.grounding.refine import mask_logits
 from dsg.nets.outputs import Proposals
-
-GRAPHS, MASKS = 0, 1  # of a batch's `domain`
 
 
 class Images(NamedTuple):

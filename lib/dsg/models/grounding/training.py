@@ -18,8 +18,6 @@ from dsg.models.detector.outputs import Regions
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.detector import nodes_of_images
 from dsg.models.grounding.inputs import (
-    GRAPHS,
-    MASKS,
     Images,
     annotated,
     detector_masks,
@@ -35,6 +33,7 @@ from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import Known
 from dsg.models.grounding.pairs import SampledPairs, batch_pairs, image_rng, sampled_pairs
 from dsg.models.grounding.refine import mask_logits, of_labels
+from dsg.pipeline.graph_batch import GRAPHS, MASKS
 from dsg.pipeline.pair_sampling import sample_proposals
 
 
@@ -71,12 +70,16 @@ def graph_losses(model: GroundingModel, batch: Mapping[str, Any], config: Config
 
 
 def relation_losses(model: GroundingModel, images: Images, config: Config) -> dict[str, tf.Tensor]:
-    """The terms of the graphs' images: `relation`, `object` unless labels are given, `related` with VCTree."""
+    """The terms of the graphs' images: `relation`, `object` unless labels are given, and `related` with
+    VCTree.
+    """
     setting = config.grounding.setting
     if setting == SGDET:
         nodes = detected_nodes(model, images, config)
         background, predicates = nodes.known.scores.shape[1] - 1, model.graph.sizes.predicates - 1
-        pairs = sampled_pairs(nodes.boxes, nodes.labels, images.batch, config, predicates, background)
+        pairs = sampled_pairs(
+            *(nodes.boxes, nodes.labels, images.batch, config), predicates=predicates, background=background
+        )
     else:
         nodes = annotated_nodes(model, images, config)
         pairs = batch_pairs(images.batch, nodes.places)
@@ -160,8 +163,8 @@ def sampled_regions(images: Images, config: Config, background: int) -> SampledR
 
 
 def refinement_loss(model: GroundingModel, images: Images, config: Config) -> tf.Tensor:
-    """`refined`, of images with masks: how refined masks of annotated boxes, or in SGDet of proposals that are
-    objects, differ from the true ones.
+    """`refined`, of images with masks: how refined masks of annotated boxes, or in SGDet of proposals that
+    are objects, differ from the true ones.
     """
     first, batch = images.first, images.batch
     if config.grounding.setting == SGDET:
