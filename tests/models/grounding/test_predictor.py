@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dsg.models.detector.outputs import Regions
-from dsg.models.detector.predictions import testing_proposals
+from dsg.models.detector import predictions
 from dsg.models.grounding.edge_masks import gaussian_kernels
 from dsg.models.grounding.mask_predictor import MaskPredictor
 from dsg.models.grounding.predictor import GroundedPredictor
 from tests.models.grounding.small_graphs import SIZES, batch_of, config_of, model_of
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Functions are computed step by step: to trace them takes longer than all the rest."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
 
 KEYS = ("image", "image_size", "scale", "original_size", "gt_boxes", "gt_classes", "gt_valid")
 
@@ -23,6 +33,7 @@ def alone(batch: dict[str, tf.Tensor], number: int) -> dict[str, tf.Tensor]:
     return {**part, "image": part["image"][:, :height, :width]}
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("context", ["motif", "vctree"])
 @pytest.mark.parametrize("setting", ["predcls", "sgcls", "sgdet"])
 def test_an_image_alone_says_what_it_says_in_a_batch(setting: str, context: str) -> None:
@@ -44,12 +55,13 @@ def test_an_image_alone_says_what_it_says_in_a_batch(setting: str, context: str)
         assert np.abs(got.refined - got.masks).max() > 1e-3
 
 
+@pytest.mark.usefixtures("untraced")
 def test_given_boxes_and_labels_are_those_of_the_graph() -> None:
     config = config_of()
     model, batch = model_of(config), batch_of(config)
     batch["scale"] = tf.constant([2.0, 0.5])
     images = GroundedPredictor(model, config, "predcls", guesses=True)(batch)
-    first = model.detector(batch["image"], batch["image_size"], testing_proposals(config))
+    first = model.detector(batch["image"], batch["image_size"], predictions.testing_proposals(config))
     for number, (said, count) in enumerate(zip(images, (4, 3))):
         boxes = batch["gt_boxes"][number, :count]
         np.testing.assert_allclose(said.graph.boxes, boxes / batch["scale"][number])
@@ -68,11 +80,12 @@ def test_given_boxes_and_labels_are_those_of_the_graph() -> None:
             np.testing.assert_allclose(said.nearest[row], 1 / (1 + np.exp(-near)), atol=1e-5)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_attended_masks_are_blurred_by_the_gaussians_of_their_pair() -> None:
     config = config_of()
     model, batch = model_of(config), batch_of(config, (3,), ((),))
     (said,) = GroundedPredictor(model, config, "sgcls", alone=True, attended=2)(alone(batch, 0))
-    first = model.detector(batch["image"], batch["image_size"], testing_proposals(config))
+    first = model.detector(batch["image"], batch["image_size"], predictions.testing_proposals(config))
     boxes = Regions(batch["gt_boxes"][0], tf.zeros([3], tf.int32))
     scores = model.detector.scores(first, boxes).probabilities
     for row, (subject, object_) in enumerate(said.graph.pairs[:2]):
@@ -98,6 +111,7 @@ def test_a_picture_in_which_nothing_is_found_has_an_empty_graph() -> None:
         assert len(said.graph.boxes) == 1 and said.graph.pairs.shape == (0, 2)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_without_masks_the_graph_does_not_see_them() -> None:
     config = config_of("GROUNDING.NODE_MASKS", "False", "GROUNDING.EDGE_MASK", "none")
     model, batch = model_of(config), batch_of(config)
@@ -110,6 +124,7 @@ def test_without_masks_the_graph_does_not_see_them() -> None:
         assert np.abs(one.masks - other.masks).max() > 0.1  # though they can be shown
 
 
+@pytest.mark.usefixtures("untraced")
 def test_refined_masks_are_looked_at_where_it_is_asked_for() -> None:
     options = ("GROUNDING.REFINE", "True", "GROUNDING.REFINE_AT_INFERENCE")
     plain, again = (config_of(*options, value) for value in ("False", "True"))
@@ -121,6 +136,7 @@ def test_refined_masks_are_looked_at_where_it_is_asked_for() -> None:
     assert np.abs(one.graph.triple_scores - other.graph.triple_scores).max() > 1e-6
 
 
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("setting", ["predcls", "sgcls", "sgdet"])
 def test_masks_of_the_masks_categories(setting: str) -> None:
     config = config_of("GROUNDING.REFINE", "True")

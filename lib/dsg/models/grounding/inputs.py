@@ -29,15 +29,20 @@ class Images(NamedTuple):
 
     first: FirstStage
     batch: Mapping[str, Any]  # without the pictures
+    present: Any = 1.0  # 0 if there is none; another then stands in, without objects
 
 
 def images_of(first: FirstStage, batch: Mapping[str, Any], domain: int) -> Images:
     """The images of one data set."""
     rows = tf.where(tf.equal(batch["domain"], domain))[:, 0]
+    present = tf.size(rows) > 0
+    rows = tf.cond(present, lambda: rows, lambda: tf.zeros([1], rows.dtype))
     part = {key: tf.gather(value, rows) for key, value in batch.items() if key != "image"}
+    part.update({key: value & present for key, value in part.items() if key.endswith("_valid")})
     proposals = Proposals(*(tf.gather(value, rows) for value in first.proposals))
     maps = [tf.gather(level, rows) for level in first.maps]
-    return Images(FirstStage(part["image_size"], maps, None, proposals), part)
+    present = tf.cast(present, tf.float32)
+    return Images(FirstStage(part["image_size"], maps, None, proposals), part, present)
 
 
 class Annotated(NamedTuple):

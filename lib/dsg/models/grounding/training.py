@@ -86,7 +86,8 @@ def relation_losses(model: GroundingModel, images: Images, config: Config) -> di
     logits = masks_of(model, images, nodes.boxes, config, nodes.places)
     maps = model.maps(images.first)
     got = model.graph(maps, nodes.boxes, nodes.known, logits, pairs.pairs, training=True)
-    return stage_losses(got, nodes, pairs, with_objects=setting != PREDCLS)
+    losses = stage_losses(got, nodes, pairs, with_objects=setting != PREDCLS)
+    return {name: images.present * value for name, value in losses.items()}
 
 
 def stage_losses(got: Any, nodes: Nodes, pairs: SampledPairs, *, with_objects: bool) -> dict[str, tf.Tensor]:
@@ -178,7 +179,8 @@ def refinement_loss(model: GroundingModel, images: Images, config: Config) -> tf
     size = tf.shape(batch["gt_masks"])
     masks = tf.reshape(batch["gt_masks"], tf.concat([[size[0] * size[1]], size[2:]], 0))
     targets = mask_targets(masks, boxes.boxes, boxes.image * size[1] + rows, MASK_SIZE)
-    return mask_refinement_loss(of_labels(mask_logits(shown) + residual, labels), tf.stop_gradient(targets))
+    refined = of_labels(mask_logits(shown) + residual, labels)
+    return images.present * mask_refinement_loss(refined, tf.stop_gradient(targets))
 
 
 def _object_proposals(
