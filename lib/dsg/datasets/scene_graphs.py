@@ -12,17 +12,27 @@ from typing import cast
 import numpy as np
 
 from dsg.datasets.catalogue import ImageFolders
+from dsg.datasets.detection import InstanceDataset, load_instances
 from dsg.datasets.formats.coco_instances import annotation_file, read_coco
 from dsg.datasets.formats.segmentations import Segmentation
 from dsg.datasets.formats.vg150 import GraphImage, read_vg150
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT, read_zero_shot, zero_shot_triplets
+from dsg.datasets.instance_layouts import find_instances
 from dsg.datasets.records import Dataset, Vocabulary
-from dsg.datasets.scene_graph_layout import IMAGES, TRUE_MASKS, GraphSource, find_graphs
+from dsg.datasets.scene_graph_layout import (
+    AUXILIARY,
+    IMAGES,
+    TRUE_MASKS,
+    GraphSource,
+    auxiliary_folder,
+    find_graphs,
+)
 from dsg.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 MOST_TEST_BOXES = 40
 """Images of the test split with more are left out, as in the release."""
+MOST_OUTSIDE = 0.1  # of boxes, by their centres
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +42,8 @@ class GraphDataset(Dataset):
     records: Sequence[GraphImage]  # type: ignore[assignment]
     zero_shot: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int32))
     """int32 [Z, 3]: subject's category, object's, predicate; in the test split and never in training."""
+    auxiliary: InstanceDataset | None = None
+    """Other images, with the masks that objects are grounded by; `with_auxiliary` adds them."""
 
     def amount(self) -> str:
         """What the images hold, in words."""
@@ -41,6 +53,11 @@ class GraphDataset(Dataset):
         return (
             f"{boxes:,} objects of {objects} categories, {relations:,} relations of {predicates} predicates"
         )
+
+    def summary(self, examples: int = 3) -> str:
+        """As of every data set; then that of the masks."""
+        masks = [] if self.auxiliary is None else [f"masks: {self.auxiliary.summary(examples)}"]
+        return "\n".join([super().summary(examples), *masks])
 
 
 def load_graphs(
@@ -82,6 +99,7 @@ def load_graphs(
     graphs = read_vg150(source.files, split, need_relations=need_relations, validation_images=None)
     skipped = {reason: [(image, "") for image in images] for reason, images in graphs.skipped.items()}
     images = graphs.images
+    _check_places(images, source)
     if split == "test" and most_boxes:
         reason = f"more than {most_boxes} boxes"
         crowded = [(image.name, f"{len(image.boxes)}") for image in images if len(image.boxes) > most_boxes]
@@ -102,9 +120,53 @@ def load_graphs(
     )
 
 
+def with_auxiliary(
+    dataset: GraphDataset,
+    *,
+    mask_data: str = "",
+    data_dir: str | os.PathLike[str] = Path("data"),
+    max_images: int | None = None,
+    needed: bool = True,
+) -> GraphDataset:
+    """The data set with the images and masks of the same split of its auxiliary set, whose categories its
+    vocabulary then has.
+
+    Args:
+        dataset: from `load_graphs`.
+        mask_data: a folder or name as of `load_instances`; empty: as the data set's layout has it.
+        data_dir: folder of the data sets.
+        max_images: only the first images (0 and None: all).
+        needed: False: where there is none, the data set stays as it is.
+
+    Raises:
+        UserError: the masks are needed and missing, or damaged.
+    """
+    place = mask_data or auxiliary_folder(dataset.folder)
+    try:
+        find_instances(place, Path(data_dir))
+    except UserError:
+        if not needed:
+            return dataset
+        if mask_data or os.path.isdir(place):
+            raise
+        raise UserError(
+            f"{dataset.folder}: no masks to learn from: neither {AUXILIARY}/ nor {place} is there; name a "
+            "data set in COCO's layout by GROUNDING.MASK_DATA, or learn without by GROUNDING.JOINT False"
+        ) from None
+    auxiliary = load_instances(place, dataset.split, data_dir=data_dir, max_images=max_images)
+    names = auxiliary.vocabulary.objects
+    vocabulary = dataclasses.replace(dataset.vocabulary, mask_objects=names)
+    return dataclasses.replace(dataset, auxiliary=auxiliary, vocabulary=vocabulary)
+
+
 def graphs_of(dataset: Dataset) -> Sequence[GraphImage]:
     """The records of a data set that `load_graphs` gave."""
     return cast("Sequence[GraphImage]", dataset.records)
+
+
+def has_true_masks(dataset: GraphDataset) -> bool:
+    """Whether there is a true mask of each box, as generated data have it."""
+    return annotation_file(dataset.folder / TRUE_MASKS, _file_split(dataset)).is_file()
 
 
 def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
@@ -113,9 +175,8 @@ def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
     Raises:
         UserError: the data set has none (only generated ones do), or not one for each box.
     """
-    folder = dataset.folder / TRUE_MASKS
-    split = "test" if dataset.split == "test" else "train"
-    if not annotation_file(folder, split).is_file():
+    folder, split = dataset.folder / TRUE_MASKS, _file_split(dataset)
+    if not has_true_masks(dataset):
         raise UserError(f"{folder}: no true masks; only generated data sets such as shapes150 have them")
     known = {image.name: image for image in read_coco(folder, split).images}
     result = {}
@@ -127,6 +188,28 @@ def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
             raise UserError(f"{folder}: image {record.name!r}: not a mask for each box; generate them again")
         result[record.name] = masks
     return result
+
+
+def _file_split(dataset: GraphDataset) -> str:
+    """The split whose file of true masks has this one's."""
+    return "test" if dataset.split == "test" else "train"
+
+
+def _check_places(images: Sequence[GraphImage], source: GraphSource) -> None:
+    """Refuse boxes many of which lie outside: the sizes are then those of other images."""
+    centres = [(image.boxes[:, :2] + image.boxes[:, 2:]) / 2 for image in images]
+    outside = [
+        (centre < 0).any(1) | (centre > [image.width, image.height]).any(1)
+        for centre, image in zip(centres, images)
+    ]
+    count, total = sum(int(one.sum()) for one in outside), sum(map(len, outside))
+    if count > MOST_OUTSIDE * total:
+        image = next(image for image, one in zip(images, outside) if one.any())
+        raise UserError(
+            f"{source.files.image_data}: {count:,} of {total:,} boxes of {source.files.graphs.name} lie "
+            f"outside their images, such as one of {image.name} ({image.width} x {image.height}); the two "
+            "must list the same images in the same order"
+        )
 
 
 def _zero_shot(source: GraphSource, objects: int, predicates: int) -> tuple[np.ndarray, str]:
