@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from dsg.boxes.transform import BoxCoder
 from dsg.config import Config, check_chosen
 from dsg.config.names import PYRAMIDS, SMALL
@@ -27,6 +25,7 @@ from dsg.nets.backbones.resnet import SLIM, UNITS, ResnetTrunk
 from dsg.nets.backbones.resnet_body import CHANNELS as BODY_CHANNELS
 from dsg.nets.backbones.resnet_body import ResnetBody
 from dsg.nets.backbones.vgg import VggHead, VggTrunk
+from dsg.nets.initial import seed_initial_values
 from dsg.nets.layers import normal
 from dsg.nets.pyramid_rpn import PyramidRpn
 from dsg.nets.rpn import RegionProposalNetwork
@@ -47,7 +46,7 @@ def build_detector(config: Config, classes: int) -> Detector:
         UserError: the anchors are `auto` still.
     """
     check_chosen(config)
-    tf.keras.utils.set_random_seed(config.rng_seed)
+    seed_initial_values(config.rng_seed)
     options, name = config.detector, config.backbone
     if name in PYRAMIDS:
         body = name[: -len("_fpn")]
