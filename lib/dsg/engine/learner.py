@@ -54,6 +54,7 @@ class Learner(Generic[M, R]):
     ) -> None:
         if config.train.deterministic:
             tf.config.experimental.enable_op_determinism()
+        tf.keras.utils.set_random_seed(config.rng_seed)  # of operations without a seed of their own
         with strategy.scope():
             model = task.build_model(training.vocabulary)
             trained = trained_variables(model)

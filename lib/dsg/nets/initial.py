@@ -16,6 +16,15 @@ CONSTANT = (tf.keras.initializers.Zeros, tf.keras.initializers.Ones, tf.keras.in
 _UNFILLED = contextvars.ContextVar("_UNFILLED", default=False)
 
 
+def seed_initial_values(seed: int) -> None:
+    """From here on initial values follow from `seed` and the order in which they are drawn.
+
+    TensorFlow's own generator, from which none is drawn, stays as it is: to seed it throws away every kernel
+    that operations have made so far, and to make them again takes longer than to build a small net.
+    """
+    random.seed(seed)
+
+
 @contextlib.contextmanager
 def unfilled() -> Iterator[None]:
     """Within it, weights that would begin with random values begin with zeros: for models whose weights are

@@ -16,6 +16,7 @@ from dsg.models.baselines.attention import flatten_maps
 from dsg.models.baselines.features import make_features
 from dsg.models.baselines.heads import Attention, make_head
 from dsg.models.baselines.losses import cross_entropy
+from dsg.nets.initial import seed_initial_values
 from dsg.nets.layers import Block, Conv, Weight, Weighted
 
 Batch = dict[str, tf.Tensor]
@@ -160,7 +161,7 @@ def build_baseline(config: Config, num_entities: int, num_predicates: int) -> Ba
         UserError: options do not fit together.
     """
     check_options(config)
-    tf.keras.utils.set_random_seed(config.rng_seed)
+    seed_initial_values(config.rng_seed)
     return Baseline(config, num_entities, num_predicates)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tensorflow as tf
-
 from dsg.config import Config, check_chosen
 from dsg.config.names import PYRAMIDS, SMALL
 from dsg.models.detector.heads import MaskHead, Predictor, SmallMaskHead
@@ -20,6 +18,7 @@ from dsg.models.detector.parts import (
     single_map_parts,
 )
 from dsg.nets.backbones.resnet import SLIM
+from dsg.nets.initial import seed_initial_values
 
 
 def build_detector(config: Config, classes: int) -> Detector:
@@ -34,7 +33,7 @@ def build_detector(config: Config, classes: int) -> Detector:
         UserError: the anchors are `auto` still.
     """
     check_chosen(config)
-    tf.keras.utils.set_random_seed(config.rng_seed)
+    seed_initial_values(config.rng_seed)
     parts, options = parts_of(config), config.detector
     if config.backbone in PYRAMIDS:
         return _with_predictors(parts, classes, options.masks, normed=options.second_generation)

@@ -37,10 +37,9 @@ def build_model(config: Config, num_entities: int, num_predicates: int) -> DSG:
             "with boxes, such as res101"
         )
     check_chosen(config)
-    import tensorflow as tf
-
     from dsg.models.dsg.model import DSG
     from dsg.models.dsg.parts import make_parts
+    from dsg.nets.initial import seed_initial_values
 
-    tf.keras.utils.set_random_seed(config.rng_seed)
+    seed_initial_values(config.rng_seed)
     return DSG(config, make_parts(config, num_entities, num_predicates))

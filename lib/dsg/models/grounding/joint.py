@@ -21,6 +21,7 @@ from dsg.models.detector.parts import Parts, parts_of
 from dsg.models.grounding.detector import BoxScores, DualPredictor
 from dsg.models.grounding.features import Maps
 from dsg.nets.backbones.fpn import STRIDES
+from dsg.nets.initial import seed_initial_values
 from dsg.nets.layers import Block, Weight, Weighted, normal
 from dsg.nets.masks import repeat_own_border, zero_padding
 from dsg.nets.outputs import Proposals
@@ -118,7 +119,7 @@ def build_joint_detector(config: Config, vocabulary: Vocabulary) -> JointDetecto
     if config.backbone not in PYRAMIDS and not config.exact_boxes:
         raise UserError(f"{config.net} needs EXACT_BOXES True: pairs and masks have boxes of exact edges")
     check_chosen(config)
-    tf.keras.utils.set_random_seed(config.rng_seed)
+    seed_initial_values(config.rng_seed)
     parts = parts_of(config, fixed_blocks=0)
     masks = len(vocabulary.mask_objects) if config.grounding.joint else 0
     predictor = DualPredictor(parts.box_head.dim, len(vocabulary.objects), masks)
