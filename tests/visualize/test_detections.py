@@ -45,7 +45,7 @@ def test_a_mask_tints_what_it_covers(image: np.ndarray) -> None:
     masks = np.zeros((1, 28, 28), np.float32)
     masks[0, :, :14] = 1  # the left half
     picture = draw_detections(image, np.array([[100, 100, 300, 300]]), ["dog"], [0.9], masks)
-    tinted = np.rint(0.55 * GROUND + 0.45 * np.array(class_colour("dog")))
+    tinted = np.rint(0.8 * GROUND + 0.2 * np.array(class_colour("dog")))
     np.testing.assert_array_equal(picture[120:280, 120:180], np.broadcast_to(tinted, (160, 60, 3)))
     assert (picture[120:280, 220:280] == GROUND).all()
 

@@ -29,7 +29,7 @@ from dsg.visualize.label_places import label_places
 
 LARGEST_SIDE = 2000  # pixels of the longer side above which a picture is made smaller
 HUES = 18
-OPACITY = 0.45  # of masks
+OPACITY = 0.2  # of masks; with more, a brown cube in its class's teal would look green
 PADDING = 3  # pixels left and right of a label's text
 
 

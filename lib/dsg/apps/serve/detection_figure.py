@@ -14,7 +14,7 @@ from dsg.apps.serve.svg import LARGEST_SIDE, block, largest_first, rect, svg, un
 from dsg.boxes.paste import placed_masks
 from dsg.models.detector.objects import DetectedObjects
 from dsg.visualize.canvas import Colour, ink, text_size
-from dsg.visualize.detections import class_colour, mask_outlines
+from dsg.visualize.detections import OPACITY, class_colour, mask_outlines
 from dsg.visualize.label_places import Place, label_places
 
 FONT, PADDING = 14, 4  # pixels of the screen, more or less
@@ -24,14 +24,14 @@ STYLE = """
 .dsg #dsg-show-masks:not(:checked) ~ svg .masks { display: none; }
 .dsg #dsg-show-boxes:not(:checked) ~ svg .boxes { display: none; }
 .dsg #dsg-show-labels:not(:checked) ~ svg .labels { display: none; }
-.dsg .masks path { fill-rule: evenodd; fill-opacity: 0.45; stroke-width: 1.5px;
+.dsg .masks path { fill-rule: evenodd; fill-opacity: OPACITY; stroke-width: 1.5px;
   vector-effect: non-scaling-stroke; pointer-events: none; }
 .dsg .boxes rect { fill: transparent; stroke-width: 2.5px; vector-effect: non-scaling-stroke; }
 .dsg .boxes g:hover rect, .dsg .boxes g:focus rect { fill: rgba(255, 255, 255, 0.25); stroke-width: 5px; }
 .dsg .labels { pointer-events: none; }
 .dsg table.objects td { padding: 0.1em 1em 0.1em 0; border: 0; font-variant-numeric: tabular-nums; }
 .dsg table.objects .colour { display: inline-block; width: 0.9em; height: 0.9em; border-radius: 2px; }
-"""
+""".replace("OPACITY", str(OPACITY))
 
 
 def detection_figure(image: np.ndarray, objects: DetectedObjects) -> str:
