@@ -81,3 +81,23 @@ class PredicateHead(Block):
         pair = tf.gather(head, subject) + tf.gather(tail, object_) + self.post_cat.bias
         logits = self.out(pair * self.up_dim(features))
         return logits + self.frequency(tf.gather(labels, subject), tf.gather(labels, object_))
+
+
+class PairPredicates(Block):
+    """States of pairs that already know their boxes -> predicate logits [P, predicates], as IMP reads them.
+
+    Args:
+        labels, predicates: with the background.
+        dim: of a pair's state.
+        shares: of `FrequencyBias`.
+    """
+
+    def __init__(self, labels: int, predicates: int, dim: int, shares: np.ndarray | None = None) -> None:
+        super().__init__()
+        self.out = Dense(dim, predicates, GLOROT_NORMAL)
+        self.frequency = FrequencyBias(labels, predicates, shares)
+
+    def call(self, edges: tf.Tensor, pairs: tf.Tensor, features: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """As of `PredicateHead`; the contexts of boxes, `edges`, are not read."""
+        rows = tf.gather(labels, pairs)
+        return self.out(features) + self.frequency(rows[:, 0], rows[:, 1])
