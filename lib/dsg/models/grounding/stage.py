@@ -47,6 +47,7 @@ class StageOptions(NamedTuple):
     refine_at_inference: bool = False
     node_masks: bool = True
     edge_masks: bool = True
+    frequency: bool = True
 
 
 RELEASED = StageOptions()
@@ -109,6 +110,7 @@ class GraphStage(Block):
             order=options.order,
             decoder_shift=options.decoder_shift,
             shares=shares,
+            frequency=options.frequency,
         )
         self.predicate = _predicate(options.context, sizes, shares)
         self.refiner = MaskRefiner(
@@ -118,6 +120,11 @@ class GraphStage(Block):
             width=sizes.refiner,
         )
         self._transfer, self._options, self._sizes = transfer, options, sizes
+
+    @property
+    def sizes(self) -> StageSizes:
+        """Its widths."""
+        return self._sizes
 
     def call(
         self,
