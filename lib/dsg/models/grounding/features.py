@@ -55,7 +55,9 @@ class MaskConv(Block):
         self.bias = self.weight("bias", (channels,), init, decay="bias")
 
     def call(self, crops: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
-        kernel, channels, count = tf.convert_to_tensor(self.kernel), crops.shape[-1], tf.shape(crops)[0]
+        crops, kernel = tf.convert_to_tensor(crops), tf.convert_to_tensor(self.kernel)
+        masks = None if masks is None else tf.convert_to_tensor(masks)
+        channels, count = crops.shape[-1], tf.shape(crops)[0]
 
         def convolved(crops: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
             # A convolution of the two together is the sum of one of each.

@@ -94,14 +94,25 @@ class PairPredicates(Block):
         labels, predicates: with the background.
         dim: of a pair's state.
         shares: of `FrequencyBias`.
+        frequency: with that bias.
     """
 
-    def __init__(self, labels: int, predicates: int, dim: int, shares: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        labels: int,
+        predicates: int,
+        dim: int,
+        shares: np.ndarray | None = None,
+        frequency: bool = True,
+    ) -> None:
         super().__init__()
         self.out = Dense(dim, predicates, GLOROT_NORMAL)
-        self.frequency = FrequencyBias(labels, predicates, shares)
+        self.frequency = FrequencyBias(labels, predicates, shares) if frequency else None
 
     def call(self, edges: tf.Tensor, pairs: tf.Tensor, features: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """As of `PredicateHead`; the contexts of boxes, `edges`, are not read."""
+        logits = self.out(features)
+        if self.frequency is None:
+            return logits
         rows = tf.gather(labels, pairs)
-        return self.out(features) + self.frequency(rows[:, 0], rows[:, 1])
+        return logits + self.frequency(rows[:, 0], rows[:, 1])

@@ -14,13 +14,7 @@ import tensorflow as tf
 from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.contexts import IMP, MOTIF, VCTREE, make_context
-from dsg.models.grounding.edge_masks import (
-    GAUSSIAN,
-    JOINT,
-    OWN_FRAME,
-    UNION_FRAME,
-    EdgeMasks,
-)
+from dsg.models.grounding.edge_masks import GAUSSIAN, JOINT, OWN_FRAME, UNION_FRAME, EdgeMasks
 from dsg.models.grounding.features import Maps, MaskedRegions
 from dsg.models.grounding.mask_transfer import transferred
 from dsg.models.grounding.motif import Context, ContextSizes, Known, Pairs
@@ -110,9 +104,8 @@ class GraphStage(Block):
             order=options.order,
             decoder_shift=options.decoder_shift,
             shares=shares,
-            frequency=options.frequency,
         )
-        self.predicate = _predicate(options.context, sizes, shares)
+        self.predicate = _predicate(options.context, sizes, shares, options.frequency)
         self.refiner = MaskRefiner(
             *(context.nodes + context.hidden, sizes.channels, masks),
             convs=sizes.mask_convs,
@@ -210,11 +203,11 @@ class GraphStage(Block):
         return masks if cells == 1 else tf.nn.avg_pool2d(masks, cells, cells, "VALID")
 
 
-def _predicate(name: str, sizes: StageSizes, shares: np.ndarray | None) -> Block:
+def _predicate(name: str, sizes: StageSizes, shares: np.ndarray | None, frequency: bool) -> Block:
     """The classifier that suits the context encoder of this name."""
     context = sizes.context
     if name == IMP:
-        return PairPredicates(context.labels, sizes.predicates, context.hidden, shares)
+        return PairPredicates(context.labels, sizes.predicates, context.hidden, shares, frequency)
     return PredicateHead(
         *(context.labels, sizes.predicates),
         hidden=context.hidden,
@@ -222,4 +215,5 @@ def _predicate(name: str, sizes: StageSizes, shares: np.ndarray | None) -> Block
         width=sizes.pooling,
         relu=name == VCTREE,
         shares=shares,
+        frequency=frequency,
     )
