@@ -7,6 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from dsg.nets.kernels import products
+
+
+def when(
+    condition: tf.Tensor, then: Callable[[], tf.Tensor], otherwise: Callable[[], tf.Tensor]
+) -> tf.Tensor:
+    """`tf.cond`; in graphs whose operations are counted, where branches are opaque, always the first."""
+    return then() if products.only_native() else tf.cond(condition, then, otherwise)
+
 
 def in_chunks(function: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size: int) -> tf.Tensor:
     """What `function` gives for rows 0 .. count - 1, `size` at a time.
@@ -21,6 +30,8 @@ def in_chunks(function: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size
         start = number * size
         return number + 1, parts.write(number, function(tf.range(start, tf.minimum(start + size, count))))
 
+    if products.only_native():
+        return function(tf.range(count))  # to be counted, for which loops are opaque
     chunks = tf.maximum((count + size - 1) // size, 1)
     parts = tf.TensorArray(tf.float32, size=chunks, infer_shape=False)
     parts = tf.while_loop(lambda number, _: number < chunks, body, (tf.constant(0), parts))[1]

@@ -66,17 +66,17 @@ def test_the_gradient_is_the_same_in_parts(monkeypatch: Any) -> None:
     levels, boxes, scores, masks = case()
     weights = [w.variable for part in (own.regions, own.masks) for w in part.named_weights().values()]
 
-    def gradients() -> list[tf.Tensor]:
+    def gradients(*levels: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(levels)
-            maps = Maps(levels, [1 / 8])
+            maps = Maps(list(levels), [1 / 8])
             loss = tf.reduce_sum(own(maps, boxes, scores, masks, tf.constant(PAIRS), True) ** 2)
         return tape.gradient(loss, [*weights, *levels])
 
-    expected = tf.function(gradients, autograph=False)()
+    expected = tf.function(gradients, autograph=False)(*levels)
     monkeypatch.setattr("dsg.models.grounding.pair_features.CHUNK", 2)
     monkeypatch.setattr("dsg.models.grounding.pair_features.MANY", 2)
-    parts = tf.function(gradients, autograph=False)()
+    parts = tf.function(gradients, autograph=False)(*levels)
     for found, whole in zip(parts, expected):
         assert np.abs(whole).max() > 0
         np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-6)

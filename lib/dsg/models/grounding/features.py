@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from dsg.nets.chunks import in_chunks
+from dsg.nets.chunks import in_chunks, when
 from dsg.nets.layers import Block, Dense, convolve, normal
 from dsg.nets.pyramid_roi import box_levels
 from dsg.nets.roi_align import adaptive_roi_align
@@ -67,9 +67,7 @@ class MaskConv(Block):
         def of_rows(rows: tf.Tensor) -> tf.Tensor:
             return convolved(tf.gather(crops, rows), None if masks is None else tf.gather(masks, rows))
 
-        if tf.executing_eagerly() and count <= MANY:
-            return convolved(crops, masks)
-        return tf.cond(
+        return when(
             count <= MANY,
             lambda: convolved(crops, masks),
             lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),

@@ -13,7 +13,7 @@ import tensorflow as tf
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.edge_masks import EdgeMasks, in_union_frame
 from dsg.models.grounding.features import CHUNK, MANY, Maps, MaskedRegions, unions
-from dsg.nets.chunks import in_chunks, recomputed_in_chunks
+from dsg.nets.chunks import in_chunks, recomputed_in_chunks, when
 from dsg.nets.layers import convolve
 
 
@@ -80,13 +80,19 @@ class PairEncoder(NamedTuple):
         conv, number = self.regions.mask_conv, tf.shape(pairs)[0]
         tensors = [tf.convert_to_tensor(conv.kernel), tf.convert_to_tensor(conv.bias), *maps.maps]
         tensors += [] if kernels is None else [kernels]
-        if training:
-            values = tf.cond(
-                number <= MANY,
-                lambda: convolved(tf.range(number), *tensors),
-                lambda: recomputed_in_chunks(convolved, number, CHUNK, tensors),
+
+        def encoded() -> tf.Tensor:
+            if not training:
+                return in_chunks(lambda rows: self.regions.dense(convolved(rows, *tensors)), number, CHUNK)
+            return self.regions.dense(
+                when(
+                    number <= MANY,
+                    lambda: convolved(tf.range(number), *tensors),
+                    lambda: recomputed_in_chunks(convolved, number, CHUNK, tensors),
+                )
             )
-            features = self.regions.dense(values)
-        else:
-            features = in_chunks(lambda rows: self.regions.dense(convolved(rows, *tensors)), number, CHUNK)
-        return tf.gather(features, back)
+
+        # Of no pair there is no convolution.
+        width = self.regions.fc7.kernel.shape[1]
+        features = when(number > 0, encoded, lambda: tf.zeros([0, width]))
+        return tf.gather(tf.ensure_shape(features, [None, width]), back)
