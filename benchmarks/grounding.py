@@ -1,5 +1,5 @@
-"""The section on grounded scene graphs: an answer about given boxes (PredCls), one about detected boxes (SGDet)
-and a training step, with masks and without; and what of an answer is the detector's map.
+"""The section on grounded scene graphs: an answer about given boxes (PredCls), one about detected boxes
+(SGDet) and a training step, with masks and without; and what of an answer is the detector's map.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from dsg.nets.kernels import products
 
+Branch = Callable[[], tf.Tensor]
 
-def when(
-    condition: tf.Tensor, then: Callable[[], tf.Tensor], otherwise: Callable[[], tf.Tensor]
-) -> tf.Tensor:
+
+def when(condition: tf.Tensor, then: Branch, otherwise: Branch) -> tf.Tensor:
     """`tf.cond`; in graphs whose operations are counted, where branches are opaque, always the first."""
     return then() if products.only_native() else tf.cond(condition, then, otherwise)
 

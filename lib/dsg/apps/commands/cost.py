@@ -1,5 +1,5 @@
-"""Measure what the graph costs (the paper's Table 3): parameters, operations and seconds with and without it. Of a
-grounded scene graph: what its masks cost.
+"""Measure what the graph costs (the paper's Table 3): parameters, operations and seconds with and without it.
+Of a grounded scene graph: what its masks cost.
 
 The table, as Markdown, JSON and picture, goes to <output>/<net>/cost/, with --name to
 <output>/<net>/cost/<name>/. Example:

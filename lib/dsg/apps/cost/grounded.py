@@ -1,5 +1,5 @@
-"""What masks cost a grounded scene graph: parameters, operations and seconds with masks and without, about one
-image with given boxes (PredCls).
+"""What masks cost a grounded scene graph: parameters, operations and seconds with masks and without,
+about one image with given boxes (PredCls).
 
 Without masks the graph stage is the same, but neither boxes nor pairs are shown any; the detector has none.
 """
@@ -20,7 +20,7 @@ from dsg.apps.cost.settings import CostSettings
 from dsg.apps.cost.subjects import photograph
 from dsg.apps.cost.timing import in_turns
 from dsg.config import Config, flatten, from_values
-from dsg.config.grounding import NO_EDGE_MASK, PREDCLS
+from dsg.config.grounding import GRAPH_STAGE, NO_EDGE_MASK, PREDCLS
 from dsg.datasets import Vocabulary
 from dsg.engine.optimizers import build_optimizer
 from dsg.engine.step import build_train_step
@@ -64,8 +64,8 @@ PARTS = {
 
 def measure_grounding(config: Config, settings: CostSettings) -> dict[str, Any]:
     """The cost of masks, ready for JSON: `parameters`, `trained`, `inference_gflop`, `training_gflop`, each
-    {WITH, WITHOUT: {part: number}}; `seconds` and `processor_seconds` {"inference", "training": {WITH, WITHOUT:
-    median}}, empty if nothing is to be timed; `about`; `machine`.
+    {WITH, WITHOUT: {part: number}}; `seconds` and `processor_seconds` {"inference", "training": {WITH,
+    WITHOUT: median}}, empty if nothing is to be timed; `about`; `machine`.
 
     Operations in loops over a sequence or a tree (the recurrent products of a context) are not counted.
     """
@@ -97,7 +97,7 @@ def grounded_config(config: Config, settings: CostSettings, values: Mapping[str,
     """The configuration of a graph stage on one image of the size asked for, without refinement."""
     shorter, longer = sorted((settings.height, settings.width))
     ours: dict[str, Any] = {
-        "GROUNDING.STAGE": "graph",
+        "GROUNDING.STAGE": GRAPH_STAGE,
         "GROUNDING.SETTING": PREDCLS,
         "GROUNDING.REFINE": False,
     }

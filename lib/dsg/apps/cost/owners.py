@@ -73,6 +73,8 @@ class Owners:
         reader: dict[str, str] = {}  # input of an operation with a kernel -> its part
         for op in operations:
             kernel = sources[op.inputs[1].op.name]
+            if op.type == "DepthwiseConv2dNative":  # a kernel for each pair of boxes that are given
+                kernel -= {_ARGUMENT}
             if len(kernel) == 1 and _ARGUMENT not in kernel:
                 part = next(iter(kernel))
                 reader.setdefault(op.inputs[0].name, part)

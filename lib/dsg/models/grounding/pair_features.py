@@ -6,26 +6,30 @@ time; and a pair (i, j) has the same union box as (j, i), which is cropped and c
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import tensorflow as tf
 
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.edge_masks import EdgeMasks, in_union_frame
 from dsg.models.grounding.features import CHUNK, MANY, Maps, MaskedRegions, unions
 from dsg.nets.chunks import in_chunks, recomputed_in_chunks, when
-from dsg.nets.layers import convolve
+from dsg.nets.layers import Block, convolve
 
 
-class PairEncoder(NamedTuple):
-    """Pairs of boxes -> features [P, width]."""
+class PairEncoder(Block):
+    """Pairs of boxes -> features [P, width].
 
-    regions: MaskedRegions
-    masks: EdgeMasks
-    side: int  # cells a side of crops and masks
-    warped: bool  # masks are brought to the union's frame
+    Args:
+        regions: of the crops and masks of pairs.
+        masks: of pairs.
+        side: cells a side of crops and masks.
+        warped: masks are brought to the union's frame.
+    """
 
-    def __call__(
+    def __init__(self, regions: MaskedRegions, masks: EdgeMasks, side: int, warped: bool) -> None:
+        super().__init__()
+        self.regions, self.masks, self._side, self.warped = regions, masks, side, warped
+
+    def call(
         self,
         maps: Maps,
         boxes: BoxList,
@@ -63,7 +67,7 @@ class PairEncoder(NamedTuple):
             union, which = tf.unique(tf.gather(ends, rows))
             either = tf.stack([union // count, union % count], 1)
             around = unions(boxes.boxes, either)
-            crops = Maps(levels, maps.scales).crop(around, tf.gather(boxes.image, either[:, 0]), self.side)
+            crops = Maps(levels, maps.scales).crop(around, tf.gather(boxes.image, either[:, 0]), self._side)
             result = tf.gather(convolve(crops, kernel[:, :, : crops.shape[-1]]) + bias, which)
             if masks is None:
                 return result
