@@ -82,6 +82,22 @@ def test_the_gradient_is_the_same_in_parts(monkeypatch: Any) -> None:
         np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("with_masks", [True, False])
+def test_composed_layers_say_the_same(with_masks: bool) -> None:
+    own = encoder()
+    for part in own.regions.named_variables().values():
+        part.assign_add(tf.random.normal(part.shape, stddev=0.1))
+    levels, boxes, scores, masks = case()
+    masks = tf.gather(masks, [0, 1, 0, 2], axis=-1) if with_masks else None
+    given = Maps(levels, [1 / 8]), boxes, scores, masks, tf.constant(PAIRS), False
+    expected, crops = own(*given), tf.random.normal([3, SIDE, SIDE, CHANNELS])
+    shown = None if masks is None else masks[:3]
+    alone = own.regions(crops, shown)
+    own.regions.compose(np.array([0, 1, 0, 2]))
+    np.testing.assert_allclose(own(*given), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own.regions(crops, shown), alone, rtol=1e-4, atol=1e-5)
+
+
 def test_no_pairs() -> None:
     levels, boxes, scores, masks = case()
     found = encoder()(Maps(levels, [1 / 8]), boxes, scores, masks, tf.zeros([0, 2], tf.int32), False)

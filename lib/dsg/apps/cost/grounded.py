@@ -179,7 +179,7 @@ def steps(config: Config, settings: CostSettings) -> dict[str, Callable[[], obje
     return found
 
 
-def _counts(config: Config, settings: CostSettings) -> dict[str, dict[str, float]]:
+def _counts(config: Config, settings: CostSettings) -> dict[str, dict[str, Any]]:
     """Parameters (all, trained) and operations (an answer, a training step) by part."""
     model = grounded_model(config, settings)
     variables, trained = model.named_variables(), trained_variables(model)

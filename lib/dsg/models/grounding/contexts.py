@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def make_context(
         decoder_shift: of the decoders.
         shares: of `PredicateHead`.
     """
-    node = {"label_embed": label_embed, "swapped": pos_swap}
+    node: dict[str, Any] = {"label_embed": label_embed, "swapped": pos_swap}
     if name == MOTIF:
         return MotifContext(sizes, **node, leftwards=order == "right_left", shift=decoder_shift)
     if name == VCTREE:

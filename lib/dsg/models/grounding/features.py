@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
+from dsg.models.grounding.composed import Composed
 from dsg.nets.chunks import in_chunks, when
 from dsg.nets.layers import Block, Dense, convolve, normal
 from dsg.nets.pyramid_roi import box_levels
@@ -96,16 +98,34 @@ class MaskedRegions(Block):
         fan_in = side * side * channels
         self.fc6 = Dense(fan_in, width, _uniform(math.sqrt(3.0 / fan_in)))
         self.fc7 = Dense(width, width, _uniform(math.sqrt(3.0 / width)))
+        self.composed: Composed | None = None
+
+    def compose(self, groups: np.ndarray) -> None:
+        """Make one matrix of the convolution and the layer behind it, for many answers; `groups` of
+        `Composed`. Weights that change later change nothing any more.
+        """
+        conv = self.mask_conv
+        self.composed = Composed(
+            *(tf.convert_to_tensor(conv.kernel), tf.convert_to_tensor(conv.bias)), self.fc6, groups
+        )
 
     def call(self, crops: tf.Tensor, masks: tf.Tensor | None, *, of_masks: bool = False) -> tf.Tensor:
         """`of_masks`: regions of images of the masks' data set."""
-        conv = self.mask_conv_m if of_masks else self.mask_conv
-        return self.dense(conv(crops, masks))
+        if of_masks or self.composed is None:
+            conv = self.mask_conv_m if of_masks else self.mask_conv
+            return self.dense(conv(crops, masks))
+        total = self.composed.of_crops(crops)
+        if masks is not None:
+            total += self.composed.of_masks(self.composed.distinct(masks))
+        return self.after(total + self.composed.bias)
 
     def dense(self, convolved: tf.Tensor) -> tf.Tensor:
         """What follows the convolution [M, side, side, channels]."""
-        flat = tf.reshape(convolved, [-1, self.fc6.kernel.shape[0]])
-        return tf.nn.relu(self.fc7(tf.nn.relu(self.fc6(flat))))
+        return self.after(self.fc6(tf.reshape(convolved, [-1, self.fc6.kernel.shape[0]])))
+
+    def after(self, total: tf.Tensor) -> tf.Tensor:
+        """What follows the first dense layer's sums [M, width]."""
+        return tf.nn.relu(self.fc7(tf.nn.relu(total)))
 
 
 class Reducer(Block):
@@ -118,7 +138,7 @@ class Reducer(Block):
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
-        return tf.nn.relu(tf.nn.conv2d(features, kernel, 1, "SAME") + self.bias)
+        return tf.nn.relu(convolve(features, kernel) + self.bias)
 
 
 def unions(boxes: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:

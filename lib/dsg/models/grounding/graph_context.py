@@ -43,7 +43,11 @@ class GraphContext(Block):
         self.gpi = GraphLayer(
             *(sizes.nodes, sizes.features),
             aggregation="neighbour_attention",
-            **dict.fromkeys(("hidden", "phi", "alpha", "rho", "attention_hidden"), hidden),
+            hidden=hidden,
+            phi=hidden,
+            alpha=hidden,
+            rho=hidden,
+            attention_hidden=hidden,
             self_edge=False,
             rho_relation=True,
             geometry=GEOMETRY,

@@ -47,6 +47,7 @@ class PairEncoder(Block):
             pairs: int32 [P, 2].
             training: a gradient will be taken.
         """
+        composed = None if training else self.regions.composed
         # Pairs of the same two boxes one after another, so that they are in one chunk.
         count = tf.shape(boxes.boxes)[0]
         ends = tf.reduce_min(pairs, 1) * count + tf.reduce_max(pairs, 1)
@@ -58,17 +59,22 @@ class PairEncoder(Block):
             pairs, back = tf.stack([ends // count, ends % count], 1), tf.gather(which, back)
         else:
             masks = tf.stop_gradient(masks)  # the frozen detector's
+            masks = masks if composed is None else composed.distinct(masks)
             kernels = self.masks.kernels(tf.gather(scores, pairs[:, 0]), tf.gather(scores, pairs[:, 1]))
 
         def convolved(rows: tf.Tensor, *given: tf.Tensor) -> tf.Tensor:
-            """[n, side, side, C] of these pairs."""
+            """[n, side, side, C] of these pairs; [n, width] where the layer behind is composed with it."""
             kernel, bias, *levels = given[: 2 + len(maps.maps)]
             own = tf.gather(pairs, rows)
             union, which = tf.unique(tf.gather(ends, rows))
             either = tf.stack([union // count, union % count], 1)
             around = unions(boxes.boxes, either)
             crops = Maps(levels, maps.scales).crop(around, tf.gather(boxes.image, either[:, 0]), self._side)
-            result = tf.gather(convolve(crops, kernel[:, :, : crops.shape[-1]]) + bias, which)
+            if composed is None:
+                part = convolve(crops, kernel[:, :, : crops.shape[-1]]) + bias
+            else:
+                part = composed.of_crops(crops) + composed.bias
+            result = tf.gather(part, which)
             if masks is None:
                 return result
             both = [tf.gather(masks, own[:, role]) for role in range(2)]
@@ -79,6 +85,8 @@ class PairEncoder(Block):
                     for role, mask in enumerate(both)
                 ]
             shown = self.masks.meet(*both, *(tf.gather(one, rows) for one in given[2 + len(maps.maps) :]))
+            if composed is not None:
+                return result + composed.of_masks(shown)
             return result + convolve(shown, kernel[:, :, crops.shape[-1] :])
 
         conv, number = self.regions.mask_conv, tf.shape(pairs)[0]
@@ -87,7 +95,8 @@ class PairEncoder(Block):
 
         def encoded() -> tf.Tensor:
             if not training:
-                return in_chunks(lambda rows: self.regions.dense(convolved(rows, *tensors)), number, CHUNK)
+                follow = self.regions.dense if composed is None else self.regions.after
+                return in_chunks(lambda rows: follow(convolved(rows, *tensors)), number, CHUNK)
             return self.regions.dense(
                 when(
                     number <= MANY,

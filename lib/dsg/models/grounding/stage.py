@@ -114,6 +114,15 @@ class GraphStage(Block):
         )
         self._transfer, self._options, self._sizes = transfer, options, sizes
 
+    def compose(self) -> None:
+        """Make one matrix of each convolution and the dense layer behind it: for many answers, by weights and
+        a transfer of masks that do not change any more. See `Composed` for what it costs.
+        """
+        transfer = tf.convert_to_tensor(self._transfer).numpy()
+        groups = np.unique(transfer, axis=1, return_inverse=True)[1].reshape(-1)
+        for regions in (self.node, self.edge):
+            regions.compose(groups)
+
     @property
     def sizes(self) -> StageSizes:
         """Its widths."""
