@@ -69,11 +69,15 @@ class MaskConv(Block):
         def of_rows(rows: tf.Tensor) -> tf.Tensor:
             return convolved(tf.gather(crops, rows), None if masks is None else tf.gather(masks, rows))
 
-        return when(
-            count <= MANY,
-            lambda: convolved(crops, masks),
-            lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),
-        )
+        def some() -> tf.Tensor:
+            return when(
+                count <= MANY,
+                lambda: convolved(crops, masks),
+                lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),
+            )
+
+        # Of no crop there is no convolution.
+        return when(count > 0, some, lambda: tf.zeros([0, *crops.shape[1:]]))
 
 
 class MaskedRegions(Block):
