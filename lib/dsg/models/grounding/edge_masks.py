@@ -97,12 +97,18 @@ class EdgeMasks(Block):
 
     def call(self, masks: tuple[tf.Tensor, tf.Tensor], scores: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """`masks` and `scores` of subjects and of objects: [P, m, m, V] and [P, V + 1] each."""
-        subject, object_ = masks
+        return self.meet(*masks, self.kernels(*scores))
+
+    def kernels(self, subject: tf.Tensor, object_: tf.Tensor) -> tf.Tensor | None:
+        """The kernels [P, 2, 7, 7] of pairs by the scores of their boxes; None where nothing is blurred."""
+        return gaussian_kernels(self.shapes(subject, object_)) if self._kind == GAUSSIAN else None
+
+    def meet(self, subject: tf.Tensor, object_: tf.Tensor, kernels: tf.Tensor | None = None) -> tf.Tensor:
+        """The masks of pairs from those of subjects and of objects."""
         if self._kind == UNION:
             return tf.maximum(subject, object_)
-        if self._kind != GAUSSIAN:
+        if kernels is None:
             return (subject + object_) / 2.0
-        kernels = gaussian_kernels(self.shapes(*scores))
         product = blurred(subject, kernels[:, 0]) * blurred(object_, kernels[:, 1])
         return tf.sigmoid(product) if self._sigmoid else product
 

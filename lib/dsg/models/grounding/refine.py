@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from dsg.models.detector.heads import DoubledConv
+from dsg.nets.chunks import when
 from dsg.nets.layers import HE, Block, Conv, Dense
 
 WIDTH = 256
@@ -44,6 +45,11 @@ class MaskRefiner(Block):
         self._features = refine_input == FEATURES
 
     def call(self, context: tf.Tensor, crops: tf.Tensor) -> tf.Tensor:
+        # Of no box there is no convolution.
+        none = tf.zeros([0, *crops.shape[1:3], self.predictor.bias.shape[0]])
+        return when(tf.shape(crops)[0] > 0, lambda: self._refined(context, crops), lambda: none)
+
+    def _refined(self, context: tf.Tensor, crops: tf.Tensor) -> tf.Tensor:
         known = self.context(context)[:, None, None]
         x = tf.tile(known, [1, *crops.shape[1:3], 1])
         x = self.reduce(tf.concat([crops, x], -1) if self._features else x)
