@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.models.grounding.composed import Composed
-from dsg.nets.chunks import in_chunks, when
+from dsg.nets.chunks import in_chunks, some, when
 from dsg.nets.layers import Block, Dense, convolve, normal
 from dsg.nets.pyramid_roi import box_levels
 from dsg.nets.roi_align import adaptive_roi_align
@@ -69,15 +69,11 @@ class MaskConv(Block):
         def of_rows(rows: tf.Tensor) -> tf.Tensor:
             return convolved(tf.gather(crops, rows), None if masks is None else tf.gather(masks, rows))
 
-        def some() -> tf.Tensor:
-            return when(
-                count <= MANY,
-                lambda: convolved(crops, masks),
-                lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),
-            )
-
-        # Of no crop there is no convolution.
-        return when(count > 0, some, lambda: tf.zeros([0, *crops.shape[1:]]))
+        return when(
+            count <= MANY,
+            lambda: convolved(some(crops), None if masks is None else some(masks))[:count],
+            lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),
+        )
 
 
 class MaskedRegions(Block):
