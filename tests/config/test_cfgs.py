@@ -11,10 +11,11 @@ import pytest
 
 from dsg.apps.configurations import DETECTION_DATASETS
 from dsg.apps.detector_words import detector_net
-from dsg.config import DETECTORS, DSG_BACKBONES, config_files, flatten, load_config, net_names
+from dsg.config import DETECTORS, DSG_BACKBONES, GROUNDED, config_files, flatten, load_config, net_names
 from dsg.config.dsg import AUXILIARY
 from dsg.config.yaml_file import chain, read_sources
 from dsg.datasets.catalogue import CATALOGUE
+from dsg.datasets.scene_graph_layout import NAMES as GRAPH_DATASETS
 from dsg.errors import UserError
 from tests.shared import ROOT
 
@@ -44,6 +45,9 @@ def comment(path: Path) -> list[str]:
 def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     line = re.sub(r"<[^<>]*>", lambda gap: shlex.quote(gap[0]), comment(path)[0])
     script, gpu, dataset, net, name, *pairs = shlex.split(line)
+    if script.endswith("train_sg.sh"):
+        _check_command_of_graphs(path, dataset, net, [name, *pairs])
+        return
     detector = path.stem.startswith("detector") or path.stem in set(DETECTION_DATASETS) - set(CATALOGUE)
     assert script == f"./experiments/scripts/train{'_faster_rcnn' * detector}.sh"
     assert gpu in ("0", "cpu") and name == "<name>"
@@ -53,6 +57,15 @@ def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
     read = config_files(CFGS, dataset, net)
     load_config(read, pairs)
     assert path in [file for each in read for file, _ in chain(each)] or OLDER_NAMES[path.name] == net
+
+
+def _check_command_of_graphs(path: Path, dataset: str, net: str, words: list[str]) -> None:
+    detector = words == ["<name>", "--stage", "detector"]
+    assert detector or words == ["motif", "<name>"]
+    read = config_files(CFGS, dataset, f"grounding_{net}{'_detector' * detector}")
+    assert dataset in GRAPH_DATASETS
+    assert load_config(read).grounding.stage == ("detector" if detector else "graph")
+    assert path in [file for each in read for file, _ in chain(each)]
 
 
 @every_file
@@ -84,12 +97,12 @@ def test_every_line_changes_what_the_base_says(path: Path) -> None:
 
 def test_the_nets() -> None:
     nets = net_names(CFGS)
-    assert {*DSG_BACKBONES, *DETECTORS} <= set(nets)
+    assert {*DSG_BACKBONES, *DETECTORS, *GROUNDED, *(f"{net}_detector" for net in GROUNDED)} <= set(nets)
     assert {"ss", "co", "vrd", "ssas", "mini_best", "res101_paper"} <= set(nets)
     assert not {"visualgenome", "clevr", "shapes", "vrd_net", "ssas_vrd"} & set(nets)
     for net in nets:
         config = load_config(config_files(CFGS, "elsewhere", net))
-        assert config.net == (net if net in DETECTORS else re.sub("_(best|paper|photos)$", "", net))
+        assert config.net == (net if net in DETECTORS else re.sub("_(best|paper|photos|detector)$", "", net))
 
 
 def test_which_files_a_run_reads() -> None:
@@ -111,7 +124,7 @@ def test_which_files_a_run_reads() -> None:
     ("net", "hint"),
     [
         ("vrd_net", "did you mean vrd"),
-        ("visualgenome", "one of co detector_mini .* mini mini_best"),
+        ("visualgenome", "one of co detector_mini .* grounding_mini .* mini mini_best"),
         ("res10", "did you mean res101"),
         ("../cfgs/mini", "co detector_mini .* mini mini_best"),
         ("models/ss", "one of co"),

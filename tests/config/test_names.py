@@ -13,6 +13,7 @@ from dsg.config import (
     BASELINES,
     DETECTORS,
     DSG_BACKBONES,
+    GROUNDED,
     NETS,
     Config,
     dump_yaml,
@@ -36,6 +37,8 @@ def test_a_net_means_model_and_backbone(tmp_path: Path, net: str) -> None:
     expected = (net, "res101") if net in BASELINES else ("dsg", net)
     if net in DETECTORS:
         expected = ("detector", net[len("detector_") :])
+    if net in GROUNDED:
+        expected = ("grounding", net[len("grounding_") :])
     for config in (
         load_config([path]),
         load_config(overrides=["NET", net]),
@@ -92,6 +95,8 @@ def test_one_source_may_name_them_twice_if_it_agrees_with_itself(tmp_path: Path)
         (["NTE", "mini"], "unknown option NTE; did you mean NET"),
         (["BACKBONE", "vgg16"], "BACKBONE vgg16 is for MODEL detector; dsg has res18, res50"),
         (["NET", "detector_mini", "MODEL", "dsg"], "NET detector_mini means MODEL detector"),
+        (["MODEL", "grounding", "BACKBONE", "mobile"], "BACKBONE mobile is not for MODEL grounding, which"),
+        (["NET", "grounding_mini", "GROUNDING.JOINT", "False"], "GROUNDING.NODE_MASKS False"),
     ],
 )
 def test_mistakes(pairs: list[str], message: str) -> None:
@@ -121,5 +126,7 @@ def test_a_configuration_written_by_an_earlier_version(tmp_path: Path, net: str)
 
 
 def test_every_backbone_is_one_of_the_detector_and_some_are_of_dsg() -> None:
-    assert set(NETS) == {*DSG_BACKBONES, *BASELINES, *(f"detector_{backbone}" for backbone in BACKBONES)}
+    assert set(NETS) == {*DSG_BACKBONES, *BASELINES, *DETECTORS, *GROUNDED}
+    assert set(DETECTORS) == {f"detector_{backbone}" for backbone in BACKBONES}
     assert set(DSG_BACKBONES) < set(BACKBONES)
+    assert {net.partition("_")[2] for net in GROUNDED} < set(BACKBONES)

@@ -14,8 +14,8 @@ def test_there_is_a_line_for_every_model() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_task_of_a_model(model: str) -> None:
-    if model == "detector":  # its metric is COCO's
+    if model in ("detector", "grounding"):  # its metric is COCO's
         pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     task = task_of(load_config(overrides=["MODEL", model]))
-    names = {"dsg": "DsgTask", "detector": "DetectorTask"}
+    names = {"dsg": "DsgTask", "detector": "DetectorTask", "grounding": "GroundingTask"}
     assert type(task).__name__ == names.get(model, "BaselineTask")

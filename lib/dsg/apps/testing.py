@@ -5,6 +5,7 @@ What to test, and where its results go, is found out in `snapshot_choice` before
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -79,6 +80,8 @@ def load_model(path: Path, task: Task[M, Any], dataset: Dataset) -> M:
     """The model of a snapshot, for a data set of its vocabulary."""
     snapshot, vocabulary = load_snapshot(path), dataset.vocabulary
     check_vocabulary(path, snapshot.meta, vocabulary.objects, vocabulary.predicates)
+    # What has masks was settled in training; to be tested, their data need not be there.
+    vocabulary = dataclasses.replace(vocabulary, mask_objects=tuple(snapshot.meta.mask_objects))
     with unfilled():
         model = task.build_model(vocabulary)
     restore(snapshot, model)

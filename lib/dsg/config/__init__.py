@@ -13,7 +13,7 @@ from dsg.config.load import (
     load_config,
     stored_values,
 )
-from dsg.config.names import BACKBONES, BASELINES, DETECTORS, DSG_BACKBONES, MODELS, NETS
+from dsg.config.names import BACKBONES, BASELINES, DETECTORS, DSG_BACKBONES, GROUNDED, MODELS, NETS
 from dsg.config.schema import Config, options
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "BASELINES",
     "DETECTORS",
     "DSG_BACKBONES",
+    "GROUNDED",
     "MODELS",
     "NETS",
     "Config",

@@ -7,12 +7,14 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dsg.config.grounding_checks import check_grounding
 from dsg.config.names import (
     BACKBONE,
     BASELINES,
     DETECTOR,
     DSG,
     DSG_BACKBONES,
+    GROUNDING,
     NETS,
     PYRAMIDS,
     STRIDES,
@@ -111,6 +113,8 @@ def check_together(config: Config) -> None:
         )
     if config.model == DETECTOR:
         check_detector(config)
+    if config.model == GROUNDING:
+        check_grounding(config)
     if config.model == DSG and config.nodes.source == "detections":
         _check_detections(config)
     if config.feature_stride not in STRIDES[config.backbone]:

@@ -189,6 +189,10 @@ class LossConfig:
     box: float = option(1.0, "Box refiner; of the detector: boxes of regions.", within=NOT_NEGATIVE)
     region_class: float = option(1.0, "Detector: classes of regions.", within=NOT_NEGATIVE)
     mask: float = option(1.0, "Detector: masks of regions.", within=NOT_NEGATIVE)
+    relation: float = option(1.0, "Grounding: predicates of pairs.", within=NOT_NEGATIVE)
+    object: float = option(1.0, "Grounding: labels of objects.", within=NOT_NEGATIVE)
+    refined: float = option(1.0, "Grounding: refined masks.", within=NOT_NEGATIVE)
+    related: float = option(1.0, "Grounding, vctree: are two objects related.", within=NOT_NEGATIVE)
     rr: float = option(0.1, "Referring-relationship classifier on the graph.", within=NOT_NEGATIVE)
     rr_baseline: float = option(
         0.1,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 BASELINES = ("ss", "co", "vrd", "ssas")  # answer with maps instead of boxes, see docs/baselines.md
-DSG, DETECTOR = "dsg", "detector"
-MODELS = (DSG, *BASELINES, DETECTOR)
+DSG, DETECTOR, GROUNDING = "dsg", "detector", "grounding"
+MODELS = (DSG, *BASELINES, DETECTOR, GROUNDING)
 STRIDES: dict[str, tuple[int, ...]] = {
     "res18": (16, 8),
     "res50": (16,),
@@ -26,18 +26,21 @@ DSG_BACKBONES = ("res18", "res50", "res101", "res152", "mini", *PYRAMIDS)
 SMALL = ("res18", "mini")
 BACKBONE = "res101"  # the default
 DETECTORS = tuple(f"{DETECTOR}_{backbone}" for backbone in BACKBONES)
-NETS = (*DSG_BACKBONES, *BASELINES, *DETECTORS)
+GROUNDED_BACKBONES = ("mini", "res18", "vgg16", "res101", "res50_fpn", "x101_32x8d_fpn")
+GROUNDED = tuple(f"{GROUNDING}_{backbone}" for backbone in GROUNDED_BACKBONES)
+NETS = (*DSG_BACKBONES, *BASELINES, *DETECTORS, *GROUNDED)
 
 
 def net_of(model: str, backbone: str) -> str:
-    """One name for both, as in `output/<net>/`: dsg's backbone, the baseline, or detector_<backbone>.
+    """One name for both, as in `output/<net>/`: dsg's backbone, the baseline, detector_<backbone> or
+    grounding_<backbone>.
 
     Example:
         >>> net_of("dsg", "mini"), net_of("ss", "res101"), net_of("detector", "mini")
         ('mini', 'ss', 'detector_mini')
     """
-    if model == DETECTOR:
-        return f"{DETECTOR}_{backbone}"
+    if model in (DETECTOR, GROUNDING):
+        return f"{model}_{backbone}"
     return backbone if model == DSG else model
 
 
@@ -52,6 +55,8 @@ def meaning(net: str) -> dict[str, str]:
         return {"MODEL": net, "BACKBONE": BACKBONE}
     if net in DETECTORS:
         return {"MODEL": DETECTOR, "BACKBONE": net[len(DETECTOR) + 1 :]}
+    if net in GROUNDED:
+        return {"MODEL": GROUNDING, "BACKBONE": net[len(GROUNDING) + 1 :]}
     return {"MODEL": DSG, "BACKBONE": net}
 
 

@@ -15,6 +15,7 @@ from dsg.config.baselines import BaselineConfig
 from dsg.config.data import DataConfig
 from dsg.config.detector import DetectorOptions, ResnetConfig, TargetOptions
 from dsg.config.dsg import DsgOptions, GpiConfig, HeadConfig, LossConfig, NodesConfig, RrConfig
+from dsg.config.grounding import GroundingConfig
 from dsg.config.names import BACKBONE, BACKBONES, BASELINES, DSG, MODELS, net_of
 from dsg.config.option import Range, option
 from dsg.config.testing import TestOptions
@@ -38,11 +39,15 @@ class TestConfig(DetectionOptions, TestOptions):
 class SystemOptions:
     """What is built, and where its weights come from."""
 
-    model: str = option(DSG, "The system: dsg, a baseline, or the detector on its own.", MODELS)
+    model: str = option(
+        DSG,
+        "The system: dsg, a baseline, the detector on its own, or graphs grounded by masks.",
+        MODELS,
+    )
     backbone: str = option(
         BACKBONE,
-        "The trunk of dsg (all but vgg16 and mobile) or of the detector; baselines use BASELINE.FEATURES "
-        "instead.",
+        "The trunk of dsg (all but vgg16 and mobile), of the detector, or of grounding (mini, res18, vgg16, "
+        "res101, res50_fpn, x101_32x8d_fpn); baselines use BASELINE.FEATURES instead.",
         BACKBONES,
     )
     weights: str = option(
@@ -69,6 +74,7 @@ class Config(DsgOptions, DetectorOptions, SystemOptions):
     rr: RrConfig = field(default_factory=RrConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     baseline: BaselineConfig = field(default_factory=BaselineConfig)
+    grounding: GroundingConfig = field(default_factory=GroundingConfig)
 
     @property
     def net(self) -> str:

@@ -21,6 +21,7 @@ class Vocabulary:
 
     objects: tuple[str, ...]
     predicates: tuple[str, ...]
+    mask_objects: tuple[str, ...] = ()  # of the data set with masks that graphs are grounded by
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,7 @@ def describe(
         "images_per_step": images_per_step,
         "objects": list(dataset.vocabulary.objects),
         "predicates": list(dataset.vocabulary.predicates),
+        "mask_objects": list(dataset.vocabulary.mask_objects),
         "version": __version__,
     }
 
@@ -100,7 +101,7 @@ def check_same_run(saved: Snapshot, about: dict[str, Any], free_options: Collect
         UserError: if network, data or options differ, naming what.
     """
     meta, path = saved.meta, saved.path
-    check_vocabulary(path, meta, about["objects"], about["predicates"])
+    check_vocabulary(path, meta, about["objects"], about["predicates"], about["mask_objects"])
     # An option younger than the snapshot had its default, whatever the net's file says today.
     before, now = {**_plain(Config()), **stored_values(meta.config)}, about["config"]
     free = {*FREE_OPTIONS, *free_options}

@@ -65,6 +65,7 @@ class Meta:
     images_per_step: int = 0  # on all devices together
     objects: list[str] = field(default_factory=list)
     predicates: list[str] = field(default_factory=list)
+    mask_objects: list[str] = field(default_factory=list)  # categories of the data set with masks, if any
     version: str = ""  # of the library
     format: int = FORMAT_VERSION
 
@@ -202,12 +203,23 @@ def mismatches(saved: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[
     return problems + [f"{name} is not in the network" for name in saved if name not in wanted]
 
 
-def check_vocabulary(path: Path, meta: Meta, objects: Sequence[str], predicates: Sequence[str]) -> None:
-    """Raise `UserError` unless a snapshot was trained with exactly these categories and predicates."""
-    for kind, known, given in (
+def check_vocabulary(
+    path: Path,
+    meta: Meta,
+    objects: Sequence[str],
+    predicates: Sequence[str],
+    mask_objects: Sequence[str] | None = None,
+) -> None:
+    """Raise `UserError` unless a snapshot was trained with exactly these categories and predicates, and
+    `mask_objects` if they are given.
+    """
+    kinds = [
         ("categories", meta.objects, list(objects)),
         ("predicates", meta.predicates, list(predicates)),
-    ):
+    ]
+    if mask_objects is not None:
+        kinds.append(("categories of masks", meta.mask_objects, list(mask_objects)))
+    for kind, known, given in kinds:
         if known != given:
             where = next((i for i, pair in enumerate(zip(known, given)) if pair[0] != pair[1]), None)
             detail = f"{len(known)}, here {len(given)}"

@@ -42,7 +42,9 @@ class Maps:
 
 
 class MaskConv(Block):
-    """Crops [M, s, s, C] and masks [M, s, s, V] -> [M, s, s, C], without activation."""
+    """Crops [M, s, s, C] and masks [M, s, s, V] -> [M, s, s, C], without activation. Masks may be None, which
+    says the same as masks of zeros.
+    """
 
     def __init__(self, channels: int, masks: int) -> None:
         super().__init__()
@@ -51,8 +53,10 @@ class MaskConv(Block):
         self.kernel = self.weight("kernel", (3, 3, channels + masks, channels), init, decay="kernel")
         self.bias = self.weight("bias", (channels,), init, decay="bias")
 
-    def call(self, crops: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
+    def call(self, crops: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
+        if masks is None:
+            return tf.nn.conv2d(crops, kernel[:, :, : crops.shape[-1]], 1, "SAME") + self.bias
 
         def convolve(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
             together = tf.concat([crops[start:stop], masks[start:stop]], -1)
@@ -102,7 +106,7 @@ class MaskedRegions(Block):
         self.fc6 = Dense(fan_in, width, _uniform(math.sqrt(3.0 / fan_in)))
         self.fc7 = Dense(width, width, _uniform(math.sqrt(3.0 / width)))
 
-    def call(self, crops: tf.Tensor, masks: tf.Tensor, *, of_masks: bool = False) -> tf.Tensor:
+    def call(self, crops: tf.Tensor, masks: tf.Tensor | None, *, of_masks: bool = False) -> tf.Tensor:
         """`of_masks`: regions of images of the masks' data set."""
         conv = self.mask_conv_m if of_masks else self.mask_conv
         flat = tf.reshape(conv(crops, masks), [-1, self.fc6.kernel.shape[0]])

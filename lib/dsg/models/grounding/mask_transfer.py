@@ -94,6 +94,12 @@ def transferred(logits: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     return tf.sigmoid(tf.einsum("nyxm,mv->nyxv", logits, tf.cast(matrix, logits.dtype)))
 
 
+def transferred_of(logits: tf.Tensor, matrix: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Only the mask of each box's label, int32 [n]: probabilities [n, m, m]."""
+    columns = tf.gather(tf.cast(matrix, logits.dtype), labels, axis=1)
+    return tf.sigmoid(tf.einsum("nyxm,mn->nyx", logits, columns))
+
+
 def _dots(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Dot products in float64: the exponential of one near 40 shows float32's rounding."""
     return first.astype(np.float64) @ second.astype(np.float64).T

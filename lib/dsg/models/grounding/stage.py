@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Union
 import numpy as np
 import tensorflow as tf
 
+from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.edge_masks import (
     GAUSSIAN,
@@ -60,7 +61,7 @@ class StageSizes(NamedTuple):
     context: ContextSizes = ContextSizes()
     predicates: int = 51  # with the background
     channels: int = 256  # of the maps
-    side: int = 28  # cells a side of a crop
+    side: int = 28  # cells a side of the crops of boxes and pairs: 28, 14 or 7
     pooling: int = 4096  # of the product of pair and context
     refiner: int = 256
     mask_convs: int = 4
@@ -71,9 +72,10 @@ class Grounded(NamedTuple):
 
     context: Context
     predicate_logits: tf.Tensor  # [P, predicates]
-    masks: tf.Tensor  # [N, m, m, V] probabilities, of all categories
+    masks: tf.Tensor | None  # [N, m, m, V] probabilities, of all categories; None where none were given
     nodes: tf.Tensor  # [N, features] of boxes
     edges: tf.Tensor  # [P, features] of pairs
+    residual: tf.Tensor | None = None  # [N, m, m, M]: what refinement adds to the mask logits
 
 
 class GraphStage(Block):
@@ -81,7 +83,7 @@ class GraphStage(Block):
 
     Args:
         sizes: widths.
-        transfer: float32 [M, V], see `mask_transfer.transfer_matrix`.
+        transfer: float32 [M, V], see `mask_transfer.transfer_matrix`; a variable of it may be given.
         options: variants.
         shares: of `PredicateHead`.
     """
@@ -89,7 +91,7 @@ class GraphStage(Block):
     def __init__(
         self,
         sizes: StageSizes,
-        transfer: np.ndarray,
+        transfer: Any,
         options: StageOptions = RELEASED,
         shares: np.ndarray | None = None,
     ) -> None:
@@ -116,16 +118,17 @@ class GraphStage(Block):
             refine_input=options.refine_input,
             width=sizes.refiner,
         )
-        self._transfer, self._options, self._sizes = tf.constant(transfer), options, sizes
+        self._transfer, self._options, self._sizes = transfer, options, sizes
 
     def call(
         self,
         maps: Maps,
         boxes: BoxList,
         known: Known,
-        mask_logits: tf.Tensor,
+        mask_logits: tf.Tensor | None,
         pairs: tf.Tensor,
         training: bool = False,
+        refined: bool = False,
         **drawn: Any,
     ) -> Grounded:
         """Relations of the graphs' images.
@@ -134,17 +137,22 @@ class GraphStage(Block):
             maps: of the batch.
             boxes: N of them.
             known: labels and scores.
-            mask_logits: [N, m, m, M] of the detector.
+            mask_logits: [N, m, m, M] of the detector; None where neither boxes nor pairs show masks.
             pairs: int32 [P, 2], rows of boxes.
             training: follow statistics, drop out.
+            refined: also give `Grounded.residual`, which there is in any case where masks are refined in
+                answers.
             drawn: of the context's `call`.
         """
         grounded = self._ground(maps, boxes, known, mask_logits, pairs, training, **drawn)
-        if self._options.refine_at_inference and not training:
-            crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
-            residual = self.refiner(grounded.context.nodes, crops)
-            return self._ground(maps, boxes, known, mask_logits + residual, pairs, training, **drawn)
-        return grounded
+        again = self._options.refine_at_inference and not training
+        if not (refined or again) or mask_logits is None:
+            return grounded
+        crops = maps.crop(boxes.boxes, boxes.image, MASK_SIZE)
+        residual = self.refiner(grounded.context.nodes, crops)
+        if again:
+            grounded = self._ground(maps, boxes, known, mask_logits + residual, pairs, training, **drawn)
+        return grounded._replace(residual=residual)
 
     def refined(
         self, maps: Maps, boxes: BoxList, known: Known, masks: tf.Tensor, training: bool = False
@@ -159,8 +167,9 @@ class GraphStage(Block):
             training: follow statistics.
         """
         crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
-        shown = masks if self._options.node_masks else tf.zeros_like(masks)
-        nodes = self.node(crops, shown, of_masks=True)
+        nodes = self.node(crops, self._shown(masks) if self._options.node_masks else None, of_masks=True)
+        if self._sizes.side != MASK_SIZE:
+            crops = maps.crop(boxes.boxes, boxes.image, MASK_SIZE)
         return self.refiner(self.context.for_masks(boxes, nodes, known, training), crops)
 
     def _ground(
@@ -168,26 +177,34 @@ class GraphStage(Block):
         maps: Maps,
         boxes: BoxList,
         known: Known,
-        mask_logits: tf.Tensor,
+        mask_logits: tf.Tensor | None,
         pairs: tf.Tensor,
         training: bool,
         **drawn: Any,
     ) -> Grounded:
-        masks = transferred(mask_logits, self._transfer)
+        masks = None if mask_logits is None else transferred(mask_logits, self._transfer)
         crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
-        nodes = self.node(crops, masks if self._options.node_masks else tf.zeros_like(masks))
-        edges = self._edges(maps, boxes, known, masks, pairs)
+        shown = None if masks is None else self._shown(masks)
+        nodes = self.node(crops, shown if self._options.node_masks else None)
+        edges = self._edges(maps, boxes, known, shown, pairs)
         context = self.context(boxes, nodes, known, training, **drawn)
         logits = self.predicate(context.edges, pairs, edges, context.labels)
         return Grounded(context, logits, masks, nodes, edges)
 
+    def _shown(self, masks: tf.Tensor) -> tf.Tensor:
+        """Masks [N, m, m, V] in the cells of crops."""
+        cells = MASK_SIZE // self._sizes.side
+        return masks if cells == 1 else tf.nn.avg_pool2d(masks, cells, cells, "VALID")
+
     def _edges(
-        self, maps: Maps, boxes: BoxList, known: Known, masks: tf.Tensor, pairs: tf.Tensor
+        self, maps: Maps, boxes: BoxList, known: Known, masks: tf.Tensor | None, pairs: tf.Tensor
     ) -> tf.Tensor:
         """Features of pairs."""
         subject, object_ = pairs[:, 0], pairs[:, 1]
         around = unions(boxes.boxes, pairs)
         crops = maps.crop(around, tf.gather(boxes.image, subject), self._sizes.side)
+        if masks is None or not self._options.edge_masks:
+            return self.edge(crops, None)
         both = tf.gather(masks, subject), tf.gather(masks, object_)
         if self._options.mask_frame == UNION_FRAME:
             both = tuple(
@@ -197,8 +214,6 @@ class GraphStage(Block):
         scores = known.scores
         if scores is None:
             scores = tf.one_hot(known.labels, self._sizes.context.labels)
-        if not self._options.edge_masks:
-            return self.edge(crops, tf.zeros_like(both[0]))
         shown = self.edge_mask(both, (tf.gather(scores, subject), tf.gather(scores, object_)))
         return self.edge(crops, shown)
 
