@@ -1,8 +1,8 @@
-"""Decode labelled scene graphs: as JSON, as Graphviz DOT, and drawn.
+"""Decode labelled scene graphs: as JSON, as Graphviz DOT, and drawn; of grounded graphs also the masks.
 
-For images (files go to --to, default: output/scene_graphs):
+For images and folders of images (files go to --to, default: output/scene_graphs):
 
-    dsg graph photo.jpg another.jpg --snapshot mine_iter_0.npz
+    dsg graph photo.jpg photos --snapshot mine_iter_0.npz
 
 For a data set's split, with the accuracy of the labels beside the paper's (files go to the run's folder):
 
@@ -23,7 +23,11 @@ from dsg.errors import UserError
 def add_arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument(
-        "images", nargs="*", type=Path, metavar="IMAGE", help="image files, instead of --dataset"
+        "images",
+        nargs="*",
+        type=Path,
+        metavar="IMAGE",
+        help="images, or folders of images, instead of --dataset",
     )
     add_trained_options(parser, needs_data=False)
     add_folder_option(parser)
@@ -77,7 +81,11 @@ def _of_split(options: argparse.Namespace) -> None:
 
 
 def _of_images(options: argparse.Namespace) -> None:
+    from dsg.apps.ask.scenes import image_files
     from dsg.apps.trained import make_folder
+    from dsg.config.names import GROUNDING
+    from dsg.engine.snapshots import load_meta
+    from dsg.models.kinds import check_answers_queries, check_grounds, model_of
     from dsg.runtime.devices import select_devices
 
     if options.dataset:
@@ -85,15 +93,25 @@ def _of_images(options: argparse.Namespace) -> None:
     if options.net or options.cfg or options.set:
         raise UserError("--net, --cfg and --set need --dataset: for image files the snapshot decides")
     snapshot = snapshot_or_bundled(Path(options.snapshot) if options.snapshot else None)
-    for path in (snapshot, *options.images):
-        if not path.is_file():
+    files = image_files(options.images)
+    for path in (snapshot, *files):
+        if not path.exists():
             raise UserError(f"{path}: no such file")
+    meta = load_meta(snapshot)
+    grounded = model_of(meta) == GROUNDING
+    check = check_grounds if grounded else check_answers_queries
+    check(snapshot, meta)
     folder = make_folder(Path(options.to or "output/scene_graphs"))
     select_devices(options.gpu)
+    limits = {"nodes": options.nodes, "edges": options.edges}
+    if grounded:
+        from dsg.apps.scene_graphs.grounded import grounded_graphs_of_images
 
-    from dsg.apps.scene_graphs.command import graphs_of_images
+        grounded_graphs_of_images(snapshot, files, folder, **limits)
+    else:
+        from dsg.apps.scene_graphs.command import graphs_of_images
 
-    graphs_of_images(snapshot, options.images, folder, nodes=options.nodes, edges=options.edges)
+        graphs_of_images(snapshot, files, folder, **limits)
 
 
 def _check(nodes: int, edges: int, pictures: int, iou: float) -> None:

@@ -10,9 +10,10 @@ from typing import NamedTuple, Union
 import tensorflow as tf
 
 from dsg.apps.export import detector_graph, graph
+from dsg.config.names import DETECTOR
 from dsg.models.detector.trained import TrainedDetector, load_detector
 from dsg.models.dsg.trained import Trained, load_trained
-from dsg.models.kinds import holds_detector
+from dsg.models.kinds import kind_of
 from dsg.nets.kernels.bilinear import by_gathers
 
 AnyTrained = Union[Trained, TrainedDetector]
@@ -32,7 +33,7 @@ def load_any_trained(path: Path) -> AnyTrained:
     Raises:
         UserError: the file is missing, damaged or not a snapshot.
     """
-    return load_detector(path) if holds_detector(path) else load_trained(path)
+    return load_detector(path) if kind_of(path) == DETECTOR else load_trained(path)
 
 
 def for_tensorflow(trained: AnyTrained, *, direct: bool) -> Exported:

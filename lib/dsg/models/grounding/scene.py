@@ -15,6 +15,7 @@ from dsg.boxes.overlaps import iou
 from dsg.boxes.paste import placed_masks
 from dsg.datasets.formats.segmentations import encode
 from dsg.datasets.records import Vocabulary
+from dsg.metrics.graph_recall import GraphPrediction, GraphTruth, triple_hits
 from dsg.models.grounding.answers import Graph
 from dsg.models.grounding.grounded import GroundedImage
 from dsg.visualize.grounded import draw_grounded, draw_relation
@@ -205,3 +206,12 @@ class GroundedGraph:
     @property
     def _names(self) -> list[str]:
         return [self.vocabulary.objects[number].replace("_", " ") for number in self.found.graph.labels]
+
+
+def right_relations(graph: GroundedGraph, truth: GraphTruth) -> np.ndarray:
+    """Which relation is which true one: int [H, 2], position in `graph.edges` and row in `truth.relations`,
+    by position; boxes in pixels of the image.
+    """
+    found = graph.found.graph
+    prediction = GraphPrediction(found.boxes, found.labels, found.scores, found.pairs, found.probabilities)
+    return triple_hits(prediction, truth)
