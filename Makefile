@@ -35,7 +35,8 @@ $(error TF is 'latest' or left out, not '$(TF)')
 endif
 
 REQUIREMENTS := requirements$(if $(filter latest,$(TF)),-latest).txt
-EXTRA_REQUIREMENTS := requirements-serve.txt requirements-export.txt requirements-browser.txt requirements-coco.txt
+EXTRA_REQUIREMENTS := requirements-serve.txt requirements-export.txt requirements-browser.txt requirements-coco.txt \
+	$(if $(filter latest,$(TF)),,requirements-compare.txt)
 VENV := .venv$(if $(filter latest,$(TF)),-latest)
 KERNELS := lib/dsg/boxes/_nms lib/dsg/boxes/_overlaps
 SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dsg.runtime.clone import commit
 from dsg.runtime.files import write_text
 from dsg.runtime.machine import machine
 from dsg.version import __version__
@@ -54,6 +55,7 @@ def this_session(command: str) -> dict[str, Any]:
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": command,
         "dsg": __version__,
+        "commit": commit(),
         **machine(),
         "gpus": names,
     }

@@ -5,6 +5,7 @@ Finished rows are not run again; an interrupted run resumes. After each run the 
 or with a prefix to some: ssas:TRAIN.EPOCHS 5, baselines:TRAIN.EPOCHS 5, graph:TRAIN.EPOCHS 5. Example:
 
     dsg table --table 2 --dataset vrd --net res101 --gpu 0 --seeds 1,dsg=3,no_dsg=3
+    dsg table --table 1 --dataset shapes150 --net grounding_mini --seeds 3 --rows motif_bl,motif_sg
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ def add_arguments(parser: Parser) -> None:
         "--table",
         type=int,
         required=True,
-        choices=(1, 2, 4),
-        help="1 or 2: of the paper; 4: options beyond it",
+        choices=(1, 2, 3, 4),
+        help="1 or 2: of the paper; 4: options beyond it; of a net grounding_*: 1 to 4 of its paper",
     )
     parser.add_argument(
         "--dataset",
         old=("--imdb",),
         required=True,
         metavar="NAME",
-        help="visualgenome, vrd, clevr, shapes, or a folder",
+        help="visualgenome, vrd, clevr, shapes, with grounding_*: vg150, shapes150; or a folder",
     )
-    parser.add_argument("--net", required=True, help="network for the rows with a scene graph")
+    parser.add_argument(
+        "--net", required=True, help="network for the rows with a scene graph, or grounding_*"
+    )
     parser.add_argument("--gpu", default="cpu", help="0, or 0,1 for several, or cpu (default)")
     parser.add_argument("--data", default="", metavar="DIR", help="folder of the data sets (default: data)")
     parser.add_argument(

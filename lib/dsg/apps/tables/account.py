@@ -49,6 +49,8 @@ class Account:
         """Whether a run with these options has been finished and its results are there."""
         entry = self._entries.get(_key(run))
         known = entry is not None and entry.finished and _same_options(entry, run)
+        if run.needs is not None and not self.finished(run.needs):
+            return False
         return known and run.results.is_file() and _tested_as_asked(run)
 
     def seconds(self, run: PlannedRun) -> float:
@@ -83,7 +85,7 @@ def check_epochs(runs: Sequence[PlannedRun]) -> None:
         UserError: a run has been trained for more epochs than are requested now.
     """
     for run in runs:
-        done, asked = epochs_done(run), run.config.train.epochs
+        done, asked = epochs_done(run), run.epochs
         if done > asked:
             raise UserError(
                 f"{run.folder}: trained for {done} epochs, but {asked} are requested "
@@ -107,9 +109,9 @@ def time_left(
         current: position, seconds so far, epochs since then, and epochs before, of the run in progress.
     """
     per_epoch: dict[int, float] = {
-        place: seconds / max(runs[place].config.train.epochs, 1)
+        place: seconds / runs[place].epochs
         for place, seconds in finished.items()
-        if seconds
+        if seconds and runs[place].epochs
     }
     if current is not None and current[2]:
         per_epoch[current[0]] = current[1] / current[2]
@@ -117,7 +119,7 @@ def time_left(
     for place, run in enumerate(runs):
         if place in finished:
             continue
-        epochs = run.config.train.epochs
+        epochs = run.epochs
         if current is not None and place == current[0]:
             epochs -= current[2] + current[3]
         measured = [
@@ -162,8 +164,10 @@ def _same_options(entry: Entry, run: PlannedRun) -> bool:
 
 
 def _options(run: PlannedRun) -> dict[str, Any]:
-    """As JSON has them; where the data lie is no matter."""
+    """As JSON has them; where the data lie is no matter, nor where the run that it starts from."""
     defaults = flatten(Config())
     changed = {name: value for name, value in flatten(run.config).items() if value != defaults[name]}
     changed.pop("DATA.DIR", None)
+    if run.needs is not None:
+        changed.pop("WEIGHTS", None)
     return json.loads(json.dumps(changed))

@@ -6,7 +6,10 @@ import json
 import logging
 from collections.abc import Sequence
 
+from dsg.apps.tables import grounding_report
 from dsg.apps.tables.account import Account, check_epochs
+from dsg.apps.tables.grounding_lines import table_lines
+from dsg.apps.tables.grounding_plan import plan_graphs
 from dsg.apps.tables.plan import PlannedRun, Request, plan_runs
 from dsg.apps.tables.plot import draw_table
 from dsg.apps.tables.report import row_results, to_json, to_markdown
@@ -19,7 +22,8 @@ LOG = logging.getLogger("dsg")
 
 
 def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
-    """Run what the table lacks; print it, and write `table<N>.md`, `.json` and `.png` to `request.folder`.
+    """Run what the table lacks; print it, and write `table<N>.md`, `.json` and, of DSG's, `.png` to
+    `request.folder`.
 
     Args:
         request: which table, of what.
@@ -34,7 +38,7 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
             that did not are in the table.
         Interrupted: when asked to stop; the same command resumes.
     """
-    runs = plan_runs(request)
+    runs = plan_graphs(request) if request.grounded else plan_runs(request)
     check_epochs(runs)
     Run(request.folder, request.tag).make_folder()
     with Run(request.folder, request.tag).lock():
@@ -47,7 +51,7 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
         if not report_only:
             failed = run_all(runs, request, account, gpu, write)
         text = write_table(request, runs, account)
-    LOG.info("\n%s\n%s/table%d.md, .json, .png", text, request.folder, request.table)
+    LOG.info("\n%s\n%s/table%d.*", text, request.folder, request.table)
     if failed:
         names = ", ".join(f"{run.row.title} ({run.net} {run.name})" for run in failed)
         raise UserError(
@@ -59,10 +63,15 @@ def make_table(request: Request, gpu: str, *, report_only: bool = False) -> str:
 def write_table(request: Request, runs: Sequence[PlannedRun], account: Account) -> str:
     """Write the table of what is finished; its Markdown."""
     finished = [account.finished(run) for run in runs]
-    rows = row_results(runs, finished, [account.seconds(run) for run in runs])
-    text = to_markdown(request, rows)
+    seconds = [account.seconds(run) for run in runs]
     stem = request.folder / f"table{request.table}"
+    if request.grounded:
+        lines = table_lines(request, runs, finished, seconds)
+        text, stored = grounding_report.to_markdown(request, lines), grounding_report.to_json(request, lines)
+    else:
+        rows = row_results(runs, finished, seconds)
+        text, stored = to_markdown(request, rows), to_json(request, rows)
+        draw_table(request, rows, stem.with_suffix(".png"))
     write_text(stem.with_suffix(".md"), text)
-    write_text(stem.with_suffix(".json"), json.dumps(to_json(request, rows), indent=1) + "\n")
-    draw_table(request, rows, stem.with_suffix(".png"))
+    write_text(stem.with_suffix(".json"), json.dumps(stored, indent=1) + "\n")
     return text

@@ -141,7 +141,9 @@ def to_markdown(request: Request, rows: Sequence[RowResult]) -> str:
             cells += _published_cells(request.table, known, row.row.key)
         seeds = str(row.seeds) if row.seeds == row.wanted else f"{row.seeds} of {row.wanted}"
         queries = f"{row.queries['all']:,} ({row.queries['ambiguous']:,})" if row.seeds else "-"
-        lines.append("| " + " | ".join([row.row.title, *cells, queries, seeds, _time(row.seconds)]) + " |")
+        lines.append(
+            "| " + " | ".join([row.row.title, *cells, queries, seeds, time_text(row.seconds)]) + " |"
+        )
     return "\n".join([*lines, "", *_notes(request, bool(known), rows), ""])
 
 
@@ -209,5 +211,5 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     return duration(seconds) if seconds else "-"

@@ -16,9 +16,16 @@ class Row:
 
     key: str  # in names of runs and options
     title: str  # in the paper
-    kind: str  # BASELINE, a net of its own, or GRAPH, the table's net
-    variant: str = ""  # of a GRAPH
+    kind: str  # BASELINE, a net of its own, or GRAPH, the table's net; of grounded graphs, the setting
+    variant: str = ""  # of a GRAPH; of grounded graphs, the detector
     pairs: tuple[str, ...] = ()  # further options, KEY VALUE ...
+    groups: tuple[str, ...] = ()  # further names for options that are for several rows
+    tests: str = ""  # key of the row whose snapshot it tests with its own options; empty: it is trained
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What options and --rows may call it."""
+        return (*self.groups, self.kind, self.key)
 
 
 _SS, _CO, _VRD, _SSAS = (Row(name, name.upper(), BASELINE) for name in ("ss", "co", "vrd", "ssas"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from types import FrameType
 
 from dsg.apps.tables.account import Account, epochs_done, time_left
 from dsg.apps.tables.plan import PlannedRun, Request
+from dsg.engine.runs import Run
 from dsg.errors import UserError
 from dsg.runtime.interrupt import Interrupted
 from dsg.runtime.progress import duration
@@ -50,6 +53,10 @@ def run_all(
         if place in finished:
             LOG.info("%s: already finished", _title(run))
             continue
+        if run.needs is not None and not account.finished(run.needs):
+            LOG.warning("%s is left out: it needs %s, which failed", _title(run), _title(run.needs))
+            failed.append(run)
+            continue
         LOG.info("%s", _headline(runs, place, finished, None))
         before = epochs_done(run)
         started = time.monotonic()
@@ -59,6 +66,8 @@ def run_all(
             LOG.info("%s", _headline(runs, place, finished, (place, elapsed, done, before)))
 
         done = False
+        if run.only_tests:
+            _take_snapshot(run)
         try:
             done = all(_run(words, run, progress) == 0 for words in commands(run, request, gpu))
         finally:
@@ -73,14 +82,25 @@ def run_all(
 
 
 def commands(run: PlannedRun, request: Request, gpu: str) -> list[list[str]]:
-    """What trains and tests a run, as words of a command line."""
+    """What trains and tests a run, as words of a command line; of a run that only tests, that of a copy."""
     dsg = [sys.executable, "-m", "dsg"]
     common = ["--dataset", request.dataset, "--net", run.net, "--name", run.name, "--gpu", gpu]
     common += ["--output", str(request.output), *(["--data", request.data] if request.data else [])]
-    return [
-        [*dsg, "train", *common, "--set", *run.pairs],
-        [*dsg, "test", *common, "--split", request.split, "--reuse", "--set", *run.pairs],
-    ]
+    test = [*dsg, "test", *common, "--split", request.split, "--reuse", "--set", *run.pairs]
+    return [test] if run.only_tests else [[*dsg, "train", *common, "--set", *run.pairs], test]
+
+
+def _take_snapshot(run: PlannedRun) -> None:
+    """Put a copy of the snapshot that a run only tests into its own folder, so that its results go there."""
+    assert run.needs is not None
+    Run(run.folder, run.name).make_folder()
+    with_problem = f"{run.needs.snapshot}: cannot be copied to {run.folder}"
+    try:
+        same = run.snapshot.is_file() and filecmp.cmp(run.needs.snapshot, run.snapshot, shallow=False)
+        if not same:
+            shutil.copyfile(run.needs.snapshot, run.snapshot)
+    except OSError as error:
+        raise UserError(f"{with_problem} ({error.strerror or error})") from error
 
 
 def _run(words: Sequence[str], run: PlannedRun, progress: Callable[[float], None]) -> int:
@@ -130,7 +150,7 @@ def _headline(
     run = runs[place]
     text = f"table: run {place + 1} of {len(runs)}, {_title(run)}"
     if current is not None:
-        text += f", epoch {current[2] + current[3]} of {run.config.train.epochs}"
+        text += f", epoch {current[2] + current[3]} of {run.epochs}"
     left = time_left(runs, finished, current)
     rest = "time left not known yet" if left is None else f"about {duration(left)} left for the table"
     return f"{text}; {len(finished)} finished, {rest}"

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
-from dsg.boxes.transform import BoxCoder
 from dsg.config import Config, check_chosen
 from dsg.config.names import PYRAMIDS, SMALL
-from dsg.models.detector.heads import (
-    ConvolvedHead,
-    MaskHead,
-    Predictor,
-    ResnetTail,
-    SmallBoxHead,
-    SmallMaskHead,
-    TwoLayerHead,
+from dsg.models.detector.heads import MaskHead, Predictor, SmallMaskHead
+from dsg.models.detector.model import Detector
+from dsg.models.detector.parts import (
+    ANCHOR_RATIOS,
+    ANCHOR_SCALES,
+    RPN_CHANNELS,
+    Parts,
+    parts_of,
+    pyramid_parts,
+    single_map_parts,
 )
-from dsg.models.detector.model import Detector, PyramidMaps, SingleMap
-from dsg.nets.backbones import BACKBONES
-from dsg.nets.backbones.fpn import CHANNELS, Pyramid
-from dsg.nets.backbones.mobilenet import MobileHead, MobileTrunk
-from dsg.nets.backbones.resnet import SLIM, UNITS, ResnetTrunk
-from dsg.nets.backbones.resnet_body import CHANNELS as BODY_CHANNELS
-from dsg.nets.backbones.resnet_body import ResnetBody
-from dsg.nets.backbones.vgg import VggHead, VggTrunk
-from dsg.nets.layers import normal
-from dsg.nets.pyramid_rpn import PyramidRpn
-from dsg.nets.rpn import RegionProposalNetwork
-
-ANCHOR_SCALES, ANCHOR_RATIOS = (8.0, 16.0, 32.0), (0.5, 1.0, 2.0)
-RPN_CHANNELS = 512
+from dsg.nets.backbones.resnet import SLIM
 
 
 def build_detector(config: Config, classes: int) -> Detector:
@@ -48,60 +35,19 @@ def build_detector(config: Config, classes: int) -> Detector:
     """
     check_chosen(config)
     tf.keras.utils.set_random_seed(config.rng_seed)
-    options, name = config.detector, config.backbone
-    if name in PYRAMIDS:
-        body = name[: -len("_fpn")]
-        return pyramid_detector(
-            *(body, classes),
-            masks=options.masks,
-            second_generation=options.second_generation,
-            trained_blocks=options.trained_blocks,
-        )
-    if name in SMALL:
-        return _small_detector(config, classes)
-    fixed = config.mobilenet.fixed_layers if name == "mobile" else config.resnet.fixed_blocks
-    model = single_map_detector(
-        *(name, classes, config.rpn_channels),
-        fixed_blocks=fixed,
-        layout=config.resnet.layout,
-        scales=config.anchor_scales,
-        ratios=config.anchor_ratios,
-        max_pool=config.resnet.max_pool or name not in UNITS,
-        aligned=options.roi_mode == "aligned",
-        masks=options.masks,
-        exact=config.exact_boxes,
-        truncated=config.train.truncated,
-    )
-    model.decays_biases = config.train.bias_decay
-    return model
-
-
-def _small_detector(config: Config, classes: int) -> Detector:
-    """mini and res18: heads that learn from random weights."""
-    options, head = config.detector, config.head
-    trunk = BACKBONES[config.backbone].trunk(config.feature_stride, config.resnet.fixed_blocks)
-    rpn = RegionProposalNetwork(
-        *(trunk.channels, config.rpn_channels),
-        stride=config.feature_stride,
-        scales=config.anchor_scales,
-        ratios=config.anchor_ratios,
-        init=normal(0.01, config.train.truncated),
-        coder=BoxCoder(exact=config.exact_boxes),
-    )
-    first = SingleMap(
-        *(trunk, rpn),
-        max_pool=config.resnet.max_pool,
-        stride=config.feature_stride,
-        aligned=options.roi_mode == "aligned",
-    )
-    box_head = SmallBoxHead(trunk.channels, head.channels, head.dim, options.head_convolutions)
-    predictor = Predictor(head.dim, classes, options.class_agnostic, config.train.truncated)
-    mask_head = None
-    if options.masks:
-        mask_head = SmallMaskHead(
-            *(trunk.channels, head.channels, options.head_convolutions, classes, options.class_agnostic)
-        )
-    model = Detector(first, box_head, predictor, mask_head)
+    parts, options = parts_of(config), config.detector
+    if config.backbone in PYRAMIDS:
+        return _with_predictors(parts, classes, options.masks, normed=options.second_generation)
+    truncated, agnostic = config.train.truncated, options.class_agnostic
+    if config.backbone in SMALL:
+        predictor = Predictor(parts.box_head.dim, classes, agnostic, truncated)
+        width, convolutions = config.head.channels, options.head_convolutions
+        mask_head = None
+        if options.masks:
+            mask_head = SmallMaskHead(parts.channels, width, convolutions, classes, agnostic)
+        model = Detector(parts.first_stage, parts.box_head, predictor, mask_head)
+    else:
+        model = _with_predictors(parts, classes, options.masks, truncated=truncated)
     model.decays_biases = config.train.bias_decay
     return model
 
@@ -137,30 +83,18 @@ def single_map_detector(
         exact: proposals end where their targets do, not a pixel later as the original's.
         truncated: draw initial values from a truncated normal.
     """
-    trunk: Any
-    head: Any
-    if backbone in UNITS:
-        trunk = ResnetTrunk(backbone, 1 if fixed_blocks is None else fixed_blocks, layout)
-        head = ResnetTail()
-    elif backbone == "vgg16":
-        trunk, head = VggTrunk(), VggHead()
-    elif backbone == "mobile":
-        trunk, head = MobileTrunk(5 if fixed_blocks is None else fixed_blocks), MobileHead()
-    else:
-        raise ValueError(f"no backbone {backbone!r}")
-    rpn = RegionProposalNetwork(
-        *(trunk.channels, rpn_channels),
-        stride=16,
+    parts = single_map_parts(
+        *(backbone, rpn_channels),
+        fixed_blocks=fixed_blocks,
+        layout=layout,
         scales=scales,
         ratios=ratios,
-        init=normal(0.01, truncated),
-        coder=BoxCoder(exact=exact),
+        max_pool=max_pool,
+        aligned=aligned,
+        exact=exact,
+        truncated=truncated,
     )
-    # the ResNets sample 7x7 points at once
-    pooled = backbone not in UNITS if max_pool is None else max_pool
-    first = SingleMap(trunk, rpn, max_pool=pooled, aligned=aligned)
-    mask_head = MaskHead(trunk.channels, classes) if masks else None
-    return Detector(first, head, Predictor(head.dim, classes, truncated=truncated), mask_head)
+    return _with_predictors(parts, classes, masks, truncated=truncated)
 
 
 def pyramid_detector(
@@ -184,12 +118,19 @@ def pyramid_detector(
         epsilon: of the body's normalisation, see `dsg.checkpoints.published`.
         masked: nothing depends on the padding of a batch, see `PyramidMaps`.
     """
-    first = PyramidMaps(
-        ResnetBody(body, trained_blocks, epsilon),
-        Pyramid(BODY_CHANNELS, normed=second_generation),
-        PyramidRpn(CHANNELS, 2 if second_generation else 1),
+    parts = pyramid_parts(
+        body,
+        second_generation=second_generation,
+        trained_blocks=trained_blocks,
+        epsilon=epsilon,
         masked=masked,
     )
-    head = (ConvolvedHead if second_generation else TwoLayerHead)(CHANNELS)
-    mask_head = MaskHead(CHANNELS, classes, normed=second_generation) if masks else None
-    return Detector(first, head, Predictor(head.dim, classes), mask_head)
+    return _with_predictors(parts, classes, masks, normed=second_generation)
+
+
+def _with_predictors(
+    parts: Parts, classes: int, masks: bool, *, normed: bool = False, truncated: bool = False
+) -> Detector:
+    predictor = Predictor(parts.box_head.dim, classes, truncated=truncated)
+    mask_head = MaskHead(parts.channels, classes, normed=normed) if masks else None
+    return Detector(parts.first_stage, parts.box_head, predictor, mask_head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from dsg.nets.backbones.resnet import Block4
+from dsg.nets.initial import Initializer
 from dsg.nets.layers import HE, Block, Conv, Dense, FrozenNormConv, StandardisedConv, normal
 
 POOLED, MASK_POOLED = 7, 14  # cells a side of the crops for boxes and for masks
@@ -135,7 +136,13 @@ class MaskHead(Block):
     """Crops [M, 14, 14, C] -> mask logits [M, 28, 28, classes] in float32."""
 
     def __init__(
-        self, channels: int, classes: int, normed: bool = False, width: int = MASK_CHANNELS, convs: int = 4
+        self,
+        channels: int,
+        classes: int,
+        normed: bool = False,
+        width: int = MASK_CHANNELS,
+        convs: int = 4,
+        last: Initializer = HE,
     ) -> None:
         super().__init__()
         self.convs: list[Block] = [
@@ -143,7 +150,7 @@ class MaskHead(Block):
             for cin in (channels, *[width] * 3)[:convs]
         ]
         self.up = DoubledConv(width if convs else channels, width)
-        self.masks = Conv(width, classes, init=HE)
+        self.masks = Conv(width, classes, init=last)
 
     def call(self, crops: tf.Tensor) -> tf.Tensor:
         return tf.cast(self.masks(self.up([crops, *self.maps(crops)][-1])), tf.float32)

@@ -5,12 +5,16 @@ Here the background is the last class, in the detector the first; box deltas hav
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from dsg.boxes.choice import large_enough, suppress_in_groups
 from dsg.boxes.conventions import TORCHVISION, decode_classes
+from dsg.boxes.transform import BoxCoder
+from dsg.models.detector.outputs import Regions
+from dsg.models.grounding.boxes import BoxList
+from dsg.nets.images import by_image
 from dsg.nets.layers import Block, Dense, normal
 
 GRAPHS, MASKS = "vg", "coco"
@@ -34,14 +38,15 @@ class DualPredictor(Block):
     Args:
         dim: D.
         graphs: categories of the graphs' data set, without the background.
-        masks: categories of the masks' data set, without the background.
+        masks: categories of the masks' data set, without the background; 0: it is not learned.
     """
 
     def __init__(self, dim: int, graphs: int, masks: int) -> None:
         super().__init__()
         scores, deltas = normal(0.01), normal(0.001)
         self.vg_cls, self.vg_box = Dense(dim, graphs + 1, scores), Dense(dim, 4 * graphs, deltas)
-        self.coco_cls, self.coco_box = Dense(dim, masks + 1, scores), Dense(dim, 4 * masks, deltas)
+        if masks:
+            self.coco_cls, self.coco_box = Dense(dim, masks + 1, scores), Dense(dim, 4 * masks, deltas)
 
     def call(self, features: tf.Tensor, *, masks: bool = False) -> BoxScores:
         """`masks`: the categories of the masks' data set."""
@@ -70,6 +75,7 @@ def detect_nodes(
     threshold: float = 0.05,
     iou: float = 0.5,
     limit: int = 40,
+    coder: BoxCoder = TORCHVISION,
 ) -> DetectedBoxes:
     """The detections of an image (SGDet).
 
@@ -80,10 +86,11 @@ def detect_nodes(
         threshold: score that a detection exceeds.
         iou: overlap above which a better detection of the same category drops another.
         limit: detections at most.
+        coder: of the boxes.
     """
-    deltas = tf.reshape(scores.deltas, [tf.shape(proposals)[0], -1])
-    boxes = decode_classes(TORCHVISION, proposals, deltas)
-    flat = TORCHVISION.clip(tf.reshape(boxes, [-1, 4]), image_size)
+    deltas = tf.reshape(scores.deltas, [tf.shape(proposals)[0], 4 * scores.deltas.shape[1]])
+    boxes = decode_classes(coder, proposals, deltas)
+    flat = coder.clip(tf.reshape(boxes, [-1, 4]), image_size)
     boxes = tf.reshape(flat, tf.shape(boxes))
     probabilities = scores.probabilities[:, :-1]
     places = tf.where((probabilities > threshold) & large_enough(boxes, 0.0))
@@ -91,3 +98,60 @@ def detect_nodes(
     kept = suppress_in_groups(box, score, tf.cast(places[:, 1], tf.int32), iou)[:limit]
     rows, labels = (tf.cast(tf.gather(places[:, axis], kept), tf.int32) for axis in range(2))
     return DetectedBoxes(tf.gather(box, kept), labels, rows, tf.gather(score, kept), tf.gather(boxes, rows))
+
+
+class DetectedNodes(NamedTuple):
+    """`DetectedBoxes` of a batch, image after image."""
+
+    boxes: BoxList
+    labels: tf.Tensor  # int32 [N]
+    rows: tf.Tensor  # int32 [N]: the region of each
+    scores: tf.Tensor  # [N]
+    class_boxes: tf.Tensor  # [N, V, 4]
+
+
+def nodes_of_images(
+    regions: Regions,
+    scores: BoxScores,
+    image_size: tf.Tensor,
+    *,
+    limit: int = 40,
+    **options: Any,
+) -> DetectedNodes:
+    """`detect_nodes` of every image; an image may have none.
+
+    Args:
+        regions: proposals, image after image.
+        scores: of the regions.
+        image_size: float32 [B, 2].
+        limit: detections of an image at most.
+        options: of `detect_nodes`.
+    """
+    counts = tf.math.bincount(regions.image, minlength=tf.shape(image_size)[0], dtype=tf.int32)
+    starts, categories = tf.cumsum(counts, exclusive=True), scores.deltas.shape[1]
+
+    def choose(image: tf.Tensor | int) -> tuple[tf.Tensor, ...]:
+        own = slice(starts[image], starts[image] + counts[image])
+        found = detect_nodes(
+            *(regions.boxes[own], BoxScores(scores.logits[own], scores.deltas[own]), image_size[image]),
+            limit=limit,
+            **options,
+        )
+        rest = [0, limit - tf.shape(found.labels)[0]]
+        values = found._replace(rows=found.rows + starts[image])
+        padded = [tf.pad(value, [rest, *[[0, 0]] * (len(value.shape) - 1)]) for value in values]
+        return (*padded, tf.shape(found.labels)[0])
+
+    signature = (
+        tf.TensorSpec([limit, 4], tf.float32),
+        tf.TensorSpec([limit], tf.int32),
+        tf.TensorSpec([limit], tf.int32),
+        tf.TensorSpec([limit], tf.float32),
+        tf.TensorSpec([limit, categories, 4], tf.float32),
+        tf.TensorSpec([], tf.int32),
+    )
+    *padded, kept = by_image(choose, image_size, signature)
+    places = tf.where(tf.sequence_mask(kept, limit))
+    boxes, labels, rows, best, class_boxes = (tf.gather_nd(values, places) for values in padded)
+    listed = BoxList(boxes, tf.cast(places[:, 0], tf.int32), image_size)
+    return DetectedNodes(listed, labels, rows, best, class_boxes)

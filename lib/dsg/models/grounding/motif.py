@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from dsg.models.grounding.boxes import BoxList, Sequences, across
 from dsg.models.grounding.nodes import DOUBLE_SOFTMAX, POSITION_DIM, Embedding, NodeInput
 from dsg.nets.layers import Block, Dense
 from dsg.nets.recurrent import BidirectionalLstm, over_time
+from dsg.nets.seeds import content_seed
 
 DROPOUT = 0.2
 CERTAIN = 1000.0
@@ -192,13 +194,21 @@ class MotifContext(Block):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if training and dropout is None:
             shape = [tf.shape(boxes.image_size)[0], self._sizes.hidden]
-            dropout = tf.nn.dropout(tf.ones(shape, inputs.dtype), DROPOUT)
+            dropout = drawn_dropout(inputs, shape)
         teacher = order.gather(known.labels) if training else None
         logits, labels = self.decoder(order.gather(inputs), teacher, dropout)
         logits, labels = order.scatter(logits), order.scatter(labels)
         if known.class_boxes is not None and not training:
             labels = suppressed(logits, known.class_boxes, boxes)
         return labels, logits
+
+
+def drawn_dropout(content: tf.Tensor, shape: Sequence[Any]) -> tf.Tensor:
+    """Factors of hidden states [B, hidden], 0 or 1 / (1 - DROPOUT), by a seed that follows from `content`: a run
+    that resumes draws what an uninterrupted one draws.
+    """
+    seed = content_seed(content, 0)
+    return tf.nn.experimental.stateless_dropout(tf.ones(shape, content.dtype), DROPOUT, seed)
 
 
 def certain_logits(labels: tf.Tensor, count: int) -> tf.Tensor:

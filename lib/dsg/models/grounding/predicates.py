@@ -43,6 +43,7 @@ class PredicateHead(Block):
         width: of the product of the two.
         relu: after the first layer, as VCTree has it and MOTIF not.
         shares: of `FrequencyBias`.
+        frequency: with that bias.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class PredicateHead(Block):
         width: int = 4096,
         relu: bool = False,
         shares: np.ndarray | None = None,
+        frequency: bool = True,
     ) -> None:
         super().__init__()
         self.post_emb = Dense(hidden, 2 * hidden, normal(10.0 / math.sqrt(hidden)))
         self.post_cat = Dense(2 * hidden, width, GLOROT_NORMAL)
         self.up_dim = Dense(features, width, GLOROT_NORMAL)
         self.out = Dense(width, predicates, GLOROT_NORMAL)
-        self.frequency = FrequencyBias(labels, predicates, shares)
+        self.frequency = FrequencyBias(labels, predicates, shares) if frequency else None
         self._relu, self._hidden = relu, hidden
 
     def call(self, edges: tf.Tensor, pairs: tf.Tensor, features: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -80,4 +82,6 @@ class PredicateHead(Block):
         tail = self.post_cat.apply_rows(both[:, self._hidden :], self._hidden, None)
         pair = tf.gather(head, subject) + tf.gather(tail, object_) + self.post_cat.bias
         logits = self.out(pair * self.up_dim(features))
+        if self.frequency is None:
+            return logits
         return logits + self.frequency(tf.gather(labels, subject), tf.gather(labels, object_))

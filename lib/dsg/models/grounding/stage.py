@@ -50,6 +50,7 @@ class StageOptions(NamedTuple):
     refine_at_inference: bool = False
     node_masks: bool = True
     edge_masks: bool = True
+    frequency: bool = True
 
 
 RELEASED = StageOptions()
@@ -111,6 +112,7 @@ class GraphStage(Block):
             width=sizes.pooling,
             relu=options.context == VCTREE,
             shares=shares,
+            frequency=options.frequency,
         )
         self.refiner = MaskRefiner(
             *(context.nodes + context.hidden, sizes.channels, masks),
@@ -119,6 +121,11 @@ class GraphStage(Block):
             width=sizes.refiner,
         )
         self._transfer, self._options, self._sizes = transfer, options, sizes
+
+    @property
+    def sizes(self) -> StageSizes:
+        """Its widths."""
+        return self._sizes
 
     def call(
         self,

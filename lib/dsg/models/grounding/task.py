@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dsg.config import Config
+from dsg.datasets.records import Vocabulary
+from dsg.models.grounding.joint import build_joint_detector
+from dsg.models.grounding.model import GroundingModel
 
 
 class GroundingTask:
@@ -12,3 +15,6 @@ class GroundingTask:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+
+    def build_model(self, vocabulary: Vocabulary) -> GroundingModel:
+        return GroundingModel(build_joint_detector(self._config, vocabulary))

@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.models.grounding.boxes import BoxList, overlap_numbers, positions
-from dsg.models.grounding.motif import DROPOUT, Context, ContextSizes, Known, certain_logits
+from dsg.models.grounding.motif import Context, ContextSizes, Known, certain_logits, drawn_dropout
 from dsg.models.grounding.nodes import DOUBLE_SOFTMAX, Embedding, NodeInput
 from dsg.models.grounding.tree_lstm import RootToLeaves, States, TreeLstm, by_levels
 from dsg.models.grounding.trees import Forest, grow_forest
 from dsg.nets.batch_norm import BatchNorm
 from dsg.nets.layers import Block, Dense
+from dsg.nets.seeds import content_seed
 
 REDUCED = 128  # width of each of the four things that a pair score reads
 POSITION_NUMBERS, OVERLAP_NUMBERS = 9, 6
@@ -197,7 +198,7 @@ class VCTreeContext(Block):
         else:
             if training and dropout is None:
                 shape = [tf.shape(boxes.image_size)[0], self._sizes.hidden]
-                dropout = tf.nn.dropout(tf.ones(shape, x.dtype), DROPOUT)
+                dropout = drawn_dropout(together, shape)
             choose = choose or (drawn if training else most_probable)
             factors = None if dropout is None else tf.gather(dropout, boxes.image)
             logits = self.decoder(together, forest, choose, factors)
@@ -238,5 +239,5 @@ def most_probable(boxes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def drawn(boxes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Labels int32 [W] drawn from the softmax of logits [W, labels - 1]."""
-    return tf.random.categorical(logits, 1, tf.int32)[:, 0]
+    """Labels int32 [W] drawn from the softmax of logits [W, labels - 1], by a seed that follows from them."""
+    return tf.random.stateless_categorical(logits, 1, content_seed(logits, 0), tf.int32)[:, 0]

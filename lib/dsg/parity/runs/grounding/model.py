@@ -10,13 +10,13 @@ from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.detector import detect_nodes
 from dsg.models.grounding.features import Maps
 from dsg.models.grounding.motif import Known
-from dsg.models.grounding.sampling import test_pairs
 from dsg.models.grounding.stage import MOTIF, VCTREE, GraphStage, Grounded
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.runs.grounding.features import pyramid
 from dsg.parity.runs.grounding.model_parts import CATEGORIES, Parts, recipe_parts, recipe_stage
 from dsg.parity.runs.grounding.model_training import compare_step
 from dsg.parity.runs.grounding.reading import SPAN, boxes_of, images_of, transfer_of
+from dsg.pipeline.pair_sampling import test_pairs
 
 CLOSE = Tolerance("relative", 2e-4)
 SETTINGS = ("predcls", "sgcls", "sgdet", "sgcls_refined")

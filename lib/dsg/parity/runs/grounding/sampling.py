@@ -9,16 +9,16 @@ import numpy as np
 
 from dsg.boxes.overlaps import iou
 from dsg.errors import UserError
-from dsg.models.grounding.sampling import (
+from dsg.parity.checks import EXACT, Checks, Tolerance
+from dsg.parity.golden import Golden
+from dsg.parity.runs.grounding.reading import boxes_of
+from dsg.pipeline.pair_sampling import (
     PairSample,
     PairSettings,
     sample_annotated_pairs,
     sample_detected_pairs,
     test_pairs,
 )
-from dsg.parity.checks import EXACT, Checks, Tolerance
-from dsg.parity.golden import Golden
-from dsg.parity.runs.grounding.reading import boxes_of
 
 CLOSE = Tolerance("relative", 1e-6)
 BACKGROUND = 150

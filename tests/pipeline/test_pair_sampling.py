@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dsg.models.grounding import sampling
-from dsg.models.grounding.sampling import PairSettings, sample_detected_pairs
+from dsg.pipeline import pair_sampling as sampling
+from dsg.pipeline.pair_sampling import PairSettings, sample_detected_pairs
 
 BACKGROUND = 150
 

@@ -40,6 +40,51 @@ class PairSample(NamedTuple):
     related: np.ndarray  # float32 [N, N]: 1 for every annotated pair, both ways
 
 
+class ProposalSample(NamedTuple):
+    """Boxes of an image that a step of SGDet detects in, objects first."""
+
+    boxes: np.ndarray  # float32 [S, 4]
+    labels: np.ndarray  # int32 [S]: of the annotated box that each matches, else the background
+    matches: np.ndarray  # int32 [S]: row of that box; 0 for the background
+
+
+def sample_proposals(
+    boxes: np.ndarray,
+    true_boxes: np.ndarray,
+    true_labels: np.ndarray,
+    *,
+    count: int = 512,
+    share: float = 0.25,
+    threshold: float = 0.5,
+    background: int,
+    rng: Any,
+) -> ProposalSample:
+    """At most `count` boxes, at most `share` of them objects.
+
+    Args:
+        boxes: float32 [N, 4], the annotated ones among them.
+        true_boxes: float32 [G, 4].
+        true_labels: int [G].
+        count: boxes at most.
+        share: of objects at most.
+        threshold: IoU from which a box is an object.
+        background: the label of other boxes.
+        rng: draws among objects, then among other boxes.
+    """
+    overlaps = iou(true_boxes, boxes, inclusive=False)
+    best = overlaps.max(0) if len(true_boxes) else np.zeros(len(boxes))
+    match = overlaps.argmax(0) if len(true_boxes) else np.zeros(len(boxes), np.int64)
+    objects, others = np.flatnonzero(best >= threshold), np.flatnonzero(best < threshold)
+    objects = objects[rng.permutation(len(objects))[: int(count * share)]]
+    others = others[rng.permutation(len(others))[: count - len(objects)]]
+    rows = np.concatenate([objects, others])
+    labels = np.full(len(rows), background, np.int32)
+    matches = np.zeros(len(rows), np.int32)
+    matches[: len(objects)] = match[objects]
+    labels[: len(objects)] = np.asarray(true_labels)[matches[: len(objects)]]
+    return ProposalSample(boxes[rows].astype(np.float32), labels, matches)
+
+
 def sample_annotated_pairs(count: int, relations: np.ndarray, settings: PairSettings, rng: Any) -> PairSample:
     """Pairs of the annotated boxes themselves (PredCls, SGCls).
 
