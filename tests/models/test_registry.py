@@ -17,5 +17,5 @@ def test_the_task_of_a_model(model: str) -> None:
     if model in ("detector", "grounding"):  # its metric is COCO's
         pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
     task = task_of(load_config(overrides=["MODEL", model]))
-    names = {"dsg": "DsgTask", "detector": "DetectorTask", "grounding": "GroundingTask"}
+    names = {"dsg": "DsgTask", "detector": "DetectorTask", "grounding": "GraphTask"}
     assert type(task).__name__ == names.get(model, "BaselineTask")

@@ -9,8 +9,10 @@ import numpy as np
 
 from dsg.datasets.detection import InstanceDataset
 from dsg.datasets.formats.instances import Instances
+from dsg.datasets.formats.vg150 import GraphImage
 from dsg.datasets.instance_table import StoredInstances, digest_of
 from dsg.datasets.records import Dataset, ImageRecord
+from dsg.datasets.scene_graphs import GraphDataset
 from dsg.datasets.table.counting import rows_of
 from dsg.datasets.table.stored import StoredRecords
 
@@ -22,9 +24,14 @@ def content_of(dataset: Dataset) -> Content:
     they lie and however they are written.
 
     Returns:
-        Of images, sizes, boxes and categories; then of relations, or of masks in a data set for detection.
+        Of images, sizes, boxes and categories; then of relations, or of masks in a data set for detection;
+        then of the images with masks that belong to one of scene graphs.
     """
     records = dataset.records
+    if isinstance(dataset, GraphDataset):
+        own = {part: _checksum(pieces) for part, pieces in _of_graphs(dataset.records).items()}
+        masks = {} if dataset.auxiliary is None else content_of(dataset.auxiliary)
+        return {**own, **{f"{part} of masks": digest for part, digest in masks.items()}}
     if isinstance(dataset, InstanceDataset):
         objects = dataset.records
         if isinstance(objects, StoredInstances):
@@ -71,6 +78,16 @@ def _of_records(records: Sequence[ImageRecord]) -> dict[str, list[bytes]]:
         "boxes": [_bytes(record.boxes, np.float32) for record in records],
         "categories": [_bytes(record.entities, np.int64) for record in records],
         "relations": [_bytes(record.triples, np.int64) for record in records],
+    }
+
+
+def _of_graphs(records: Sequence[GraphImage]) -> dict[str, list[bytes]]:
+    return {
+        "images": [record.name.encode("utf-8", "surrogatepass") for record in records],
+        "sizes": [_bytes(np.array([record.width, record.height]), np.int64) for record in records],
+        "boxes": [_bytes(record.boxes, np.float64) for record in records],
+        "categories": [_bytes(record.labels, np.int64) for record in records],
+        "relations": [_bytes(record.relations, np.int64) for record in records],
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dsg.datasets.formats.vg150 import GraphImage
 from dsg.datasets.records import ImageRecord
 
 # Names that change places in a mirror, the first with the second.
@@ -49,6 +50,15 @@ def mirrored(record: ImageRecord, swap: np.ndarray | None = None, exact: bool = 
     queries[:, 1], triples[:, 1] = swap[queries[:, 1]], swap[triples[:, 1]]
     predicates = np.where(record.predicates >= 0, swap[record.predicates], -1).astype(np.int32)
     return replace(record, boxes=boxes, queries=queries, triples=triples, predicates=predicates, flipped=True)
+
+
+def mirrored_graph(image: GraphImage, swap: np.ndarray | None = None) -> GraphImage:
+    """The mirror image: x' = width - x, and each predicate is what `swap` makes of it."""
+    boxes, relations = image.boxes.copy(), image.relations.copy()
+    boxes[:, 0], boxes[:, 2] = image.width - image.boxes[:, 2], image.width - image.boxes[:, 0]
+    if swap is not None:
+        relations[:, 2] = swap[relations[:, 2]]
+    return replace(image, boxes=boxes, relations=relations, flipped=not image.flipped)
 
 
 def mirror_map(predicates: tuple[str, ...]) -> np.ndarray:

@@ -52,8 +52,7 @@ class GraphSource(NamedTuple):
     @property
     def auxiliary(self) -> Path:
         """The folder of the data set with masks, for `load_instances`."""
-        own = self.folder / AUXILIARY
-        return own if own.is_dir() else self.folder.parent / "coco"
+        return auxiliary_folder(self.folder)
 
     def name_vectors(self, masks: bool = False) -> Path:
         """The file with a vector for each category, or each of the auxiliary set's.
@@ -67,6 +66,12 @@ class GraphSource(NamedTuple):
             if path.is_file():
                 return path
         raise UserError(f"{place}: has no {name}.npy and no {name}; the release has it (data/README.md)")
+
+
+def auxiliary_folder(folder: Path) -> Path:
+    """The folder of the data set with masks that belongs to a data set of graphs; it may be missing."""
+    own = folder / AUXILIARY
+    return own if own.is_dir() else folder.parent / "coco"
 
 
 def is_graph_folder(folder: Path) -> bool:

@@ -12,12 +12,20 @@ from typing import cast
 import numpy as np
 
 from dsg.datasets.catalogue import ImageFolders
+from dsg.datasets.detection import InstanceDataset, load_instances
 from dsg.datasets.formats.coco_instances import annotation_file, read_coco
 from dsg.datasets.formats.segmentations import Segmentation
 from dsg.datasets.formats.vg150 import GraphImage, read_vg150
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT, read_zero_shot, zero_shot_triplets
 from dsg.datasets.records import Dataset, Vocabulary
-from dsg.datasets.scene_graph_layout import IMAGES, TRUE_MASKS, GraphSource, find_graphs
+from dsg.datasets.scene_graph_layout import (
+    AUXILIARY,
+    IMAGES,
+    TRUE_MASKS,
+    GraphSource,
+    auxiliary_folder,
+    find_graphs,
+)
 from dsg.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -32,6 +40,8 @@ class GraphDataset(Dataset):
     records: Sequence[GraphImage]  # type: ignore[assignment]
     zero_shot: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int32))
     """int32 [Z, 3]: subject's category, object's, predicate; in the test split and never in training."""
+    auxiliary: InstanceDataset | None = None
+    """Other images, with the masks that objects are grounded by; `with_auxiliary` adds them."""
 
     def amount(self) -> str:
         """What the images hold, in words."""
@@ -41,6 +51,11 @@ class GraphDataset(Dataset):
         return (
             f"{boxes:,} objects of {objects} categories, {relations:,} relations of {predicates} predicates"
         )
+
+    def summary(self, examples: int = 3) -> str:
+        """As of every data set; then that of the masks."""
+        masks = [] if self.auxiliary is None else [f"masks: {self.auxiliary.summary(examples)}"]
+        return "\n".join([super().summary(examples), *masks])
 
 
 def load_graphs(
@@ -100,6 +115,41 @@ def load_graphs(
         notes=(note,),
         zero_shot=triplets,
     )
+
+
+def with_auxiliary(
+    dataset: GraphDataset,
+    *,
+    mask_data: str = "",
+    data_dir: str | os.PathLike[str] = Path("data"),
+    max_images: int | None = None,
+    needed: bool = True,
+) -> GraphDataset:
+    """The data set with the images and masks of the same split of its auxiliary set, whose categories its
+    vocabulary then has.
+
+    Args:
+        dataset: from `load_graphs`.
+        mask_data: a folder or name as of `load_instances`; empty: as the data set's layout has it.
+        data_dir: folder of the data sets.
+        max_images: only the first images (0 and None: all).
+        needed: False: where there is none, the data set stays as it is.
+
+    Raises:
+        UserError: the masks are needed and missing, or damaged.
+    """
+    place = mask_data or auxiliary_folder(dataset.folder)
+    if not mask_data and not os.path.isdir(place):
+        if not needed:
+            return dataset
+        raise UserError(
+            f"{dataset.folder}: no masks to learn from: neither {AUXILIARY}/ nor {place} is there; name a "
+            "data set in COCO's layout by GROUNDING.MASK_DATA, or learn without by GROUNDING.JOINT False"
+        )
+    auxiliary = load_instances(place, dataset.split, data_dir=data_dir, max_images=max_images)
+    names = auxiliary.vocabulary.objects
+    vocabulary = dataclasses.replace(dataset.vocabulary, mask_objects=names)
+    return dataclasses.replace(dataset, auxiliary=auxiliary, vocabulary=vocabulary)
 
 
 def graphs_of(dataset: Dataset) -> Sequence[GraphImage]:

@@ -76,5 +76,9 @@ class Learner(Generic[M, R]):
         self.images_per_step = config.train.ims_per_batch * strategy.num_replicas_in_sync
         steps, limit = self.examples.steps(self.images_per_step), config.train.steps_per_epoch
         self.steps_per_epoch = min(steps, limit) if limit else steps
-        spec = self.examples.spec
-        self.step = build_train_step(model, optimizer, config, strategy, losses_of=task.losses, spec=spec)
+        self.step = build_train_step(
+            *(model, optimizer, config, strategy),
+            losses_of=task.losses,
+            spec=self.examples.spec,
+            images=self.examples.images(self.images_per_step),
+        )

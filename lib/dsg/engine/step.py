@@ -40,6 +40,7 @@ def build_train_step(
     *,
     losses_of: Callable[[M, Batch], dict[str, tf.Tensor]],
     spec: Spec,
+    images: int | None = None,
 ) -> TrainStep:
     """A training step of `model`.
 
@@ -50,9 +51,10 @@ def build_train_step(
         strategy: its replicas divide the batch.
         losses_of: from the model and a batch to `total` and its unweighted terms, see `Task.losses`.
         spec: what its batches look like.
+        images: in a whole batch; None: TRAIN.IMS_PER_BATCH on each device.
     """
     replicas = strategy.num_replicas_in_sync
-    if config.train.ims_per_batch * replicas == 1:
+    if (images or config.train.ims_per_batch * replicas) == 1:
         # Known when the graph is built, so that the model leaves out all that is for padded batches.
         spec = {key: tf.TensorSpec([1, *one.shape[1:]], one.dtype, key) for key, one in spec.items()}
     trained = trained_variables(model)

@@ -16,7 +16,7 @@ from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 from dsg.runtime.words import plain
 
-CATEGORIES, PREDICATES = "categories", "predicates"
+CATEGORIES, PREDICATES, OF_MASKS = "categories", "predicates", "categories with masks"
 REST, BACKGROUND = "rest", "background"  # BACKGROUND: of use only with a word beside it
 
 
@@ -38,6 +38,11 @@ WORD_AXES = (
     WordAxis(re.compile(r"query_attention/keys/\d+/0/kernel"), 0, (CATEGORIES, PREDICATES, CATEGORIES)),
     WordAxis(re.compile(r"(predictor/classes|mask_head/masks)/(kernel|bias)"), -1, (BACKGROUND, CATEGORIES)),
     WordAxis(re.compile(r"predictor/boxes/(kernel|bias)"), -1, (BACKGROUND, CATEGORIES), each=4),
+    WordAxis(re.compile(r"predictor/vg_cls/(kernel|bias)"), -1, (CATEGORIES, BACKGROUND)),
+    WordAxis(re.compile(r"predictor/vg_box/(kernel|bias)"), -1, (CATEGORIES,), each=4),
+    WordAxis(re.compile(r"predictor/coco_cls/(kernel|bias)"), -1, (OF_MASKS, BACKGROUND)),
+    WordAxis(re.compile(r"predictor/coco_box/(kernel|bias)"), -1, (OF_MASKS,), each=4),
+    WordAxis(re.compile(r"mask_branch/masks/(kernel|bias)"), -1, (OF_MASKS,)),
 )
 SHOWN = 5
 Sizes = dict[str, int]
@@ -54,7 +59,7 @@ class Words:
 
     def summary(self) -> str:
         """How many words both have, and the first of the new ones."""
-        asked = [kind for kind in (CATEGORIES, PREDICATES) if self.here[kind]]
+        asked = [kind for kind in (CATEGORIES, PREDICATES, OF_MASKS) if self.here[kind]]
         kinds = ", ".join(f"{len(self.taken[kind])} of {self.here[kind]} {kind}" for kind in asked)
         new = [word for words in self.new.values() for word in words]
         more = f" and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
@@ -68,13 +73,13 @@ def words_of(vocabulary: Vocabulary, trained: Vocabulary | None, sizes: Sizes) -
         trained: None if the trained model does not name its words: then those of as many are the same.
         sizes: of the trained model's vocabulary.
     """
-    here = {CATEGORIES: vocabulary.objects, PREDICATES: vocabulary.predicates}
-    there = {CATEGORIES: trained.objects, PREDICATES: trained.predicates} if trained else None
+    here = _by_kind(vocabulary)
+    there = _by_kind(trained) if trained else None
     taken: dict[str, list[tuple[int, int]]] = {}
     new: dict[str, list[str]] = {}
     for kind, names in here.items():
         if there is None:
-            same = len(names) == sizes[kind]
+            same = len(names) == sizes.get(kind, 0)
             taken[kind] = [(number, number) for number in range(len(names) if same else 0)]
             new[kind] = [] if same else list(names)
             continue
@@ -82,6 +87,16 @@ def words_of(vocabulary: Vocabulary, trained: Vocabulary | None, sizes: Sizes) -
         taken[kind] = [(n, numbers[plain(name)]) for n, name in enumerate(names) if plain(name) in numbers]
         new[kind] = [name for name in names if plain(name) not in numbers]
     return Words(taken, {kind: len(names) for kind, names in here.items()}, sizes, new)
+
+
+def _by_kind(vocabulary: Vocabulary) -> dict[str, tuple[str, ...]]:
+    names = (vocabulary.objects, vocabulary.predicates, vocabulary.mask_objects)
+    return dict(zip((CATEGORIES, PREDICATES, OF_MASKS), names))
+
+
+def sizes_of(vocabulary: Vocabulary) -> Sizes:
+    """How many words there are of each kind."""
+    return {kind: len(names) for kind, names in _by_kind(vocabulary).items()}
 
 
 def start_from(

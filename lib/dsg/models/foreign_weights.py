@@ -28,7 +28,7 @@ from dsg.checkpoints.torchvision import (
     torchvision_name,
 )
 from dsg.config import Config
-from dsg.config.names import DETECTOR, PYRAMIDS
+from dsg.config.names import DETECTOR, GROUNDING, PYRAMIDS
 from dsg.datasets.formats.voc import CLASSES as VOC_CLASSES
 from dsg.errors import UserError, some_of
 from dsg.models.weight_choice import body_of, kept_weights
@@ -41,6 +41,13 @@ Values = dict[str, np.ndarray]
 TRUNK, BOX_HEAD = "trunk/", "box_head/"
 OTHER_PARTS = ("pyramid/", "rpn/", BOX_HEAD, "predictor/", "mask_head/")  # beside the trunk
 FIRST_KERNELS = ("trunk/conv1/kernel", "trunk/conv1/0/kernel", "trunk/conv0/kernel")
+JOINT = {
+    "predictor/coco_cls/": "predictor/classes/",
+    "predictor/coco_box/": "predictor/boxes/",
+    "mask_branch/": "mask_head/",
+}
+"""What the joint detector of grounded graphs calls the parts that learn from the data set with masks."""
+JOINT_NAMES = re.compile("^(" + "|".join(JOINT) + ")")
 BODY_UNITS = re.compile(
     r"(^|\.)layer[123]\.\d+\."
 )  # of torchvision's ResNets, in blocks that every trunk has
@@ -76,7 +83,7 @@ def name_in_detector(name: str) -> str:
         'trunk/conv1/kernel'
     """
     name = re.sub(r"^regions/((entity|relation)/(block4|box_head)/|entity/)", BOX_HEAD, name)
-    return re.sub(r"^box_predictor/", "predictor/", name)
+    return JOINT_NAMES.sub(lambda match: JOINT[match[0]], re.sub(r"^box_predictor/", "predictor/", name))
 
 
 def read_foreign(file: WeightFile, shapes: Shapes, config: Config) -> Foreign:
@@ -103,7 +110,7 @@ def read_foreign(file: WeightFile, shapes: Shapes, config: Config) -> Foreign:
 
 def _heads(config: Config) -> bool:
     """Whether ImageNet weights fill the head behind the crops, too."""
-    return config.model == DETECTOR or config.resnet.init_heads
+    return config.model in (DETECTOR, GROUNDING) or config.resnet.init_heads
 
 
 def _of_imagenet(shapes: Shapes, config: Config) -> Shapes:
@@ -137,7 +144,7 @@ def _from_checkpoint(path: Path, shapes: Shapes, config: Config) -> Foreign:
 def _from_slim(name: str, value: np.ndarray, config: Config) -> np.ndarray:
     """ImageNet weights of slim for pixels in B, G, R order; VGG's two last layers are convolutions there."""
     if name in FIRST_KERNELS:
-        as_released = config.model != DETECTOR and config.backbone in UNITS
+        as_released = config.model not in (DETECTOR, GROUNDING) and config.backbone in UNITS
         value = value if as_released and not config.resnet.rgb_weights else value[:, :, ::-1]
         return value / np.float32(MOBILE_RANGE) if config.backbone == "mobile" else value
     dense = name in ("box_head/fc6/kernel", "box_head/fc7/kernel") and value.ndim == 4
@@ -155,7 +162,7 @@ def _from_torch(path: Path, shapes: Shapes, config: Config) -> Foreign:
     detector, second = is_detector(state), is_second_generation(state)
     if detector and net in PYRAMIDS and second != ("rpn/convs/1/kernel" in shapes):
         remedy = "start from fasterrcnn_resnet50_fpn"
-        if config.model == DETECTOR:
+        if config.model in (DETECTOR, GROUNDING):
             remedy = f"set DETECTOR.SECOND_GENERATION {second} to start {net} from it"
         which = "second generation (_v2)" if second else "first generation"
         raise UserError(f"{path}: a detector of torchvision's {which}; {remedy}")

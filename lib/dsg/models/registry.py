@@ -15,7 +15,7 @@ SYSTEMS = {
     "vrd": "dsg.models.baselines.task:BaselineTask",
     "ssas": "dsg.models.baselines.task:BaselineTask",
     "detector": "dsg.models.detector.task:DetectorTask",
-    "grounding": "dsg.models.grounding.task:GroundingTask",
+    "grounding": "dsg.models.grounding.task:grounding_task",
 }
 
 

@@ -6,7 +6,8 @@ All or nothing: a model is filled when a file fits, and is as it was otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ import numpy as np
 from dsg.checkpoints.tf1 import LoadReport, names_in_checkpoint, read_checkpoint
 from dsg.checkpoints.tf1_names import release_name
 from dsg.config import Config, from_values, stored_values
-from dsg.config.names import PYRAMIDS
+from dsg.config.names import DETECTOR, PYRAMIDS
 from dsg.datasets.records import Vocabulary
 from dsg.engine.snapshots import Snapshot, holds_snapshot, load_snapshot
 from dsg.errors import UserError
-from dsg.models.fine_tuning import CATEGORIES, PREDICATES, Words, start_from, words_of
+from dsg.models.fine_tuning import CATEGORIES, OF_MASKS, PREDICATES, Words, sizes_of, start_from, words_of
 from dsg.models.foreign_weights import (
     CLASSES,
     TF_FASTER_RCNN_RATIOS,
@@ -32,6 +33,7 @@ from dsg.models.weight_choice import body_of, chosen_weights
 from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT
 from dsg.runtime.words import plain
 
+Convert = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 RPN_OUTPUTS = ("rpn/classes/", "rpn/boxes/")  # what they say depends on the anchors
 # what COCO calls the classes that VOC spells otherwise
 COCO_WORDS = {
@@ -45,7 +47,11 @@ COCO_WORDS = {
 
 
 def load_initial_weights(
-    model: Any, config: Config, folder: str | Path = "data", vocabulary: Vocabulary | None = None
+    model: Any,
+    config: Config,
+    folder: str | Path = "data",
+    vocabulary: Vocabulary | None = None,
+    convert: Convert = lambda values: values,
 ) -> LoadReport:
     """Fills a new model with what `config.weights` names, or with the ImageNet weights kept for its backbone.
 
@@ -59,6 +65,7 @@ def load_initial_weights(
         config: BACKBONE, WEIGHTS, DATA.DIR, PIXEL_MEANS, the anchors and RESNET.* are read.
         folder: holds `imagenet_weights/` and `weights/`, searched before DATA.DIR.
         vocabulary: of the model, for what was trained with words.
+        convert: what a detector's weights are in the model's layout, by the model's names.
 
     Returns:
         What was filled; a report without names where weights stay random (mini, or WEIGHTS none).
@@ -71,13 +78,13 @@ def load_initial_weights(
         return LoadReport(f"{config.backbone} starts from random weights")
     words = vocabulary or Vocabulary((), ())
     if file.kind == ARCHIVE and holds_snapshot(file.path):
-        return _start_from_snapshot(model, config, load_snapshot(file.path), words)
+        return _start_from_snapshot(model, config, load_snapshot(file.path), words, convert)
     if file.kind == CHECKPOINT and any(name.startswith("gpi/") for name in names_in_checkpoint(file.path)):
         return _start_from_released(model, config, file.path, words)
     shapes = {name_in_detector(name): tuple(v.shape) for name, v in model.named_variables().items()}
     foreign = read_foreign(file, shapes, config)
     if foreign.detector:
-        return _start_from_detector(model, config, foreign, words, file.kind == CHECKPOINT)
+        return _start_from_detector(model, config, foreign, words, file.kind == CHECKPOINT, convert)
     return _fill(model, foreign)
 
 
@@ -95,7 +102,7 @@ def _fill(model: Any, imagenet: Foreign) -> LoadReport:
 
 
 def _start_from_snapshot(
-    model: Any, config: Config, snapshot: Snapshot, vocabulary: Vocabulary
+    model: Any, config: Config, snapshot: Snapshot, vocabulary: Vocabulary, convert: Convert
 ) -> LoadReport:
     meta, path = snapshot.meta, snapshot.path
     trained = from_values(stored_values(meta.config))
@@ -104,15 +111,16 @@ def _start_from_snapshot(
         if trained.backbone == config.backbone:
             differ = f"RESNET.LAYOUT {trained.resnet.layout}, here {config.resnet.layout}"
         raise UserError(f"{path}: its trunk does not fit; it is of another network ({differ})")
-    known = Vocabulary(tuple(meta.objects), tuple(meta.predicates))
-    sizes = {CATEGORIES: len(known.objects), PREDICATES: len(known.predicates)}
+    known = Vocabulary(tuple(meta.objects), tuple(meta.predicates), tuple(meta.mask_objects))
     values, notes = dict(snapshot.variables), []
+    if trained.model == DETECTOR:  # one vocabulary, whatever is learned of it
+        known = dataclasses.replace(known, mask_objects=known.objects)
     if meta.config and _anchors(trained) != _anchors(config):
         notes.append(_without_rpn_outputs(values, "its anchors differ"))
     try:
-        report = start_from(
-            model, str(path), _by_model_names(model, values), words_of(vocabulary, known, sizes)
-        )
+        values = _by_model_names(model, values)
+        values = convert(values) if trained.model == DETECTOR else values
+        report = start_from(model, str(path), values, words_of(vocabulary, known, sizes_of(known)))
     except UserError as error:
         raise UserError(f"{error} ({meta.net}, here {config.net})") from None
     if trained.model != config.model:
@@ -133,7 +141,12 @@ def _start_from_released(model: Any, config: Config, prefix: Path, vocabulary: V
 
 
 def _start_from_detector(
-    model: Any, config: Config, foreign: Foreign, vocabulary: Vocabulary, tf_faster_rcnn: bool
+    model: Any,
+    config: Config,
+    foreign: Foreign,
+    vocabulary: Vocabulary,
+    tf_faster_rcnn: bool,
+    convert: Convert,
 ) -> LoadReport:
     """From another program's detector."""
     values, notes, words = dict(foreign.values), [], _words_of_detector(foreign.classes, vocabulary)
@@ -148,7 +161,8 @@ def _start_from_detector(
         values = {
             name: value for name, value in values.items() if name.startswith(("trunk/", "box_head/units/"))
         }
-    report = start_from(model, foreign.report.source, _by_model_names(model, values), words)
+    values = convert(_by_model_names(model, values))
+    report = start_from(model, foreign.report.source, values, words)
     report.unused = [*report.unused, *foreign.report.unused]
     report.bookkeeping = foreign.report.bookkeeping
     report.notes += [*notes, _taken(report)]
@@ -162,9 +176,9 @@ def _words_of_detector(count: int, vocabulary: Vocabulary) -> Words:
     names = CLASSES.get(count, ()) if count != len(vocabulary.objects) else ()
     if "airplane" in names:
         objects = tuple(COCO_WORDS.get(plain(name), name) for name in vocabulary.objects)
-        vocabulary = Vocabulary(objects, vocabulary.predicates)
-    known = Vocabulary(names, ()) if names else None
-    return words_of(vocabulary, known, {CATEGORIES: count, PREDICATES: 0})
+        vocabulary = dataclasses.replace(vocabulary, objects=objects)
+    known = Vocabulary(names, (), names) if names else None
+    return words_of(vocabulary, known, {CATEGORIES: count, PREDICATES: 0, OF_MASKS: count})
 
 
 def _by_model_names(model: Any, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -64,6 +64,10 @@ class Examples:
         order = epoch_order(self.count, self.seed, epoch)
         return order if self.groups is None or size == 1 else grouped_order(order, self.groups, size)
 
+    def images(self, size: int) -> int:
+        """Examples in a whole step with `size` of those that are counted."""
+        return size
+
     def steps(self, size: int) -> int:
         """Steps of a whole epoch with `size` examples a step, those without a usable example included."""
         return -(-self.count // size)
@@ -82,8 +86,8 @@ class Examples:
                 altogether.
         """
         make = functools.partial(self.make, epoch)
-        order = self.order(epoch, size)
-        return ordered_batches(order, size, make, self.name, self.spec, self.threads, start_step, bad)
+        order, images = self.order(epoch, size), self.images(size)
+        return ordered_batches(order, images, make, self.name, self.spec, self.threads, start_step, bad)
 
     def next_step(self, batch: Mapping[str, Any], size: int, epoch: int) -> int:
         """The `start_step` that continues an epoch after `batch`.
@@ -92,7 +96,7 @@ class Examples:
         examples could be used.
         """
         first = int(np.asarray(batch["index"])[0])
-        return int(np.flatnonzero(self.order(epoch, size) == first)[0]) // size + 1
+        return int(np.flatnonzero(self.order(epoch, size) == first)[0]) // self.images(size) + 1
 
 
 @functools.lru_cache(maxsize=4)

@@ -41,6 +41,12 @@ LISTS = {
     "gt_masks": 1,
     "gt_predicates": 2,
     "gt_roles": 2,
+    "relations": 1,
+    "relation_valid": 1,
+    "pairs": 1,
+    "pair_predicates": 1,
+    "pair_valid": 1,
+    "related": 2,
 }
 """How many leading dimensions of a key count queries or boxes: these are padded to at least 1."""
 

@@ -44,7 +44,7 @@ def training_examples(dataset: Dataset, config: Config) -> Examples:
     """
     records = instances_of(dataset)
     if config.detector.masks:
-        _check_masks(dataset.folder, records)
+        check_masks(dataset.folder, records)
 
     def make(epoch: int, index: int) -> Arrays:
         rng = np.random.default_rng((config.rng_seed, epoch, index))
@@ -147,7 +147,12 @@ def instance_spec(config: Config, *, targets: bool = True) -> Spec:
     return {key: tf.TensorSpec(shape, dtype, key) for key, (shape, dtype) in shapes.items()}
 
 
-def _check_masks(folder: Path, records: Sequence[Instances]) -> None:
+def check_masks(folder: Path, records: Sequence[Instances]) -> None:
+    """Refuse records to learn masks from of whose objects more than half have none.
+
+    Raises:
+        UserError: it is so, or pycocotools is missing, which reads them.
+    """
     counts = [
         (int((can_teach(record) & has_mask(record)).sum()), int(can_teach(record).sum()))
         for record in records

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsg.config import Config
-from dsg.config.names import DETECTOR
+from dsg.config.grounding import GRAPH_STAGE
+from dsg.config.names import DETECTOR, GROUNDING
 from dsg.datasets import Dataset, load_dataset
 from dsg.datasets.catalogue import find_dataset
 from dsg.datasets.detection import load_instances
 from dsg.datasets.instance_layouts import find_instances, for_detection_alone
+from dsg.datasets.scene_graph_layout import find_graphs
+from dsg.datasets.scene_graphs import GraphDataset, load_graphs, with_auxiliary
 from dsg.errors import UserError
 from dsg.pipeline.bad_records import check_images
 
@@ -35,7 +38,8 @@ def load_examined(config: Config, dataset: str, split: str) -> Dataset:
     Args:
         config: of the training: with another rule or seed, images that were trained on would be tested.
     """
-    cut = config.data.split_rule == "dsg" and split in ("train", "validation") and not detects(config)
+    asks = not detects(config) and config.model != GROUNDING
+    cut = config.data.split_rule == "dsg" and split in ("train", "validation") and asks
     return load_split(config, dataset, split, config.data.max_images, flip_of(config) if cut else "none")
 
 
@@ -47,9 +51,13 @@ def flip_of(config: Config) -> str:
 
 
 def load_split(config: Config, dataset: str, split: str, max_images: int, flip: str = "none") -> Dataset:
-    """One split as DATA.* describes it, its images looked for: an `InstanceDataset` for a detector."""
+    """One split as DATA.* describes it, its images looked for: an `InstanceDataset` for a detector, a
+    `GraphDataset` for grounded graphs, whose mirror images are drawn as training goes.
+    """
     loaded: Dataset
-    if detects(config):
+    if config.model == GROUNDING:
+        loaded = _load_graphs(config, dataset, split, max_images)
+    elif detects(config):
         loaded = load_instances(
             dataset, split, data_dir=config.data.dir, flip=flip != "none", max_images=max_images
         )
@@ -71,6 +79,30 @@ def load_split(config: Config, dataset: str, split: str, max_images: int, flip: 
     return loaded
 
 
+def _load_graphs(config: Config, dataset: str, split: str, max_images: int) -> GraphDataset:
+    """Graphs, and what there is of masks; these are needed only to learn from."""
+    options = config.grounding
+    loaded = load_graphs(
+        *(dataset, split),
+        data_dir=config.data.dir,
+        need_relations=options.stage == GRAPH_STAGE,
+        most_boxes=options.most_boxes,
+        max_images=max_images,
+    )
+    if not options.joint:
+        return loaded
+    loaded = with_auxiliary(
+        loaded,
+        mask_data=options.mask_data,
+        data_dir=config.data.dir,
+        max_images=max_images,
+        needed=split == "train",
+    )
+    if loaded.auxiliary is not None:
+        check_images(loaded.auxiliary)
+    return loaded
+
+
 def dataset_name(config: Config, dataset: str) -> str:
     """A data set's name, as in the names of folders.
 
@@ -78,6 +110,8 @@ def dataset_name(config: Config, dataset: str) -> str:
         UserError: there is no such data set.
     """
     folder = Path(config.data.dir)
+    if config.model == GROUNDING:
+        return find_graphs(dataset, folder).label
     if detects(config):
         return find_instances(dataset, folder).label
     _check_relationships(config, dataset)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.config.names import PYRAMIDS
 from dsg.models.detector.conventions import region_coder
-from dsg.models.detector.losses import decay_loss
+from dsg.models.detector.losses import BETA, decay_loss
 from dsg.models.detector.model import Detector, ProposalSettings
 from dsg.models.detector.outputs import FirstStage
 from dsg.models.detector.seeds import SeededOrder
@@ -42,16 +42,36 @@ def batch_losses(model: Detector, batch: InstanceBatch, config: Config) -> dict[
         batch = filled(batch, config.train.ims_per_batch)
     images = tf.cast(batch["image"], config.train.precision)
     first = model(images, batch["image_size"], training_proposals(config))
-    if config.backbone in PYRAMIDS:
-        losses = _pyramid_losses(model, first, batch, config)
-    else:
-        losses = single_map_losses(model, first, batch, config)
+    losses = unweighted_losses(model, first, batch, config, config.train.ims_per_batch)
     total = tf.add_n([getattr(config.loss, name) * value for name, value in losses.items()])
     if config.loss.regularization:
         decay = decay_loss(model, config.train.weight_decay, config.mobilenet.weight_decay)
         losses["regularization"] = decay
         total += config.loss.regularization * decay
     return {**losses, "total": total}
+
+
+def unweighted_losses(
+    model: Detector,
+    first: FirstStage,
+    batch: InstanceBatch,
+    config: Config,
+    images: int,
+    beta: float = BETA,
+) -> dict[str, tf.Tensor]:
+    """Terms by the names of LOSS.*, after the first stage.
+
+    Args:
+        model: of `config`.
+        first: its first stage for the batch.
+        batch: of training examples.
+        config: the whole configuration.
+        images: of a pyramid's batch, see `filled`.
+        beta: of a pyramid's `smooth_l1`.
+    """
+    if config.backbone in PYRAMIDS:
+        return _pyramid_losses(model, first, batch, config, images, beta)
+    return single_map_losses(model, first, batch, config)
 
 
 def training_proposals(config: Config) -> ProposalSettings:
@@ -88,14 +108,15 @@ def filled(batch: InstanceBatch, size: int) -> InstanceBatch:
 
 
 def _pyramid_losses(
-    model: Detector, first: FirstStage, batch: InstanceBatch, config: Config
+    model: Detector, first: FirstStage, batch: InstanceBatch, config: Config, images: int, beta: float
 ) -> dict[str, tf.Tensor]:
     truth, orders = [], []
     keys = ["gt_boxes", "gt_classes"] + ["gt_masks"] * config.detector.masks
-    for number in range(config.train.ims_per_batch):
+    for number in range(images):
         valid = batch["gt_valid"][number]
         truth.append(Truth(*(tf.boolean_mask(batch[key][number], valid) for key in keys)))  # type: ignore[literal-required]
         seed = content_seed(first.rpn.logits[number], batch["index"][number] + config.rng_seed % 2**31)
         orders.append(SeededOrder(seed))
-    losses = pyramid_losses(model, first, truth, sampling_settings(config), orders=orders).losses
+    settings = sampling_settings(config)
+    losses = pyramid_losses(model, first, truth, settings, orders=orders, beta=beta).losses
     return {PYRAMID_NAMES[name]: value for name, value in losses.items()}

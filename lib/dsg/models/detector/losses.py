@@ -13,8 +13,10 @@ MOBILE_DECAY = 0.00004
 
 
 def smooth_l1(difference: tf.Tensor, beta: float = BETA) -> tf.Tensor:
-    """Quadratic below `beta`, linear above, elementwise."""
+    """Quadratic below `beta`, linear above, elementwise; with 0, l1."""
     size = tf.abs(difference)
+    if beta == 0.0:
+        return size
     return tf.where(size < beta, 0.5 * size * size / beta, size - 0.5 * beta)
 
 
@@ -24,9 +26,11 @@ def objectness_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 
-def anchor_box_loss(deltas: tf.Tensor, targets: tf.Tensor, sampled: tf.Tensor) -> tf.Tensor:
+def anchor_box_loss(
+    deltas: tf.Tensor, targets: tf.Tensor, sampled: tf.Tensor, beta: float = BETA
+) -> tf.Tensor:
     """Smooth l1 of the positive anchors [P, 4], summed, over the number of sampled anchors (a scalar)."""
-    return tf.reduce_sum(smooth_l1(deltas - targets)) / tf.cast(sampled, deltas.dtype)
+    return tf.reduce_sum(smooth_l1(deltas - targets, beta)) / tf.cast(sampled, deltas.dtype)
 
 
 def class_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -34,18 +38,19 @@ def class_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
 
-def box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def box_loss(deltas: tf.Tensor, targets: tf.Tensor, labels: tf.Tensor, beta: float = BETA) -> tf.Tensor:
     """Smooth l1 of the foreground regions, at the boxes of their class, summed, over all sampled regions.
 
     Args:
         deltas: [R, 4 C], class after class.
         targets: [R, 4].
         labels: int [R], 0 the background.
+        beta: of `smooth_l1`.
     """
     foreground = tf.where(labels > 0)[:, 0]
     classes = tf.reshape(deltas, [tf.shape(deltas)[0], -1, 4])
     chosen = tf.gather(tf.gather(classes, foreground), tf.gather(labels, foreground), batch_dims=1)
-    loss = tf.reduce_sum(smooth_l1(chosen - tf.gather(targets, foreground)))
+    loss = tf.reduce_sum(smooth_l1(chosen - tf.gather(targets, foreground), beta))
     return loss / tf.cast(tf.maximum(tf.shape(labels)[0], 1), loss.dtype)
 
 

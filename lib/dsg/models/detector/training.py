@@ -10,6 +10,7 @@ import tensorflow as tf
 from dsg.boxes.matching import Permutation, random_order
 from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.losses import (
+    BETA,
     anchor_box_loss,
     box_loss,
     class_loss,
@@ -55,6 +56,7 @@ def pyramid_losses(
     settings: SamplingSettings,
     order: Permutation = random_order,
     orders: Sequence[Permutation] = (),
+    beta: float = BETA,
 ) -> Training:
     """The losses of a batch.
 
@@ -65,6 +67,7 @@ def pyramid_losses(
         settings: of the samples.
         order: of the draws, see `dsg.boxes.matching.draw`.
         orders: one for each image, instead.
+        beta: of `smooth_l1`.
     """
     inside, orders = first.rpn.inside, orders or [order] * len(truth)
     anchors = [
@@ -74,7 +77,7 @@ def pyramid_losses(
         )
         for number, image in enumerate(truth)
     ]
-    losses = first_stage_losses(first, anchors)
+    losses = first_stage_losses(first, anchors, beta)
     regions = [
         sample_regions(
             tf.boolean_mask(first.proposals.boxes[number], first.proposals.valid[number]),
@@ -90,7 +93,7 @@ def pyramid_losses(
     labels = tf.concat([sample.labels for sample in regions], 0)
     losses["classifier"] = class_loss(outputs.class_logits, labels)
     deltas = tf.concat([sample.deltas for sample in regions], 0)
-    losses["box"] = box_loss(outputs.box_deltas, deltas, labels)
+    losses["box"] = box_loss(outputs.box_deltas, deltas, labels, beta)
     masks = None
     if model.mask_head is not None:
         masks = mask_training(model, first, truth, regions)
@@ -98,7 +101,9 @@ def pyramid_losses(
     return Training(losses, anchors, regions, outputs, masks)
 
 
-def first_stage_losses(first: FirstStage, anchors: Sequence[AnchorSample]) -> dict[str, tf.Tensor]:
+def first_stage_losses(
+    first: FirstStage, anchors: Sequence[AnchorSample], beta: float = BETA
+) -> dict[str, tf.Tensor]:
     """Objectness and boxes of the sampled anchors of all images."""
     logits, labels, deltas, targets = [], [], [], []
     for number, image in enumerate(anchors):
@@ -110,7 +115,7 @@ def first_stage_losses(first: FirstStage, anchors: Sequence[AnchorSample]) -> di
     every = tf.concat(logits, 0)
     return {
         "objectness": objectness_loss(every, tf.concat(labels, 0)),
-        "anchor_box": anchor_box_loss(tf.concat(deltas, 0), tf.concat(targets, 0), tf.size(every)),
+        "anchor_box": anchor_box_loss(tf.concat(deltas, 0), tf.concat(targets, 0), tf.size(every), beta),
     }
 
 

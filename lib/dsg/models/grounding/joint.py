@@ -61,7 +61,11 @@ class JointDetector(Weighted, tf.Module):
 
     def features(self, first: FirstStage, regions: Regions, training: bool = False) -> tf.Tensor:
         """What the predictors read: [n, D]."""
-        return self.box_head(self.first_stage.crops(first, regions, POOLED), training)
+        return self.box_head(self.crops(first, regions), training)
+
+    def crops(self, first: FirstStage, regions: Regions) -> tf.Tensor:
+        """What the box head reads: [n, 7, 7, C]."""
+        return self.first_stage.crops(first, regions, POOLED)
 
     def mask_logits(self, first: FirstStage, regions: Regions) -> tf.Tensor:
         """A mask of each category of the masks' data set: float32 [n, 28, 28, M]."""

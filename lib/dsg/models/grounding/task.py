@@ -1,20 +1,19 @@
-"""The task of grounded scene graphs: of their detector, and of the graph on it."""
+"""The tasks of grounded scene graphs: of their detector, and of the graph on it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from dsg.config import Config
-from dsg.datasets.records import Vocabulary
-from dsg.models.grounding.joint import build_joint_detector
-from dsg.models.grounding.model import GroundingModel
+from dsg.config.grounding import DETECTOR_STAGE
+from dsg.engine.task import Task
+from dsg.models.grounding.detector_task import JointDetectorTask
 
 
-class GroundingTask:
-    """The task of a `GroundingModel`."""
+def grounding_task(config: Config) -> Task[Any, Any]:
+    """The task of the stage that GROUNDING.STAGE names."""
+    if config.grounding.stage == DETECTOR_STAGE:
+        return JointDetectorTask(config)
+    from dsg.models.grounding.graph_task import GraphTask
 
-    free_options = ("DETECTOR.METRIC", "GROUNDING.MOST_BOXES")
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-
-    def build_model(self, vocabulary: Vocabulary) -> GroundingModel:
-        return GroundingModel(build_joint_detector(self._config, vocabulary))
+    return GraphTask(config)
