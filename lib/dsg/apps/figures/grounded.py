@@ -6,71 +6,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dsg.apps.figures.choice import lots
+from dsg.apps.scene_graphs.annotated import GroundedNetwork, Seen, seen
 from dsg.boxes.overlaps import iou
-from dsg.config import Config
-from dsg.config.grounding import PREDCLS, SGDET
+from dsg.config.grounding import SGDET
 from dsg.datasets.formats.vg150 import GraphImage
 from dsg.datasets.scene_graphs import GraphDataset, graphs_of
 from dsg.errors import UserError
 from dsg.metrics.graph_recall import GraphTruth
 from dsg.models.grounding.scene import GroundedGraph, right_relations
-from dsg.models.grounding.trained import Given, TrainedGrounding
-from dsg.pipeline.images import read_image
 from dsg.runtime.picture_names import PlainNames
 from dsg.visualize.canvas import grid, save_png
 from dsg.visualize.captions import titled
 from dsg.visualize.grounded import draw_refinement, draw_relation
 
 LOG = logging.getLogger("dsg")
-KINDS = ("graphs", "regions", "refinement", "relations")
 REGIONS = 4  # relations of an image
 BEST = 20  # a relation is found that is among so many
-ATTENDED = 100
 SIDE = 300  # pixels of a panel's shorter side, at least
-
-
-class GroundedNetwork(NamedTuple):
-    """A network to show, and what it is given of each image."""
-
-    label: str
-    trained: TrainedGrounding
-    setting: str
-
-
-class Seen(NamedTuple):
-    """An image of the split with the graph that a network gives it."""
-
-    record: GraphImage
-    image: np.ndarray  # uint8 [H, W, 3] RGB
-    graph: GroundedGraph
-
-
-def network_of(label: str, model: Any, config: Config, data: GraphDataset, setting: str) -> GroundedNetwork:
-    """A network that was loaded for a data set; an empty setting is the one that it was trained for."""
-    model.fold()
-    words = replace(data.vocabulary, mask_objects=())
-    return GroundedNetwork(label, TrainedGrounding(model, config, words), setting or config.grounding.setting)
-
-
-def seen(network: GroundedNetwork, record: GraphImage) -> Seen:
-    """What a network says of an image.
-
-    Raises:
-        UserError: the image cannot be read.
-    """
-    image = read_image(record.path)
-    given = None
-    if network.setting != SGDET:
-        given = [Given(record.boxes, record.labels if network.setting == PREDCLS else None)]
-    [graph] = network.trained.graphs([image], given, attended=ATTENDED)
-    return Seen(record, image[:, :, ::-1], graph)
 
 
 def image_pages(

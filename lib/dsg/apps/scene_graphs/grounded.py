@@ -10,10 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from dsg.apps.ask.scenes import own_scenes
+from dsg.apps.scene_graphs.annotated import GroundedNetwork, seen
+from dsg.datasets import Dataset
+from dsg.datasets.scene_graphs import graphs_of
 from dsg.errors import UserError
 from dsg.models.grounding.scene import GroundedGraph
 from dsg.models.grounding.trained import load_grounding
+from dsg.models.shown import chosen_images
 from dsg.runtime.files import write_text
+from dsg.runtime.picture_names import PlainNames
 from dsg.runtime.progress import Progress
 from dsg.visualize.canvas import save_png
 
@@ -48,6 +53,41 @@ def grounded_graphs_of_images(
         raise UserError(
             f"{len(unreadable)} of {len(images)} images cannot be read, for example {unreadable[0]}"
         )
+
+
+def grounded_graphs_of_split(
+    network: GroundedNetwork, data: Dataset, folder: Path, *, pictures: int, nodes: int, edges: int
+) -> None:
+    """Write the graph of every image of a split to `folder/graphs/`, some with a picture; images that cannot
+    be read are reported.
+
+    Args:
+        network: and what it is given.
+        data: the split.
+        folder: exists.
+        pictures: how many images are drawn.
+        nodes, edges: at most so many in a graph.
+
+    Raises:
+        UserError: a file cannot be written, or no image can be read.
+    """
+    graphs = folder / "graphs"
+    graphs.mkdir(exist_ok=True)
+    drawn, names, written = set(chosen_images(len(data), pictures)), PlainNames(), 0
+    with Progress("scene graphs", len(data)) as progress:
+        for place, record in enumerate(graphs_of(data)):
+            try:
+                one = seen(network, record)
+            except UserError as error:
+                LOG.warning("%s", error)
+                continue
+            image = one.image if place in drawn else None
+            write_grounded(one.graph.chosen(nodes, edges), graphs, names.of(record.name), image)
+            written += 1
+            progress.advance()
+    if not written:
+        raise UserError(f"{data.name} {data.split}: no image can be read")
+    LOG.info("%s, %s: scene graphs (pictures, JSON, DOT): %s", network.label, network.setting, graphs)
 
 
 def write_grounded(graph: GroundedGraph, folder: Path, stem: str, image: np.ndarray | None = None) -> None:
