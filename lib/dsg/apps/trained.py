@@ -144,18 +144,18 @@ def _check_use(meaning: Meaning, wanted: str) -> None:
     from dsg.config import BASELINES, DETECTORS
     from dsg.config.names import GROUNDED as GROUNDED_NETS
 
-    net = meaning.net
+    net, kind = meaning.net, meaning.config.net
     if wanted == SHIFTS and net not in SHIFTING:
         raise UserError(f"{net} does not shift attention; this needs a snapshot of {' or '.join(SHIFTING)}")
-    if wanted == GROUNDED and net not in GROUNDED_NETS:
+    if wanted == GROUNDED and kind not in GROUNDED_NETS:
         raise UserError(
             f"{net} has no graphs with masks; this needs a network that has, such as {GROUNDED_NETS[0]}"
         )
-    if wanted == BOXES and net in GROUNDED_NETS:
+    if wanted == BOXES and kind in GROUNDED_NETS:
         raise UserError(
             f"{net} gives graphs and answers no queries; this needs a network that does, such as res101"
         )
-    if wanted in (BOXES, GRAPHS) and net in DETECTORS:
+    if wanted in (BOXES, GRAPHS) and kind in DETECTORS:
         raise UserError(
             f"{net} finds objects and answers no queries; this needs a network that does, such as res101"
         )
