@@ -81,8 +81,9 @@ class GroundedPredictor:
         self._keys: tuple[str, ...] = IMAGE_KEYS if detects else GIVEN_KEYS
         if config.grounding.masks_from == "true":
             self._keys += ("true_masks",)
+        self.answer = self._detect if detects else self._read
         self.traced = tf.function(
-            self._detect if detects else self._read,
+            self.answer,
             input_signature=[signature_of(self._keys, alone)],
             autograph=False,
         )
