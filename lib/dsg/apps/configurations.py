@@ -11,9 +11,10 @@ from pathlib import Path
 from dsg.config import config_files, net_names
 from dsg.runtime.clone import clone_root
 
-# As in dsg.datasets.catalogue and dsg.datasets.instance_layouts, which need NumPy.
+# As in dsg.datasets.catalogue, .instance_layouts and .scene_graph_layout, which need NumPy.
 DATASETS = ("visualgenome", "vrd", "clevr", "shapes")
 DETECTION_DATASETS = ("pascal_voc", "pascal_voc_0712", "coco", "shapes")
+GRAPH_DATASETS = ("vg150", "shapes150")
 
 
 def configuration_folder() -> Path:
@@ -35,7 +36,7 @@ def catalogued(dataset: str) -> str | None:
         ('visualgenome', 'pascal_voc', None)
     """
     plain = dataset.lower().replace("_", "").replace("-", "")
-    names = (*DATASETS, *DETECTION_DATASETS)
+    names = (*DATASETS, *DETECTION_DATASETS, *GRAPH_DATASETS)
     return next((name for name in names if name.replace("_", "") == plain), None)
 
 

@@ -12,9 +12,18 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from dsg.apps import graph_words
 from dsg.apps.commands.fetch import PARTS
-from dsg.apps.configurations import DATASETS, DETECTION_DATASETS, catalogued, files_of, known_nets
+from dsg.apps.configurations import (
+    DATASETS,
+    DETECTION_DATASETS,
+    GRAPH_DATASETS,
+    catalogued,
+    files_of,
+    known_nets,
+)
 from dsg.apps.detector_words import PREFIX, detector_net, detector_nets, detector_pairs
 from dsg.apps.parser import Parser
 from dsg.config import BASELINES
@@ -25,7 +34,9 @@ KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)*")
 GPUS = re.compile(r"cpu|[0-9]+(,[0-9]+)*")
 FILES = ("WEIGHTS", "DATA.DIR")  # options that name files
 PLACES = "[--data DIR] [--output DIR]"
-FASTER_RCNN = "_faster_rcnn"  # the end of the names of the detector's scripts
+FASTER_RCNN, GRAPHS = "_faster_rcnn", "_sg"  # how the names of scripts end: detectors, grounded graphs
+DATASETS_OF = {FASTER_RCNN: DETECTION_DATASETS, GRAPHS: GRAPH_DATASETS, "": DATASETS}
+SCRIPTS_OF = {FASTER_RCNN: "train_faster_rcnn.sh", GRAPHS: "train_sg.sh", "": "train.sh and test.sh"}
 Command = list[str]
 
 
@@ -75,10 +86,12 @@ def commands_of(name: str, words: Sequence[str], place: Place) -> list[Command]:
 
 def usage(name: str) -> str:
     """The line that `--help` prints."""
-    others = [net for net in known_nets() if not net.startswith(PREFIX)]
+    if name in (f"train{GRAPHS}", f"test{GRAPHS}"):
+        return graph_words.usage(name, known_nets())
+    others = [net for net in known_nets() if not net.startswith((PREFIX, graph_words.PREFIX))]
     nets = "<net>: " + " ".join(detector_nets(known_nets()) if name.endswith(FASTER_RCNN) else others)
     gpu = "<gpu>: 0, or 0,1, or cpu"
-    datasets = f"<dataset>: {' '.join(_datasets(name.endswith(FASTER_RCNN)))}, or a folder"
+    datasets = f"<dataset>: {' '.join(DATASETS_OF[_kind(name)])}, or a folder"
     if name in ("train", f"train{FASTER_RCNN}"):
         pretrained = "or dsg_pretrained " * (name == "train")
         return (
@@ -134,13 +147,23 @@ def name_and_pairs(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def _train(script: str, words: Sequence[str], place: Place) -> list[Command]:
-    options = _read(script, words, ["--name"], ["--no-test"])
+    of_graphs = script.endswith(GRAPHS)
+    options = _read(
+        script, words, ["--name", *(["--stage", "--setting"] if of_graphs else [])], ["--no-test"]
+    )
     common, rest = _common(script, options, place)
+    before: list[str] = []
+    if of_graphs:
+        before, rest = graph_words.context_first(rest, common.net)
+        before += graph_words.setting_pairs(options.setting)
     name, pairs = (options.name, rest) if options.name is not None else name_and_pairs(rest)
     pairs = detector_pairs(pairs) if script.endswith(FASTER_RCNN) else pairs
+    pairs = [*before, *pairs]
     if name is not None and (is_snapshot_name(name) or name.endswith((".npz", ".ckpt"))):
-        return [["test", *common, "--snapshot", place.snapshot(name), "--set", *place.pairs(pairs)]]
-    named = [*common, "--name", check_run_name("default" if name is None else name)]
+        return [["test", *common.words, "--snapshot", place.snapshot(name), "--set", *place.pairs(pairs)]]
+    if of_graphs:
+        pairs = graph_words.detector_weights(pairs, common.net, common.dataset, common.output)
+    named = [*common.words, "--name", check_run_name("default" if name is None else name)]
     given = ["--set", *place.pairs(pairs)]
     if options.no_test:
         return [["train", *named, *given]]
@@ -148,12 +171,15 @@ def _train(script: str, words: Sequence[str], place: Place) -> list[Command]:
 
 
 def _test(script: str, words: Sequence[str], place: Place) -> list[Command]:
-    options = _read(script, words)
+    options = _read(script, words, ["--stage"] if script.endswith(GRAPHS) else [])
     common, rest = _common(script, options, place)
     if not rest:
         raise UserError(usage(script))
-    pairs = detector_pairs(rest[1:]) if script.endswith(FASTER_RCNN) else rest[1:]
-    return [["test", *common, "--snapshot", place.snapshot(rest[0]), "--set", *place.pairs(pairs)]]
+    snapshot, pairs = rest[0], rest[1:]
+    if script.endswith(GRAPHS) and len(pairs) % 2:
+        pairs = [*graph_words.setting_pairs(pairs[0]), *pairs[1:]]
+    pairs = detector_pairs(pairs) if script.endswith(FASTER_RCNN) else pairs
+    return [["test", *common.words, "--snapshot", place.snapshot(snapshot), "--set", *place.pairs(pairs)]]
 
 
 def _table(script: str, words: Sequence[str], place: Place) -> list[Command]:
@@ -168,7 +194,7 @@ def _table(script: str, words: Sequence[str], place: Place) -> list[Command]:
         for word in (f"--{key}", getattr(options, key))
     ]
     chosen += ["--report"] if options.report else []
-    return [["table", "--table", script[-1], *common, *chosen, "--set", *place.pairs(rest)]]
+    return [["table", "--table", script[-1], *common.words, *chosen, "--set", *place.pairs(rest)]]
 
 
 def _cost(script: str, words: Sequence[str], place: Place) -> list[Command]:
@@ -222,6 +248,8 @@ _SCRIPTS: dict[str, Callable[[str, Sequence[str], Place], list[Command]]] = {
     "test": _test,
     f"train{FASTER_RCNN}": _train,
     f"test{FASTER_RCNN}": _test,
+    f"train{GRAPHS}": _train,
+    f"test{GRAPHS}": _test,
     "table": _table,
     "fetch": _fetch,
     "serve": _serve,
@@ -244,20 +272,45 @@ def _read(
     return _parser(script, ["--data", "--output", *values], flags).parse(words)
 
 
-def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Command, list[str]]:
-    """The options that `<gpu> <dataset> <net>`, --data and --output stand for, and the remaining words."""
+class Common(NamedTuple):
+    """What `<gpu> <dataset> <net>`, --data and --output stand for."""
+
+    gpu: str
+    dataset: str
+    net: str
+    output: str
+    data: str
+
+    @property
+    def words(self) -> Command:
+        """As options of a command."""
+        words = ["--dataset", self.dataset, "--net", self.net, "--gpu", self.gpu, "--output", self.output]
+        return words + (["--data", self.data] if self.data else [])
+
+
+def _common(script: str, options: argparse.Namespace, place: Place) -> tuple[Common, list[str]]:
+    """The beginning of a script's words, and the remaining ones."""
     if len(options.words) < 3:
         raise UserError(usage(script))
     gpu, dataset, net, *rest = options.words
-    net = detector_net(net, known_nets()) if script.endswith(FASTER_RCNN) else net
+    if script.endswith(FASTER_RCNN):
+        net = detector_net(net, known_nets())
+    if script.endswith(GRAPHS):
+        net = graph_words.graph_net(net, getattr(options, "stage", None), known_nets())
     data = options.data or os.environ.get("DATA_DIR", "")
     data = place.absolute(data) if data else ""
     _check_gpu(gpu)
     files_of("", net)  # refuses an unknown net
-    detects = net.startswith(PREFIX)
-    dataset = _dataset(dataset, detects, Path(data).expanduser() if data else place.root / "data", place)
-    words = ["--dataset", dataset, "--net", net, "--gpu", gpu, "--output", _output(options, place)]
-    return words + (["--data", data] if data else []), rest
+    kind = _kind(script)
+    if net.startswith((PREFIX, graph_words.PREFIX)):  # named in full, for a script of others
+        kind = FASTER_RCNN if net.startswith(PREFIX) else GRAPHS
+    dataset = _dataset(dataset, kind, Path(data).expanduser() if data else place.root / "data", place)
+    return Common(gpu, dataset, net, _output(options, place), data), rest
+
+
+def _kind(script: str) -> str:
+    """The end of a script's name that says what it is for."""
+    return next((end for end in (FASTER_RCNN, GRAPHS) if script.endswith(end)), "")
 
 
 def _output(options: argparse.Namespace, place: Place) -> str:
@@ -265,15 +318,10 @@ def _output(options: argparse.Namespace, place: Place) -> str:
     return place.absolute(output) if output else str(place.root / "output")
 
 
-def _datasets(detects: bool) -> tuple[str, ...]:
-    """The names of data sets for detectors, or for other nets."""
-    return DETECTION_DATASETS if detects else DATASETS
-
-
-def _dataset(word: str, detects: bool, data: Path, place: Place) -> str:
+def _dataset(word: str, kind: str, data: Path, place: Place) -> str:
     """A data set's name, its folder, or its name in the data folder."""
     known = catalogued(word)
-    if known in _datasets(detects):
+    if known in DATASETS_OF[kind]:
         return known
     folder = os.path.expanduser(place.absolute(word))
     if os.path.isdir(folder):
@@ -282,9 +330,11 @@ def _dataset(word: str, detects: bool, data: Path, place: Place) -> str:
         return word
     wrong = f"unknown data set {word!r}"
     if known:
-        wrong = f"{known} is for {'train.sh and test.sh' if detects else 'detectors (train_faster_rcnn.sh)'}"
+        other = next(end for end, names in DATASETS_OF.items() if known in names)
+        whose = {FASTER_RCNN: "detectors ({})", GRAPHS: "scene graphs ({})", "": "{}"}[other]
+        wrong = f"{known} is for {whose.format(SCRIPTS_OF[other])}"
     raise UserError(
-        f"{wrong}: give one of {' '.join(_datasets(detects))}, or a folder, also one in the folder of --data"
+        f"{wrong}: give one of {' '.join(DATASETS_OF[kind])}, or a folder, also one in the folder of --data"
     )
 
 

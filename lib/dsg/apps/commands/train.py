@@ -1,7 +1,7 @@
 """Train a network: snapshots, history and pictures go to <output>/<net>/<dataset>_train/<name>/.
 
-The same command resumes an interrupted run, or says that the run is finished. The data set `shapes` is
-generated if it does not exist. Examples:
+The same command resumes an interrupted run, or says that the run is finished. The data sets `shapes` and
+`shapes150` are generated if they do not exist. Examples:
 
     dsg train --dataset shapes --net mini --name quickstart
     dsg train --dataset visualgenome --net res101 --name mine --gpu 0 TRAIN.LEARNING_RATE 0.002
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dsg.apps.generation import generate_absent_shapes
+from dsg.apps.generation import generate_absent_graphs, generate_absent_shapes
 from dsg.apps.parser import Parser
 from dsg.apps.run_options import add_run_options, demand_net, meaning_of
 from dsg.apps.splits import split_at_end
@@ -58,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     if options.check:
         return
     generate_absent_shapes(meaning.dataset, meaning.data_dir)
+    generate_absent_graphs(meaning.dataset, meaning.data_dir)
 
     from dsg.engine.runs import Run
     from dsg.pipeline.splits import load_examined, load_splits
