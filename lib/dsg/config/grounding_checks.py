@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsg.config.grounding import GRAPH_STAGE, NO_EDGE_MASK
+from dsg.config.grounding import GRAPH_STAGE, NO_EDGE_MASK, SGDET
 from dsg.config.names import GROUNDED_BACKBONES
 from dsg.config.two_stage_checks import check_detector
 from dsg.errors import UserError
@@ -39,6 +39,10 @@ def _check_graph(config: Config) -> None:
         raise UserError(
             "without masks (GROUNDING.JOINT False), set GROUNDING.NODE_MASKS False and GROUNDING.EDGE_MASK "
             f"{NO_EDGE_MASK}"
+        )
+    if options.masks_from == "true" and options.setting == SGDET:
+        raise UserError(
+            "GROUNDING.MASKS_FROM true is for GROUNDING.SETTING predcls and sgcls, whose boxes are given"
         )
     if options.refine_at_inference and not options.refine:
         raise UserError("GROUNDING.REFINE_AT_INFERENCE needs GROUNDING.REFINE True, which is learned")

@@ -157,15 +157,19 @@ def graphs_of(dataset: Dataset) -> Sequence[GraphImage]:
     return cast("Sequence[GraphImage]", dataset.records)
 
 
+def has_true_masks(dataset: GraphDataset) -> bool:
+    """Whether there is a true mask of each box, as generated data have it."""
+    return annotation_file(dataset.folder / TRUE_MASKS, _file_split(dataset)).is_file()
+
+
 def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
     """The true masks of each image, in the order of its boxes: to measure with, and for nothing that learns.
 
     Raises:
         UserError: the data set has none (only generated ones do), or not one for each box.
     """
-    folder = dataset.folder / TRUE_MASKS
-    split = "test" if dataset.split == "test" else "train"
-    if not annotation_file(folder, split).is_file():
+    folder, split = dataset.folder / TRUE_MASKS, _file_split(dataset)
+    if not has_true_masks(dataset):
         raise UserError(f"{folder}: no true masks; only generated data sets such as shapes150 have them")
     known = {image.name: image for image in read_coco(folder, split).images}
     result = {}
@@ -177,6 +181,11 @@ def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
             raise UserError(f"{folder}: image {record.name!r}: not a mask for each box; generate them again")
         result[record.name] = masks
     return result
+
+
+def _file_split(dataset: GraphDataset) -> str:
+    """The split whose file of true masks has this one's."""
+    return "test" if dataset.split == "test" else "train"
 
 
 def _zero_shot(source: GraphSource, objects: int, predicates: int) -> tuple[np.ndarray, str]:

@@ -8,6 +8,7 @@ pictures go, is decided here.
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, Union
@@ -55,7 +56,8 @@ class DrawingTask(abc.ABC, Generic[M, R]):
 
             def observe(index: int, drawings: Drawings) -> None:
                 if index in drawn:
-                    pictures[f"validation_{drawn.index(index)}"] = np.asarray(next(drawings)[1])
+                    for _, drawing in itertools.islice(drawings, 1):
+                        pictures[f"validation_{drawn.index(index)}"] = np.asarray(drawing)
 
             results = evaluate(dataset, "validate", observe, check)
             return results, {**pictures, **self.curves(results)}
@@ -63,6 +65,10 @@ class DrawingTask(abc.ABC, Generic[M, R]):
         return validate
 
     def test(self, model: M, dataset: Dataset, folder: Path) -> R:
+        return self.tested(self.evaluator(model), dataset, folder)
+
+    def tested(self, evaluate: Evaluate[R], dataset: Dataset, folder: Path) -> R:
+        """The results of a test, whose pictures are written."""
         drawn, names = chosen_images(len(dataset), self._config.test.pictures), PlainNames()
 
         def observe(index: int, drawings: Drawings) -> None:
@@ -77,4 +83,4 @@ class DrawingTask(abc.ABC, Generic[M, R]):
                 else:
                     save_png(drawing, path)
 
-        return self.evaluator(model)(dataset, "test", observe, lambda: None)
+        return evaluate(dataset, "test", observe, lambda: None)

@@ -10,7 +10,7 @@ EPSILON = 1e-5
 
 
 class BatchNorm(Block):
-    """Rows [N, C] -> [N, C], each column of mean 0 and variance 1, then scaled and shifted.
+    """Rows [N, C] -> [N, C], each column of mean 0 and variance 1, then scaled and shifted; N may be 0.
 
     In training mean and variance are those of the rows, and the stored ones move towards them by
     1 - `momentum` (the variance unbiased, as PyTorch keeps it).
@@ -28,10 +28,14 @@ class BatchNorm(Block):
         if training:
             mean, variance = tf.nn.moments(rows, [0])
             count = tf.cast(tf.shape(rows)[0], rows.dtype)
+            # Of no rows there is neither.
+            mean = tf.where(count > 0, mean, tf.convert_to_tensor(self.moving_mean))
+            variance = tf.where(count > 0, variance, tf.convert_to_tensor(self.moving_variance))
             unbiased = variance * count / tf.maximum(count - 1.0, 1.0)
             for kept, value in ((self.moving_mean, mean), (self.moving_variance, unbiased)):
                 old = tf.convert_to_tensor(kept)
-                kept.assign(old + (1.0 - self._momentum) * (tf.stop_gradient(value) - old))
+                moved = old + (1.0 - self._momentum) * (tf.stop_gradient(value) - old)
+                kept.assign(tf.where(count > 0, moved, old))
         else:
             mean, variance = (
                 tf.convert_to_tensor(self.moving_mean),

@@ -56,7 +56,14 @@ def over_time(step: Callable[..., Any], inputs: Any, state: tuple[tf.Tensor, ...
 
     Args:
         step: of the same structure in and out.
-        inputs: [T, ...], or a tuple of such.
+        inputs: [T, ...], or a tuple of such; T may be 0.
         state: before the first step.
     """
-    return tf.scan(step, inputs, state)
+    steps = tf.shape(tf.nest.flatten(inputs)[0])[0]
+    extra = tf.cast(tf.equal(steps, 0), tf.int32)  # tf.scan needs a step
+
+    def lengthened(values: tf.Tensor) -> tf.Tensor:
+        return tf.pad(values, tf.stack([[0, extra], *[[0, 0]] * (len(values.shape) - 1)]))
+
+    states = tf.scan(step, tf.nest.map_structure(lengthened, inputs), state)
+    return tf.nest.map_structure(lambda values: values[:steps], states)

@@ -41,6 +41,7 @@ LISTS = {
     "gt_masks": 1,
     "gt_predicates": 2,
     "gt_roles": 2,
+    "true_masks": 1,
     "relations": 1,
     "relation_valid": 1,
     "pairs": 1,

@@ -29,6 +29,7 @@ class GraphBatch(TypedDict, total=False):
     gt_classes: Any  # int32 [B, G]: from 0, of the image's own data set
     gt_valid: Any  # bool [B, G]
     gt_masks: Any  # uint8 [B, G', H, W]: 1 where the object is; G' of images of masks alone; only with them
+    true_masks: Any  # float32 [B, G, 28, 28]: the share of each cell; only with GROUNDING.MASKS_FROM true
     # The detector on nets of one map; a pyramid's anchors are matched in the graph.
     rpn_labels: Any  # int32 [B, h, w, A], see `dsg.pipeline.instance_batch`
     rpn_deltas: Any  # float32 [B, h, w, A, 4]

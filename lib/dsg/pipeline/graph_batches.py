@@ -10,13 +10,14 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.config.grounding import DETECTOR_STAGE, SGDET
 from dsg.datasets.detection import instances_of
+from dsg.datasets.formats.segmentations import Segmentation
 from dsg.datasets.mirror import mirror_map
-from dsg.datasets.scene_graphs import GraphDataset, graphs_of
+from dsg.datasets.scene_graphs import GraphDataset, graphs_of, true_masks
 from dsg.errors import UserError
 from dsg.pipeline.bad_records import BadRecords
 from dsg.pipeline.epochs import Examples, Spec, ordered_batches, workers
 from dsg.pipeline.examples import Arrays
-from dsg.pipeline.graph_examples import graph_arrays, mask_arrays, with_masks
+from dsg.pipeline.graph_examples import MASK_CELLS, graph_arrays, mask_arrays, with_masks
 from dsg.pipeline.instance_batches import check_masks, instance_spec
 from dsg.pipeline.joint_examples import JointExamples
 
@@ -34,10 +35,13 @@ def graph_training_examples(dataset: GraphDataset, config: Config) -> Examples:
     """
     records, predicates = graphs_of(dataset), dataset.vocabulary.predicates
     swap = mirror_map(predicates) if config.train.flip_predicates else None
-    spec, count = graph_spec(config), len(records)
+    spec, count, truth = graph_spec(config), len(records), known_masks(dataset, config)
 
     def graph(index: int, rng: np.random.Generator) -> Arrays:
-        return graph_arrays(records[index], index, config, rng, predicates=len(predicates), swap=swap)
+        return graph_arrays(
+            *(records[index], index, config, rng),
+            **{"predicates": len(predicates), "swap": swap, "masks": truth.get(records[index].name)},
+        )
 
     names = [record.name for record in records]
     tall = np.array([record.width < record.height for record in records])
@@ -75,6 +79,15 @@ def graph_training_examples(dataset: GraphDataset, config: Config) -> Examples:
     )
 
 
+def known_masks(dataset: GraphDataset, config: Config) -> dict[str, list[Segmentation]]:
+    """The true masks of the boxes of each image, with GROUNDING.MASKS_FROM true.
+
+    Raises:
+        UserError: the data set has none.
+    """
+    return true_masks(dataset) if config.grounding.masks_from == "true" else {}
+
+
 def learns_masks(config: Config) -> bool:
     """Whether training takes images with masks."""
     options = config.grounding
@@ -95,10 +108,32 @@ def graph_evaluation_batches(
         `tf.data.Dataset` of `dsg.pipeline.graph_batch.GraphBatch` dictionaries: the keys up to `gt_valid`.
     """
     records = graphs_of(dataset)
+    spec, truth = graph_spec(config, training=False), known_masks(dataset, config)
+
+    def make(index: int) -> Arrays:
+        return graph_arrays(records[index], index, config, masks=truth.get(records[index].name))
+
+    order, names = np.arange(len(records)), [record.name for record in records]
+    size, threads = config.test.ims_per_batch, workers(config)
+    return ordered_batches(order, size, make, names.__getitem__, spec, threads, bad=bad)
+
+
+def mask_evaluation_batches(
+    dataset: GraphDataset, config: Config, *, bad: BadRecords | None = None
+) -> tf.data.Dataset:
+    """The batches of a test of masks: every image of the auxiliary set once, with its objects that count.
+
+    Args:
+        dataset: a loaded split with an auxiliary set.
+        config: TEST.* and DATA.WORKERS.
+        bad: takes note of records that are skipped.
+    """
+    assert dataset.auxiliary is not None
+    records = instances_of(dataset.auxiliary)
     spec = graph_spec(config, training=False)
 
     def make(index: int) -> Arrays:
-        return graph_arrays(records[index], index, config)
+        return _chosen(mask_arrays(records[index], index, with_masks(config, False)), spec)
 
     order, names = np.arange(len(records)), [record.name for record in records]
     size, threads = config.test.ims_per_batch, workers(config)
@@ -118,6 +153,8 @@ def graph_spec(config: Config, *, training: bool = True) -> Spec:
     detects = config.grounding.stage == DETECTOR_STAGE
     if not (training and detects):
         spec = {key: one for key, one in spec.items() if not key.startswith("rpn_")}
+    if not detects and config.grounding.masks_from == "true":
+        spec["true_masks"] = tf.TensorSpec([None, None, MASK_CELLS, MASK_CELLS], tf.float32, "true_masks")
     if training and not detects:
         shapes: dict[str, tuple[list[int | None], Any]] = {
             "relations": ([None, None, 3], tf.int32),

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from dsg.config import Config
 from dsg.config.grounding import DETECTOR_STAGE, SGDET
 from dsg.datasets.formats.instances import Instances, mirrored_instances
+from dsg.datasets.formats.segmentations import Segmentation, decode
 from dsg.datasets.formats.vg150 import GraphImage, draw_relations
 from dsg.datasets.mirror import mirrored_graph
 from dsg.pipeline.examples import Arrays, load_image, rpn_targets
@@ -24,6 +26,7 @@ from dsg.pipeline.instance_examples import (
 )
 from dsg.pipeline.pair_sampling import PairSettings, sample_annotated_pairs
 
+MASK_CELLS, SAMPLES = 28, 4  # a side of a mask; of a cell
 SMALLEST_SIDE = 1.0  # pixel of the original image: boxes that images cut to less are brought back to it
 
 
@@ -35,6 +38,7 @@ def graph_arrays(
     *,
     predicates: int = 0,
     swap: np.ndarray | None = None,
+    masks: Sequence[Segmentation] | None = None,
 ) -> Arrays:
     """The network's input of an image of the graphs' data set, and what is known or learned of it.
 
@@ -46,6 +50,7 @@ def graph_arrays(
             pairs. None: there are none, and objects are all that is told.
         predicates: of the vocabulary.
         swap: what the predicates become in a mirror image.
+        masks: the true masks of its boxes, where they take the place of the detector's.
 
     Raises:
         UserError: the image cannot be read, or is not of the size that the annotations state.
@@ -63,6 +68,8 @@ def graph_arrays(
         gt_classes=record.labels.astype(np.int32),
         gt_valid=np.ones(len(record.boxes), bool),
     )
+    if masks is not None:
+        arrays["true_masks"] = masks_in_boxes(record, masks)
     if rng is None:
         return arrays
     if config.grounding.stage == DETECTOR_STAGE:
@@ -77,21 +84,26 @@ def graph_arrays(
     return {**arrays, "gt_masks": _no_masks(arrays), **_related(record, relations, config, rng, predicates)}
 
 
-def mask_arrays(record: Instances, index: int, config: Config, rng: np.random.Generator) -> Arrays:
+def mask_arrays(
+    record: Instances, index: int, config: Config, rng: np.random.Generator | None = None
+) -> Arrays:
     """The same of an image of the masks' data set; with what a graph learns from, of which it has nothing.
 
     Args:
         record: of the image.
         index: its position behind the images of graphs.
         config: as of `graph_arrays`.
-        rng: makes the random choices of training: mirror image, scale, anchors.
+        rng: makes the random choices of training: mirror image, scale, anchors. None: there are none, and
+            masks are not told.
 
     Raises:
         UserError: as of `graph_arrays`.
     """
-    if config.train.use_flipped and rng.random() < 0.5:
+    learned = rng is not None
+    if rng is not None and config.train.use_flipped and rng.random() < 0.5:
         record = mirrored_instances(record)
-    arrays = preprocess_instances(load_instance_example(record, index), with_masks(config), rng)
+    example = load_instance_example(record, index)
+    arrays = preprocess_instances(example, with_masks(config, learned), rng, targets=True)
     none = np.zeros((0, 0), np.float32)
     return {
         **arrays,
@@ -127,6 +139,27 @@ def inner_boxes(record: GraphImage) -> np.ndarray:
     low = np.clip(record.boxes[:, :2], 0.0, np.maximum(size - SMALLEST_SIDE, 0.0))
     high = np.clip(record.boxes[:, 2:], np.minimum(low + SMALLEST_SIDE, size), size)
     return np.concatenate([low, high], 1).astype(np.float32)
+
+
+def masks_in_boxes(record: GraphImage, masks: Sequence[Segmentation]) -> np.ndarray:
+    """The share of each cell of each box that its mask covers: float32 [G, 28, 28].
+
+    Args:
+        record: of the image, or of its mirror image.
+        masks: of its boxes, in the image as it is stored.
+    """
+    size, shares = (record.height, record.width), np.zeros((len(masks), MASK_CELLS, MASK_CELLS), np.float32)
+    inside = (np.arange(MASK_CELLS * SAMPLES) + 0.5) / (MASK_CELLS * SAMPLES)
+    for number, (box, mask) in enumerate(zip(inner_boxes(record), masks)):
+        pixels = decode(mask, *size, record.name)
+        pixels = pixels[:, ::-1] if record.flipped else pixels
+        columns, rows = (
+            np.minimum((box[axis] + inside * (box[axis + 2] - box[axis])).astype(np.int64), last - 1)
+            for axis, last in ((0, record.width), (1, record.height))
+        )
+        samples = pixels[np.ix_(rows, columns)].reshape(MASK_CELLS, SAMPLES, MASK_CELLS, SAMPLES)
+        shares[number] = samples.mean((1, 3))
+    return shares
 
 
 def _no_masks(arrays: Arrays) -> np.ndarray:

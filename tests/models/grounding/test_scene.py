@@ -56,10 +56,9 @@ def test_regions_follow_their_relations() -> None:
     marked = np.arange(12, dtype=np.float32)[:, None, None, None] * np.ones_like(graph.found.attended)
     known = graph.found._replace(attended=marked[:5])
     chosen = type(graph)(graph.width, graph.height, known, graph.vocabulary).chosen(9, 99, overlap=1.0)
-    rows = [
-        [(one.subject, one.object) for one in graph.edges].index((one.subject, one.object))
-        for one in chosen.edges
-    ]
+    every = [(BOXES[one.subject].tolist(), BOXES[one.object].tolist()) for one in graph.edges]
+    ends = [[list(chosen.nodes[i].box) for i in (one.subject, one.object)] for one in chosen.edges]
+    rows = [every.index(tuple(pair)) for pair in ends]
     assert chosen.found.attended is not None
     assert chosen.found.attended[:, 0, 0, 0].tolist() == [row for row in rows if row < 5]
 

@@ -22,3 +22,5 @@ class GroundedImage(NamedTuple):
     """float32 [A, 2, 28, 28], of the first A pairs of the graph: the masks of subject and object, each
     blurred by its Gaussian, in the cells of its own box.
     """
+    nearest: np.ndarray | None = None
+    """float32 [N, 28, 28], of evaluations: the mask of the category of masks that is most like the label."""

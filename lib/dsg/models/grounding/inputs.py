@@ -1,7 +1,7 @@
 """What the graph stage is given of a batch: boxes, what is known of them, and their masks.
 
-A batch has images of graphs, then images of masks; everything here is of one of the two. B images, G annotated
-boxes an image at most, N boxes of all images in one list.
+A batch has images of graphs, then images of masks; everything here is of one of the two. B images, G
+annotated boxes an image at most, N boxes of all images in one list.
 """
 
 from __future__ import annotations
@@ -23,23 +23,26 @@ from dsg.models.grounding.motif import Known
 from dsg.models.grounding.refine import mask_logits
 from dsg.nets.outputs import Proposals
 
-GRAPHS, MASKS = 0, 1  # of a batch's `domain`
-
 
 class Images(NamedTuple):
     """Some images of a batch: what the first stage of the detector says, and their part of the batch."""
 
     first: FirstStage
     batch: Mapping[str, Any]  # without the pictures
+    present: Any = 1.0  # 0 if there is none; another then stands in, without objects
 
 
 def images_of(first: FirstStage, batch: Mapping[str, Any], domain: int) -> Images:
     """The images of one data set."""
     rows = tf.where(tf.equal(batch["domain"], domain))[:, 0]
+    present = tf.size(rows) > 0
+    rows = tf.cond(present, lambda: rows, lambda: tf.zeros([1], rows.dtype))
     part = {key: tf.gather(value, rows) for key, value in batch.items() if key != "image"}
+    part.update({key: value & present for key, value in part.items() if key.endswith("_valid")})
     proposals = Proposals(*(tf.gather(value, rows) for value in first.proposals))
     maps = [tf.gather(level, rows) for level in first.maps]
-    return Images(FirstStage(part["image_size"], maps, None, proposals), part)
+    present = tf.cast(present, tf.float32)
+    return Images(FirstStage(part["image_size"], maps, None, proposals), part, present)
 
 
 class Annotated(NamedTuple):

@@ -205,8 +205,8 @@ class MotifContext(Block):
 
 
 def drawn_dropout(content: tf.Tensor, shape: Sequence[Any]) -> tf.Tensor:
-    """Factors of hidden states [B, hidden], 0 or 1 / (1 - DROPOUT), by a seed that follows from `content`: a run
-    that resumes draws what an uninterrupted one draws.
+    """Factors of hidden states [B, hidden], 0 or 1 / (1 - DROPOUT), by a seed that follows from `content`: a
+    run that resumes draws what an uninterrupted one draws.
     """
     seed = content_seed(content, 0)
     return tf.nn.experimental.stateless_dropout(tf.ones(shape, content.dtype), DROPOUT, seed)

@@ -15,7 +15,8 @@ import tensorflow as tf
 from dsg.boxes.matching import iou
 from dsg.config import Config
 from dsg.models.grounding.boxes import BoxList
-from dsg.pipeline.pair_sampling import PairSettings, sample_detected_pairs
+from dsg.pipeline.graph_examples import pair_settings
+from dsg.pipeline.pair_sampling import sample_detected_pairs
 
 
 class SampledPairs(NamedTuple):
@@ -24,17 +25,6 @@ class SampledPairs(NamedTuple):
     pairs: tf.Tensor  # int32 [P, 2], rows of boxes
     predicates: tf.Tensor  # int32 [P]; R where unrelated
     related: tf.Tensor  # float32 [N, N]: 1 for annotated pairs, both ways
-
-
-def pair_settings(config: Config, predicates: int) -> PairSettings:
-    """How many pairs of which kind, of R predicates."""
-    options = config.grounding
-    return PairSettings(
-        predicates=predicates,
-        pairs=options.pairs,
-        related_share=options.related_share,
-        released=options.sgdet_sampler == "released",
-    )
 
 
 def batch_pairs(batch: Mapping[str, Any], places: tf.Tensor) -> SampledPairs:
@@ -67,11 +57,12 @@ def sampled_pairs(
     labels: tf.Tensor,
     batch: Mapping[str, Any],
     config: Config,
+    *,
     predicates: int,
     background: int,
 ) -> SampledPairs:
-    """Pairs of detected boxes, see `sampling.sample_detected_pairs`. The draws follow from RNG_SEED, the image
-    and its boxes alone.
+    """Pairs of detected boxes, see `pair_sampling.sample_detected_pairs`. The draws follow from RNG_SEED, the
+    image and its boxes alone.
 
     Args:
         boxes: N detected ones.

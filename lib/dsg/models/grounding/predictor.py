@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dsg.config import Config
 from dsg.config.grounding import PREDCLS, SGDET
+from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.detector.outputs import FirstStage, packed
 from dsg.models.detector.predictions import testing_proposals
 from dsg.models.grounding.answers import sorted_graph
@@ -31,17 +32,19 @@ from dsg.models.grounding.mask_transfer import transferred_of
 from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import Known, suppressed
 from dsg.models.grounding.pairs import asked_pairs
+from dsg.models.grounding.refine import of_labels
 from dsg.models.grounding.stage import Grounded
 
 IMAGE_KEYS = ("image", "image_size")
 GIVEN_KEYS = (*IMAGE_KEYS, "gt_boxes", "gt_classes", "gt_valid")
+SHOWN = ("masks", "refined", "nearest")
 SHAPES: dict[str, tuple[list[int | None], Any]] = {
     "image": ([None, None, 3], tf.float32),
     "image_size": ([2], tf.float32),
     "gt_boxes": ([None, 4], tf.float32),
     "gt_classes": ([None], tf.int32),
     "gt_valid": ([None], tf.bool),
-    "true_masks": ([None, None, None], tf.float32),
+    "true_masks": ([None, MASK_SIZE, MASK_SIZE], tf.float32),
 }
 
 
@@ -62,6 +65,7 @@ class GroundedPredictor:
             (predcls) never learned to find any: in the other settings it takes the detector's.
         alone: batches are of one image; default: where TEST.IMS_PER_BATCH is 1.
         attended: for so many of the first pairs also say where subject and object are looked at.
+        guesses: also give the masks of the nearest categories, to compare with.
     """
 
     def __init__(
@@ -72,12 +76,13 @@ class GroundedPredictor:
         *,
         alone: bool | None = None,
         attended: int = 0,
+        guesses: bool = False,
     ) -> None:
-        self._model, self._config = model, config
-        self._setting = setting or config.grounding.setting
+        self._model, self._config, self._guesses = model, config, guesses
+        self.setting = setting or config.grounding.setting
         self._attended = attended if _has_gaussians(model, config) else 0
         self._labels = config.grounding.setting != PREDCLS
-        detects, alone = self._setting == SGDET, config.test.ims_per_batch == 1 if alone is None else alone
+        detects, alone = self.setting == SGDET, config.test.ims_per_batch == 1 if alone is None else alone
         self._keys: tuple[str, ...] = IMAGE_KEYS if detects else GIVEN_KEYS
         if config.grounding.masks_from == "true":
             self._keys += ("true_masks",)
@@ -106,25 +111,21 @@ class GroundedPredictor:
         self, said: Mapping[str, np.ndarray], own: slice, pairs: np.ndarray, scale: float, size: np.ndarray
     ) -> GroundedImage:
         boxes = said["boxes"][own] / scale
-        if self._setting == SGDET:  # whole pixels of the network's input may end beyond the image's
+        if self.setting == SGDET:  # whole pixels of the network's input may end beyond the image's
             boxes = np.minimum(boxes, np.tile(size[::-1], 2))
         graph = sorted_graph(
             *(boxes.astype(np.float32), said["labels"][own], said["scores"][own]),
             *(said["pairs"][pairs] - own.start, said["predicates"][pairs]),
         )
-        masks, refined, attended = (
-            said[key][own] if key in said else None for key in ("masks", "refined", "")
-        )
+        masks, refined, nearest = (said[key][own] if key in said else None for key in SHOWN)
+        attended = None
         if self._attended and masks is not None:
             chosen = graph.pairs[: self._attended]
-            rows = {
-                tuple(pair): row for row, pair in zip(np.flatnonzero(pairs), said["pairs"][pairs].tolist())
-            }
-            kernels = said["kernels"][
-                [rows[subject + own.start, object_ + own.start] for subject, object_ in chosen]
-            ]
+            # Pairs come by rows, so that numbering them by rows finds them again.
+            known, asked = ((ends @ [len(boxes), 1]) for ends in (said["pairs"][pairs] - own.start, chosen))
+            kernels = said["kernels"][pairs][np.searchsorted(known, asked)]
             attended = attended_masks(masks, chosen, kernels)
-        return GroundedImage(graph, masks, refined, attended)
+        return GroundedImage(graph, masks, refined, attended, nearest)
 
     def _detect(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Boxes that the detector finds."""
@@ -143,9 +144,9 @@ class GroundedPredictor:
         first = self._first(batch)
         given: Annotated = annotated(batch, first.image_size)
         scores = None
-        if self._setting != PREDCLS:
+        if self.setting != PREDCLS:
             scores = self._model.detector.scores(first, regions_of(given.boxes))
-        known = known_of(given.labels, scores, self._setting)
+        known = known_of(given.labels, scores, self.setting)
         if scores is not None and not self._labels:
             certain = tf.gather(scores.probabilities, known.labels, batch_dims=1)
             known = Known(known.labels, None)
@@ -167,7 +168,7 @@ class GroundedPredictor:
         """The graph; `certain`: [N], scores of labels that are the detector's and stay."""
         model, options = self._model, self._config.grounding
         logits = masks_of(model, images, boxes, self._config, places)
-        pairs = asked_pairs(boxes, overlapping=self._setting == SGDET)
+        pairs = asked_pairs(boxes, overlapping=self.setting == SGDET)
         got: Grounded = model.graph(
             *(model.maps(images.first), boxes, known, logits, pairs), refined=options.refine
         )
@@ -175,7 +176,7 @@ class GroundedPredictor:
         placed = boxes.boxes
         if certain is not None:
             labels = known.labels
-        elif self._setting == SGDET:
+        elif self.setting == SGDET:
             labels = suppressed(got.context.object_logits, known.class_boxes, boxes)
             placed = tf.gather(known.class_boxes, labels, batch_dims=1)
         else:
@@ -192,6 +193,9 @@ class GroundedPredictor:
             logits = detector_masks(model, images.first, boxes)  # to be shown, though the graph ignores them
         if logits is not None:
             said["masks"] = transferred_of(logits, model.transfer, labels)
+            if self._guesses:
+                nearest = tf.argmax(tf.convert_to_tensor(model.transfer), 0, tf.int32)
+                said["nearest"] = tf.sigmoid(of_labels(logits, tf.gather(nearest, labels)))
             if got.residual is not None:
                 said["refined"] = transferred_of(logits + got.residual, model.transfer, labels)
         if self._attended:
@@ -208,8 +212,8 @@ class GroundedPredictor:
 
 
 def attended_masks(masks: np.ndarray, pairs: np.ndarray, kernels: np.ndarray) -> np.ndarray:
-    """Masks [N, m, m] of the nodes of pairs int [A, 2], each blurred by its Gaussian [A, 2, 7, 7]: float32 [A,
-    2, m, m].
+    """Masks [N, m, m] of the nodes of pairs int [A, 2], each blurred by its Gaussian [A, 2, 7, 7]: float32
+    [A, 2, m, m].
     """
     flat = masks[pairs.reshape(-1)][..., None]
     shown = blurred(tf.constant(flat), tf.constant(kernels.reshape(-1, *kernels.shape[2:])))

@@ -124,7 +124,7 @@ class GroundedGraph:
 
     def _part(self, nodes: list[int], rows: list[int]) -> GroundedGraph:
         """The graph of some of the nodes, and of rows of pairs between them."""
-        graph, masks, refined, attended = self.found
+        graph, attended = self.found.graph, self.found.attended
         places = np.zeros(len(graph.boxes), np.int64)
         places[nodes] = np.arange(len(nodes))
         chosen = Graph(
@@ -134,7 +134,8 @@ class GroundedGraph:
         )
         if attended is not None:
             attended = attended[[row for row in rows if row < len(attended)]]
-        masks, refined = (None if values is None else values[nodes] for values in (masks, refined))
+        of_nodes = self.found.masks, self.found.refined
+        masks, refined = (None if values is None else values[nodes] for values in of_nodes)
         return replace(self, found=GroundedImage(chosen, masks, refined, attended))
 
     def plain(self) -> SceneGraph:

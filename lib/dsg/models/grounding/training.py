@@ -18,8 +18,6 @@ from dsg.models.detector.outputs import Regions
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.detector import nodes_of_images
 from dsg.models.grounding.inputs import (
-    GRAPHS,
-    MASKS,
     Images,
     annotated,
     detector_masks,
@@ -35,6 +33,7 @@ from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.motif import Known
 from dsg.models.grounding.pairs import SampledPairs, batch_pairs, image_rng, sampled_pairs
 from dsg.models.grounding.refine import mask_logits, of_labels
+from dsg.pipeline.graph_batch import GRAPHS, MASKS
 from dsg.pipeline.pair_sampling import sample_proposals
 
 
@@ -71,19 +70,24 @@ def graph_losses(model: GroundingModel, batch: Mapping[str, Any], config: Config
 
 
 def relation_losses(model: GroundingModel, images: Images, config: Config) -> dict[str, tf.Tensor]:
-    """The terms of the graphs' images: `relation`, `object` unless labels are given, `related` with VCTree."""
+    """The terms of the graphs' images: `relation`, `object` unless labels are given, and `related` with
+    VCTree.
+    """
     setting = config.grounding.setting
     if setting == SGDET:
         nodes = detected_nodes(model, images, config)
         background, predicates = nodes.known.scores.shape[1] - 1, model.graph.sizes.predicates - 1
-        pairs = sampled_pairs(nodes.boxes, nodes.labels, images.batch, config, predicates, background)
+        pairs = sampled_pairs(
+            *(nodes.boxes, nodes.labels, images.batch, config), predicates=predicates, background=background
+        )
     else:
         nodes = annotated_nodes(model, images, config)
         pairs = batch_pairs(images.batch, nodes.places)
     logits = masks_of(model, images, nodes.boxes, config, nodes.places)
     maps = model.maps(images.first)
     got = model.graph(maps, nodes.boxes, nodes.known, logits, pairs.pairs, training=True)
-    return stage_losses(got, nodes, pairs, with_objects=setting != PREDCLS)
+    losses = stage_losses(got, nodes, pairs, with_objects=setting != PREDCLS)
+    return {name: images.present * value for name, value in losses.items()}
 
 
 def stage_losses(got: Any, nodes: Nodes, pairs: SampledPairs, *, with_objects: bool) -> dict[str, tf.Tensor]:
@@ -160,8 +164,8 @@ def sampled_regions(images: Images, config: Config, background: int) -> SampledR
 
 
 def refinement_loss(model: GroundingModel, images: Images, config: Config) -> tf.Tensor:
-    """`refined`, of images with masks: how refined masks of annotated boxes, or in SGDet of proposals that are
-    objects, differ from the true ones.
+    """`refined`, of images with masks: how refined masks of annotated boxes, or in SGDet of proposals that
+    are objects, differ from the true ones.
     """
     first, batch = images.first, images.batch
     if config.grounding.setting == SGDET:
@@ -175,7 +179,8 @@ def refinement_loss(model: GroundingModel, images: Images, config: Config) -> tf
     size = tf.shape(batch["gt_masks"])
     masks = tf.reshape(batch["gt_masks"], tf.concat([[size[0] * size[1]], size[2:]], 0))
     targets = mask_targets(masks, boxes.boxes, boxes.image * size[1] + rows, MASK_SIZE)
-    return mask_refinement_loss(of_labels(mask_logits(shown) + residual, labels), tf.stop_gradient(targets))
+    refined = of_labels(mask_logits(shown) + residual, labels)
+    return images.present * mask_refinement_loss(refined, tf.stop_gradient(targets))
 
 
 def _object_proposals(
