@@ -19,6 +19,7 @@ from dsg.models.grounding.trained import Given
 from tests.shared import ROOT
 from tests.small_grounding import WORDS, write_grounding
 
+pytestmark = pytest.mark.usefixtures("untraced")
 BOXES = np.array([[10, 10, 80, 100], [60, 30, 150, 120], [120, 70, 190, 127]], np.float64)
 
 

@@ -15,7 +15,7 @@ from dsg.datasets import Dataset
 from dsg.datasets.scene_graphs import graphs_of
 from dsg.errors import UserError
 from dsg.models.grounding.scene import GroundedGraph
-from dsg.models.grounding.trained import load_grounding
+from dsg.models.grounding.trained import TRACING_PAYS, load_grounding
 from dsg.models.shown import chosen_images
 from dsg.runtime.files import write_text
 from dsg.runtime.picture_names import PlainNames
@@ -38,7 +38,7 @@ def grounded_graphs_of_images(
     unreadable: list[str] = []
     with Progress("scene graphs", len(images)) as progress:
         for scene in own_scenes(images, (), unreadable):
-            [graph] = trained.graphs([scene.image])
+            [graph] = trained.graphs([scene.image], traced=len(images) >= TRACING_PAYS)
             chosen = graph.chosen(nodes, edges)
             write_grounded(chosen, folder, scene.name, scene.image[:, :, ::-1])
             for line in sentences(chosen):

@@ -93,11 +93,12 @@ class GroundedPredictor:
             autograph=False,
         )
 
-    def __call__(self, batch: Mapping[str, Any]) -> list[GroundedImage]:
+    def __call__(self, batch: Mapping[str, Any], *, traced: bool = True) -> list[GroundedImage]:
         """The graph of each image of a `dsg.pipeline.graph_batch.GraphBatch`; of its annotation, boxes and
-        labels are read where they are given.
+        labels are read where they are given. Tracing takes seconds once; without, every answer takes longer.
         """
-        said = {k: v.numpy() for k, v in self.traced({key: batch[key] for key in self._keys}).items()}
+        answer = self.traced if traced else self.answer
+        said = {k: v.numpy() for k, v in answer({key: batch[key] for key in self._keys}).items()}
         scales, sizes = np.asarray(batch["scale"]), np.asarray(batch["original_size"])
         counts = np.bincount(said["image"], minlength=len(scales))
         starts = np.cumsum([0, *counts])
