@@ -1,4 +1,4 @@
-"""`answers.suppressed_labels` in TensorFlow operations alone, for an image in a graph that is to be exported."""
+"""`answers.suppressed_labels` in TensorFlow operations alone, for an image in a graph to be exported."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ class TrainedGrounding:
             images: files, or uint8 [H, W, 3] in B, G, R order.
             given: of each image boxes, or boxes and labels; of all images the same.
             attended: of so many relations, the best, also the regions that they attend to.
-            traced: the first call takes seconds longer, every other call a fraction of the time; this pays from
-                about `TRACING_PAYS` images on.
+            traced: the first call takes seconds longer, every other call a fraction of the time; this pays
+                from about `TRACING_PAYS` images on.
 
         Returns:
             For each image its graph, in pixels of the original image.
