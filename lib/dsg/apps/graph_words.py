@@ -1,5 +1,5 @@
-"""The words of train_sg.sh and test_sg.sh: `<gpu> <dataset> <net>`, then a context and a name, or a snapshot
-and a setting. Only the standard library is loaded.
+"""The words of train_sg.sh, test_sg.sh and table_sg.sh: `<gpu> <dataset> <net>`, then a context and a name, a
+snapshot and a setting, or the number of a table. Only the standard library is loaded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dsg.errors import UserError
 
 PREFIX, DETECTOR = f"{GROUNDING}_", f"_{DETECTOR_STAGE}"
 WEIGHTS = "WEIGHTS"
+TABLES = ("1", "2", "3", "4")
 
 
 def graph_nets(nets: Sequence[str]) -> list[str]:
@@ -107,10 +108,31 @@ def detector_weights(pairs: Sequence[str], net: str, dataset: str, output: str) 
     return pairs
 
 
+def table_number(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The number of a table in front of words, and the words behind it.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not words or words[0] not in TABLES:
+        raise UserError(
+            f"behind the net comes the number of one of the paper's tables, {TABLES[0]} to {TABLES[-1]}"
+            + (f", not {words[0]!r}" if words else "")
+        )
+    return words[0], list(words[1:])
+
+
 def usage(name: str, nets: Sequence[str]) -> str:
     """The line that `--help` prints."""
     places = "[--data DIR] [--output DIR]"
     datasets = f"<dataset>: {' '.join(GRAPH_DATASETS)}, or a folder; <net>: {' '.join(graph_nets(nets))}"
+    if name == "table_sg":
+        return (
+            f"usage: table_sg.sh <gpu> <dataset> <net> {'|'.join(TABLES)} [KEY VALUE ...] [--seeds N] "
+            f"[--tag NAME] [--rows LIST] [--split validation] [--report] {places} (<gpu>: 0, or 0,1, or cpu; "
+            f"{datasets}; detectors:KEY VALUE, graphs:KEY VALUE, SETTING:KEY VALUE and ROW:KEY VALUE are for "
+            "some rows only)"
+        )
     if name == "test_sg":
         return (
             f"usage: test_sg.sh <gpu> <dataset> <net> <snapshot> [{'|'.join(SETTINGS)}] [KEY VALUE ...] "

@@ -86,7 +86,7 @@ def commands_of(name: str, words: Sequence[str], place: Place) -> list[Command]:
 
 def usage(name: str) -> str:
     """The line that `--help` prints."""
-    if name in (f"train{GRAPHS}", f"test{GRAPHS}"):
+    if name.endswith(GRAPHS):
         return graph_words.usage(name, known_nets())
     others = [net for net in known_nets() if not net.startswith((PREFIX, graph_words.PREFIX))]
     nets = "<net>: " + " ".join(detector_nets(known_nets()) if name.endswith(FASTER_RCNN) else others)
@@ -187,6 +187,9 @@ def _table(script: str, words: Sequence[str], place: Place) -> list[Command]:
         return _cost(script, words, place)
     options = _read(script, words, ["--seeds", "--tag", "--rows", "--split"], ["--report"])
     common, rest = _common(script, options, place)
+    table = script[-1]
+    if script.endswith(GRAPHS):
+        table, rest = graph_words.table_number(rest)
     chosen = [
         word
         for key in ("seeds", "tag", "rows", "split")
@@ -194,7 +197,7 @@ def _table(script: str, words: Sequence[str], place: Place) -> list[Command]:
         for word in (f"--{key}", getattr(options, key))
     ]
     chosen += ["--report"] if options.report else []
-    return [["table", "--table", script[-1], *common.words, *chosen, "--set", *place.pairs(rest)]]
+    return [["table", "--table", table, *common.words, *chosen, "--set", *place.pairs(rest)]]
 
 
 def _cost(script: str, words: Sequence[str], place: Place) -> list[Command]:
@@ -250,6 +253,7 @@ _SCRIPTS: dict[str, Callable[[str, Sequence[str], Place], list[Command]]] = {
     f"test{FASTER_RCNN}": _test,
     f"train{GRAPHS}": _train,
     f"test{GRAPHS}": _test,
+    f"table{GRAPHS}": _table,
     "table": _table,
     "fetch": _fetch,
     "serve": _serve,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dsg.apps.script_words import Place, commands_of
 from dsg.apps.tables.grounding_plan import plan_graphs
 from dsg.apps.tables.grounding_rows import (
     ALL_ROWS,
@@ -146,3 +147,15 @@ def test_a_net_says_whose_tables_are_meant() -> None:
     with pytest.raises(UserError, match="table 3 of costs is made by `dsg cost"):
         plan_runs(request(table=3, net="mini", dataset="shapes"))
     assert len(ALL_ROWS) == 12 * 3
+
+
+def test_the_words_of_the_script() -> None:
+    place = Place(Path("/"), Path("/clone"))
+    words = ["cpu", "shapes150", "mini", "3", "--seeds", "3", "graphs:TRAIN.EPOCHS", "2", "--report"]
+    (command,) = commands_of("table_sg", words, place)
+    assert command[:5] == ["table", "--table", "3", "--dataset", "shapes150"]
+    assert command[5:7] == ["--net", "grounding_mini"] and "--report" in command
+    assert command[-3:] == ["--set", "graphs:TRAIN.EPOCHS", "2"]
+    for wrong in (["cpu", "shapes150", "mini"], ["cpu", "shapes150", "mini", "5"]):
+        with pytest.raises(UserError, match="behind the net comes the number of one of the paper's tables"):
+            commands_of("table_sg", wrong, place)

@@ -102,6 +102,20 @@ def test_a_row_whose_detector_failed_is_left_out(tmp_path, monkeypatch) -> None:
     assert [words[3] for words in commands(runs[2], asked, "cpu")] == ["test"]
 
 
+def test_a_row_that_only_tests_has_a_copy_of_the_snapshot(tmp_path, monkeypatch) -> None:
+    asked = request(tmp_path, rows=("vctree_final",), seeds="1")
+    runs, account = plan_graphs(asked), Account(tmp_path / "runs.json")
+    for run in runs[:2]:
+        finish(run, account, 0.1)
+    runs[1].snapshot.write_bytes(b"weights")
+    monkeypatch.setattr("sys.executable", "true")  # tests nothing, so that there are no results
+    assert run_all(runs, asked, account, "cpu", lambda: None) == runs[2:]
+    assert runs[2].snapshot.read_bytes() == b"weights" and runs[2].snapshot.parent != runs[1].snapshot.parent
+    runs[1].snapshot.unlink()
+    with pytest.raises(UserError, match="cannot be copied to"):
+        run_all(runs, asked, account, "cpu", lambda: None)
+
+
 def test_results_of_something_else_are_named(tmp_path) -> None:
     asked = request(tmp_path, rows=("vctree_joint",), seeds="1")
     runs, account = plan_graphs(asked), Account(tmp_path / "runs.json")

@@ -36,7 +36,7 @@ from dsg.pipeline.graph_examples import inner_boxes, with_masks
 class JointDetectorTask(DrawingTask[GroundingModel, JointResults]):
     """The task of a `GroundingModel` without a graph."""
 
-    free_options = ("DETECTOR.METRIC", "GROUNDING.MOST_BOXES")
+    free_options = ("DETECTOR.METRIC", "GROUNDING.MOST_BOXES", "GROUNDING.MASK_DATA")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
