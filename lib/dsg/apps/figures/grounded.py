@@ -23,7 +23,7 @@ from dsg.models.grounding.scene import GroundedGraph, right_relations
 from dsg.runtime.picture_names import PlainNames
 from dsg.visualize.canvas import grid, save_png
 from dsg.visualize.captions import titled
-from dsg.visualize.grounded import draw_refinement, draw_relation
+from dsg.visualize.grounded import draw_relation
 
 LOG = logging.getLogger("dsg")
 REGIONS = 4  # relations of an image
@@ -69,8 +69,7 @@ def _refinement(one: Seen, chosen: GroundedGraph) -> np.ndarray:
     found = chosen.found
     if found.masks is None or found.refined is None:
         raise UserError("this network does not refine masks: it was trained with GROUNDING.REFINE False")
-    names = [node.label for node in chosen.nodes]
-    return draw_refinement(one.image, found.graph.boxes, names, found.masks, found.refined)
+    return chosen.draw_refinement(one.image)
 
 
 class Example(NamedTuple):

@@ -18,7 +18,7 @@ from dsg.datasets.records import Vocabulary
 from dsg.metrics.graph_recall import GraphPrediction, GraphTruth, triple_hits
 from dsg.models.grounding.answers import Graph
 from dsg.models.grounding.grounded import GroundedImage
-from dsg.visualize.grounded import draw_grounded, draw_relation
+from dsg.visualize.grounded import draw_grounded, draw_refinement, draw_relation
 from dsg.visualize.scene_graph import Edge, Node, SceneGraph
 
 VERSION = 1
@@ -184,6 +184,15 @@ class GroundedGraph:
         see `dsg.visualize.grounded.draw_grounded`. Of more than a few nodes, `chosen` chooses.
         """
         return draw_grounded(image, self.plain(), self.cells)
+
+    def draw_refinement(self, image: np.ndarray) -> np.ndarray:
+        """The masks before refinement and after it, which must be known; see
+        `dsg.visualize.grounded.draw_refinement`.
+        """
+        found = self.found
+        assert found.masks is not None and found.refined is not None
+        names = [node.label for node in self.nodes]
+        return draw_refinement(image, found.graph.boxes, names, found.masks, found.refined)
 
     def draw_relation(self, image: np.ndarray, edge: int, *, attended: bool = False) -> np.ndarray:
         """One relation on its image with the masks of its nodes, or with the regions that it attends to; see
