@@ -65,8 +65,12 @@ def draw_grounded(
     names = [node.label for node in graph.nodes]
     boxes = np.reshape([node.box for node in graph.nodes], (-1, 4))
     scores = [node.score for node in graph.nodes]
-    limits = {"largest_side": largest_side, "min_side": min_side}
-    picture = draw_detections(image, boxes, names, scores, masks, numbered=True, **limits)
+    picture = draw_detections(
+        *(image, boxes, names, scores, masks),
+        numbered=True,
+        min_side=min_side,
+        largest_side=largest_side,
+    )
     diagram = draw_diagram(graph, max(picture.shape[0], min_side), [class_colour(name) for name in names])
     page = beside(picture, diagram)
     return stack([page, relation_list(graph, page.shape[1])])
@@ -139,10 +143,12 @@ def draw_relation(
     picture, scale = resized(image, min_side, largest_side)
     height, width = picture.shape[:2]
     boxes = np.asarray(boxes, np.float32) * np.tile(scale, 2)
-    for filled, fill in ((masks, draw_mask), (regions, tint)):
-        if filled is not None:
-            for placed, colour in zip(placed_masks(filled, boxes, height, width), ROLE_COLOURS):
-                fill(picture, placed, colour)
+    if masks is not None:
+        for placed, colour in zip(placed_masks(masks, boxes, height, width), ROLE_COLOURS):
+            draw_mask(picture, placed, colour)
+    if regions is not None:
+        for placed, colour in zip(placed_masks(regions, boxes, height, width), ROLE_COLOURS):
+            tint(picture, placed, colour)
     for box, colour in zip(boxes, ROLE_COLOURS):
         draw_box(picture, box, colour, 2, halo=True)
     for box, colour, letter, right in zip(boxes, ROLE_COLOURS, "SO", (False, True)):
@@ -182,10 +188,10 @@ def draw_refinement(
         after: float32 [n, m, m].
         min_side: an image whose shorter side is smaller is enlarged.
     """
-    limits = {"largest_side": LARGEST_SIDE // 2, "min_side": min_side}
-    return grid(
-        [
-            titled(title, draw_detections(image, boxes, names, None, masks, **limits))
-            for title, masks in (("before refinement", before), ("after refinement", after))
-        ]
-    )
+    panels = []
+    for title, masks in (("before refinement", before), ("after refinement", after)):
+        drawn = draw_detections(
+            *(image, boxes, names, None, masks), min_side=min_side, largest_side=LARGEST_SIDE // 2
+        )
+        panels.append(titled(title, drawn))
+    return grid(panels)

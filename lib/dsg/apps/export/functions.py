@@ -38,8 +38,10 @@ def load_any_trained(path: Path) -> AnyTrained:
     Raises:
         UserError: the file is missing, damaged or not a snapshot.
     """
-    load = {DETECTOR: load_detector, GROUNDING: load_grounding}.get(kind_of(path), load_trained)
-    return load(path)
+    kind = kind_of(path)
+    if kind == DETECTOR:
+        return load_detector(path)
+    return load_grounding(path) if kind == GROUNDING else load_trained(path)
 
 
 def for_tensorflow(trained: AnyTrained, *, direct: bool) -> Exported:

@@ -159,7 +159,7 @@ def _panel(
     kind = "zero-shot, " * example.zero_shot
     truth = f"{kind}true: {' '.join(_words(record, example.relation, data))}"
     place = next((k for k, edge in enumerate(one.graph.edges) if [edge.subject, edge.object] == pair), None)
-    if place is None or None in pair:
+    if place is None:
         ends = record.boxes[list(example.relation[:2])]
         words = _words(record, example.relation, data)
         text = "not found"
@@ -167,8 +167,9 @@ def _panel(
     else:
         edge, nodes = one.graph.edges[place], one.graph.nodes
         triple = nodes[edge.subject].label, edge.predicate, nodes[edge.object].label
-        masks = None if one.graph.cells is None else one.graph.cells[pair]
-        ends = one.graph.found.graph.boxes[pair]
+        rows, cells = [edge.subject, edge.object], one.graph.cells
+        masks = None if cells is None else cells[rows]
+        ends = one.graph.found.graph.boxes[rows]
         text = f"{' '.join(triple)} (place {place + 1} of {len(one.graph.edges)})"
         note = f"place {place + 1}; {truth}"
         panel = draw_relation(one.image, triple, ends, masks=masks, note=note, min_side=SIDE)

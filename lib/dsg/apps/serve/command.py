@@ -89,7 +89,9 @@ def service_of(model: Model, limits: Limits, examples: Path | None) -> AnyServic
     """What answers on the page, as the model is."""
     if model.is_grounded:
         return GraphService(model, limits, known_images(model, examples))
-    return (DetectionService if model.is_detector else Service)(model, limits)
+    if model.is_detector:
+        return DetectionService(model, limits)
+    return Service(model, limits)
 
 
 @contextlib.contextmanager

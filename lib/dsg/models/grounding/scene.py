@@ -203,15 +203,17 @@ class GroundedGraph:
             edge: position in `edges`.
             attended: draw `found.attended`, which must have the edge.
         """
-        one, filled = self.edges[edge], {}
+        one = self.edges[edge]
         ends = [one.subject, one.object]
+        masks = regions = None
         if attended:
             assert self.found.attended is not None
-            filled["regions"] = self.found.attended[edge]
+            regions = self.found.attended[edge]
         elif self.cells is not None:
-            filled["masks"] = self.cells[ends]
+            masks = self.cells[ends]
         triple = self.nodes[one.subject].label, one.predicate, self.nodes[one.object].label
-        return draw_relation(image, triple, self.found.graph.boxes[ends], note=f"{one.score:.2f}", **filled)
+        boxes, note = self.found.graph.boxes[ends], f"{one.score:.2f}"
+        return draw_relation(image, triple, boxes, masks=masks, regions=regions, note=note)
 
     @property
     def _names(self) -> list[str]:
