@@ -44,7 +44,9 @@ class TrainedGrounding:
     model: GroundingModel
     config: Config
     vocabulary: Vocabulary
-    _predictors: dict[tuple[Any, ...], GroundedPredictor] = field(init=False, default_factory=dict, repr=False)
+    _predictors: dict[tuple[Any, ...], GroundedPredictor] = field(
+        init=False, default_factory=dict, repr=False
+    )
 
     def graphs(
         self,
