@@ -116,6 +116,17 @@ def test_zero_shot_files_that_are_wrong(tmp_path: Path, content: object, message
         read_zero_shot(path, 2, 2)
 
 
+def test_sizes_of_other_images_are_refused(tmp_path: Path) -> None:
+    folder = write_graphs(tmp_path / "own")
+    sizes = json.loads((folder / "image_data.json").read_text())
+    tall = [{**size, "width": 128, "height": 1024} for size in sizes]
+    (folder / "image_data.json").write_text(json.dumps(tall))
+    with pytest.raises(
+        UserError, match="20 of 20 boxes of VG-SGG.h5 lie outside their images, such as one of"
+    ):
+        load_graphs(folder, "train")
+
+
 def test_missing_data_sets_and_files_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="vg150' is missing.*fetch.*VG-SGG.h5.*with-attri"):
         load_graphs("vg150", "train", data_dir=tmp_path)

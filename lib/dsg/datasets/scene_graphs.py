@@ -31,6 +31,7 @@ from dsg.errors import UserError
 SPLITS = ("train", "validation", "test")
 MOST_TEST_BOXES = 40
 """Images of the test split with more are left out, as in the release."""
+MOST_OUTSIDE = 0.1  # of boxes, by their centres
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,7 @@ def load_graphs(
     graphs = read_vg150(source.files, split, need_relations=need_relations, validation_images=None)
     skipped = {reason: [(image, "") for image in images] for reason, images in graphs.skipped.items()}
     images = graphs.images
+    _check_places(images, source)
     if split == "test" and most_boxes:
         reason = f"more than {most_boxes} boxes"
         crowded = [(image.name, f"{len(image.boxes)}") for image in images if len(image.boxes) > most_boxes]
@@ -186,6 +188,23 @@ def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
 def _file_split(dataset: GraphDataset) -> str:
     """The split whose file of true masks has this one's."""
     return "test" if dataset.split == "test" else "train"
+
+
+def _check_places(images: Sequence[GraphImage], source: GraphSource) -> None:
+    """Refuse boxes many of which lie outside: the sizes are then those of other images."""
+    centres = [(image.boxes[:, :2] + image.boxes[:, 2:]) / 2 for image in images]
+    outside = [
+        (centre < 0).any(1) | (centre > [image.width, image.height]).any(1)
+        for centre, image in zip(centres, images)
+    ]
+    count, total = sum(int(one.sum()) for one in outside), sum(map(len, outside))
+    if count > MOST_OUTSIDE * total:
+        image = next(image for image, one in zip(images, outside) if one.any())
+        raise UserError(
+            f"{source.files.image_data}: {count:,} of {total:,} boxes of {source.files.graphs.name} lie "
+            f"outside their images, such as one of {image.name} ({image.width} x {image.height}); the two "
+            "must list the same images in the same order"
+        )
 
 
 def _zero_shot(source: GraphSource, objects: int, predicates: int) -> tuple[np.ndarray, str]:

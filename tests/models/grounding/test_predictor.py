@@ -15,6 +15,7 @@ from dsg.models.grounding.mask_predictor import MaskPredictor
 from dsg.models.grounding.predictor import GroundedPredictor
 from tests.models.grounding.small_graphs import SIZES, batch_of, config_of, model_of
 
+
 @pytest.fixture
 def untraced() -> Iterator[None]:
     """Functions are computed step by step: to trace them takes longer than all the rest."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -70,7 +71,7 @@ class JointDetectorTask(DrawingTask[GroundingModel, JointResults]):
                 observe(image.index, self._drawings(dataset.vocabulary.objects, image))
 
             assert isinstance(dataset, GraphDataset)
-            options = {"label": label, "check": check}
+            options: dict[str, Any] = {"label": label, "check": check}
             graphs = evaluate(as_instances(dataset), configs[0], predictors[0], observe=show, **options)
             if dataset.auxiliary is None or len(predictors) == 1:
                 return JointResults(graphs, None)
