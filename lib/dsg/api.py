@@ -1,4 +1,5 @@
-"""The Python interface: a trained model answers queries about images, or detects their objects.
+"""The Python interface: a trained model answers queries about images, detects their objects, or describes
+them by a scene graph whose nodes have masks.
 
     >>> import dsg
     >>> model = dsg.load("data/demo/mini.npz")
@@ -38,6 +39,12 @@ A detector finds objects instead (`Model.detect`):
     for thing in model.detect("photo.jpg", threshold=0.7):
         print(thing.name, thing.score, thing.box)
 
+A model of grounded scene graphs gives objects with masks, and the relations between them:
+
+    graph = dsg.load("grounded.npz").scene_graph("photo.jpg")
+    for edge in graph.edges[:10]:
+        print(graph.nodes[edge.subject].label, edge.predicate, graph.nodes[edge.object].label, edge.score)
+
 Boxes are x1 y1 x2 y2 in pixels of the given image, without +1. TensorFlow is loaded with the first model.
 """
 
@@ -51,18 +58,21 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from dsg.config import Config
+from dsg.config.names import DETECTOR, GROUNDING
 from dsg.datasets.records import Vocabulary
 from dsg.errors import UserError
 from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.models.dsg.predictions import Prediction
 from dsg.models.dsg.query_words import Query, parse_query, query_ids, spoken
 from dsg.models.dsg.trained import Trained, load_trained
-from dsg.models.kinds import holds_detector
+from dsg.models.kinds import USES, kind_of
 from dsg.visualize.scene_graph import SceneGraph
 
 if TYPE_CHECKING:
     from dsg.models.detector.objects import DetectedObjects
     from dsg.models.detector.trained import TrainedDetector
+    from dsg.models.grounding.scene import GroundedGraph
+    from dsg.models.grounding.trained import Given, TrainedGrounding
 
 Image = Union[str, Path, np.ndarray]
 Question = Union[str, Sequence[Union[str, int]]]
@@ -117,11 +127,11 @@ class Grounding:
 class Model:
     """A trained model with its options and its vocabulary, made by `dsg.load`.
 
-    A model either answers queries (`ask`, `ask_many`, `scene_graph`) or is a detector (`detect`,
-    `detect_many`); what it cannot do raises a `UserError`.
+    A model answers queries (`ask`, `ask_many`, `scene_graph`), is a detector (`detect`, `detect_many`), or
+    describes images by graphs with masks (`scene_graph`); what it cannot do raises a `UserError`.
     """
 
-    def __init__(self, trained: Trained | TrainedDetector) -> None:
+    def __init__(self, trained: Trained | TrainedDetector | TrainedGrounding) -> None:
         self._trained = trained
 
     @classmethod
@@ -131,16 +141,26 @@ class Model:
         Raises:
             UserError: the file is missing, damaged or none of these.
         """
-        if holds_detector(path):
+        kind = kind_of(path)
+        if kind == DETECTOR:
             from dsg.models.detector.trained import load_detector
 
             return cls(load_detector(path))
+        if kind == GROUNDING:
+            from dsg.models.grounding.trained import load_grounding
+
+            return cls(load_grounding(path))
         return cls(load_trained(path))
 
     @property
     def is_detector(self) -> bool:
-        """Whether the model detects objects and answers no queries."""
-        return not isinstance(self._trained, Trained)
+        """Whether the model detects objects and does nothing else."""
+        return self.config.model == DETECTOR
+
+    @property
+    def is_grounded(self) -> bool:
+        """Whether the model gives scene graphs with masks and answers no queries."""
+        return self.config.model == GROUNDING
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -176,16 +196,42 @@ class Model:
         found = self.answers(images, asked)
         return [self.groundings(one) for one in found]
 
-    def scene_graph(self, image: Image) -> SceneGraph:
-        """The scene graph of an image: labelled boxes and relations (`to_json`, `to_dot`).
+    def scene_graph(self, image: Image) -> SceneGraph | GroundedGraph:
+        """The scene graph of an image: labelled boxes and relations (`nodes`, `edges`, `to_json`, `to_dot`).
+
+        Returns:
+            Of a model that answers queries a `dsg.visualize.scene_graph.SceneGraph` of a few nodes and edges;
+            of a grounded one a `dsg.models.grounding.scene.GroundedGraph` of all that it sees, with masks.
 
         Raises:
-            UserError: the image cannot be read, or the model was trained without label heads.
+            UserError: the image cannot be read, or the model is a detector or has no label heads.
         """
+        if not isinstance(self._trained, Trained) and self.is_grounded:
+            return self.grounded([image])[0]
         graph = self.answers([image], [])[0].scene_graph(self.vocabulary)
         if graph is None:
             raise UserError(f"{self!r} was trained without a scene graph (VARIANT {self.config.variant})")
         return graph
+
+    def grounded(
+        self, images: Sequence[Image], *, attended: int = 0, given: Sequence[Given] | None = None
+    ) -> list[GroundedGraph]:
+        """The scene graphs with masks of several images, TEST.IMS_PER_BATCH images at a time.
+
+        Args:
+            images: as of `ask_many`.
+            attended: of so many relations, the best, also the regions that they attend to
+                (`GroundedGraph.found.attended`).
+            given: of each image boxes, or boxes and labels, that its nodes are to have; None: what the model
+                detects.
+
+        Raises:
+            UserError: an image cannot be read, or the model has no masks.
+        """
+        if not self.is_grounded:
+            raise UserError(f"{self!r} has no graphs with masks: use {USES[self.config.model]}")
+        trained: Any = self._trained
+        return trained.graphs(_given(images), given=given, attended=attended)
 
     def detect(self, image: Image, *, threshold: float = 0.5, limit: int = 100) -> DetectedObjects:
         """The objects of an image, best first; see `detect_many`."""
@@ -210,7 +256,10 @@ class Model:
         """
         if isinstance(self._trained, Trained):
             raise UserError(f"{self!r} answers queries and detects nothing: use ask(image, queries)")
-        detections = self._trained.detect(_given(images))
+        if self.is_grounded:
+            raise UserError(f"{self!r} gives graphs: use scene_graph(image), whose nodes are the objects")
+        detector: Any = self._trained
+        detections = detector.detect(_given(images))
         return [objects.chosen(threshold, limit) for objects in detections]
 
     def answers(self, images: Sequence[Image], queries: Sequence[Query]) -> list[Prediction]:
@@ -258,6 +307,8 @@ class Model:
         """What answers queries, or a `UserError`."""
         if isinstance(self._trained, Trained):
             return self._trained
+        if self.is_grounded:
+            raise UserError(f"{self!r} answers no queries: use scene_graph(image)")
         raise UserError(f"{self!r} is a detector and answers no queries: use detect(image)")
 
     def _listed(self, queries: Sequence[Question]) -> Sequence[Question]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 BEST, LAST = "best", "last"
 SHIFTING = ("ssas", "ss")
-ANY, BOXES, SHIFTS = "any", "boxes", "shifts"
-"""What a network must answer with: anything, boxes, or shifts of attention."""
+ANY, BOXES, SHIFTS, GRAPHS, GROUNDED = "any", "boxes", "shifts", "graphs", "grounded"
+"""What a network must answer with: anything, boxes, shifts of attention, scene graphs, those with masks."""
 
 
 class Trained(NamedTuple):
@@ -59,6 +59,19 @@ def add_folder_option(parser: Parser, text: str = "folder of the files") -> None
     parser.add_argument("--to", default="", metavar="DIR", help=f"{text} (default: in the run's folder)")
 
 
+def add_setting_option(parser: Parser) -> None:
+    """`--setting`, what a grounded network is given of annotated images."""
+    from dsg.config.grounding import SETTINGS
+
+    parser.add_argument(
+        "--setting",
+        choices=SETTINGS,
+        default="",
+        help="what grounded graphs are given: boxes and labels (predcls), boxes (sgcls) or nothing (sgdet); "
+        "default: as in training",
+    )
+
+
 def folder_for(options: argparse.Namespace, trained: Trained, kind: str) -> Path:
     """The folder for results of that kind: `--to`, or in the run's folder; created if needed.
 
@@ -86,7 +99,7 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     Args:
         options: of `add_trained_options`.
         snapshot: a value of `--snapshot`; None is the best.
-        wanted: ANY, BOXES or SHIFTS.
+        wanted: ANY, BOXES, SHIFTS, GRAPHS or GROUNDED.
 
     Raises:
         UserError: the snapshot or the split does not exist, they do not belong together, or the network does
@@ -137,15 +150,24 @@ def load_network(trained: Trained) -> Any:
 
 def _check_use(meaning: Meaning, wanted: str) -> None:
     from dsg.config import BASELINES, DETECTORS
+    from dsg.config.names import GROUNDED as GROUNDED_NETS
 
-    net = meaning.net
+    net, kind = meaning.net, meaning.config.net
     if wanted == SHIFTS and net not in SHIFTING:
         raise UserError(f"{net} does not shift attention; this needs a snapshot of {' or '.join(SHIFTING)}")
-    if wanted == BOXES and meaning.config.net in DETECTORS:
+    if wanted == GROUNDED and kind not in GROUNDED_NETS:
+        raise UserError(
+            f"{net} has no graphs with masks; this needs a network that has, such as {GROUNDED_NETS[0]}"
+        )
+    if wanted == BOXES and kind in GROUNDED_NETS:
+        raise UserError(
+            f"{net} gives graphs and answers no queries; this needs a network that does, such as res101"
+        )
+    if wanted in (BOXES, GRAPHS) and kind in DETECTORS:
         raise UserError(
             f"{net} finds objects and answers no queries; this needs a network that does, such as res101"
         )
-    if wanted == BOXES and net in BASELINES:
+    if wanted in (BOXES, GRAPHS) and net in BASELINES:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
         )

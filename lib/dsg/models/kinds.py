@@ -5,37 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsg.config import stored_values
-from dsg.config.names import BASELINES, DETECTOR, meaning
+from dsg.config.names import BASELINES, DETECTOR, DSG, GROUNDING, meaning
 from dsg.engine.snapshots import Meta, load_meta
 from dsg.errors import UserError
 from dsg.runtime.weight_files import ARCHIVE, TORCH, find_weights
 
+USES = {
+    DSG: "`dsg ask`, or ask() in Python",
+    DETECTOR: "`dsg detect`, or detect() in Python",
+    GROUNDING: "`dsg graph`, or scene_graph() in Python",
+    **dict.fromkeys(BASELINES, "`dsg test`"),
+}
+"""What a system is used with."""
+
 
 def model_of(meta: Meta) -> str:
-    """The MODEL of a snapshot: dsg, detector, or a baseline."""
+    """The MODEL of a snapshot: dsg, detector, grounding, or a baseline."""
     return str(stored_values(meta.config).get("MODEL", meaning(meta.net)["MODEL"]))
 
 
-def holds_detector(path: str | Path) -> bool:
-    """Whether a path is that of a detector's snapshot, or of a file as torchvision publishes them.
+def kind_of(path: str | Path) -> str:
+    """The MODEL of a snapshot's path; a file as torchvision publishes them is a detector.
 
     Raises:
-        UserError: it is neither that nor another snapshot.
+        UserError: it is neither a snapshot nor such a file.
     """
-    return find_weights(Path(path)).kind == TORCH or model_of(load_meta(Path(path))) == DETECTOR
+    if find_weights(Path(path)).kind == TORCH:
+        return DETECTOR
+    return model_of(load_meta(Path(path)))
 
 
 def check_answers_queries(path: str | Path, meta: Meta) -> None:
-    """Refuse the snapshot of a detector.
+    """Refuse the snapshot of a system that answers no queries.
 
     Raises:
-        UserError: it is one.
+        UserError: it is one; the message says what that is used with.
     """
-    if model_of(meta) == DETECTOR:
-        raise UserError(
-            f"{path}: a detector ({meta.net}), which answers no queries; use `dsg detect`, or detect() in "
-            "Python"
-        )
+    model = model_of(meta)
+    if model in (DETECTOR, GROUNDING):
+        what = "a detector" if model == DETECTOR else "a model of scene graphs"
+        raise UserError(f"{path}: {what} ({meta.net}), which answers no queries; use {USES[model]}")
 
 
 def check_detects(path: str | Path, meta: Meta) -> None:
@@ -44,11 +53,20 @@ def check_detects(path: str | Path, meta: Meta) -> None:
     Raises:
         UserError: it is of another system; the message says what that is used with.
     """
-    model = model_of(meta)
-    if model == DETECTOR:
-        return
-    use = "`dsg test`" if model in BASELINES else "`dsg ask`, or ask() in Python"
-    raise UserError(f"{path}: a snapshot of {meta.net}, not of a detector; use {use}")
+    _check_is(DETECTOR, "a detector", path, meta)
+
+
+def check_grounds(path: str | Path, meta: Meta) -> None:
+    """Refuse what is not the snapshot of a grounded scene graph.
+
+    Raises:
+        UserError: it is of another system, whose use the message says, or of a detector alone.
+    """
+    _check_is(GROUNDING, "a model of grounded scene graphs", path, meta)
+    if stored_values(meta.config).get("GROUNDING.STAGE") == DETECTOR:
+        raise UserError(
+            f"{path}: the detector of a scene graph, without the graph; train that on it (train_sg.sh)"
+        )
 
 
 def check_snapshot_detects(path: str | Path) -> None:
@@ -60,3 +78,9 @@ def check_snapshot_detects(path: str | Path) -> None:
     weights = find_weights(Path(path))
     if weights.kind == ARCHIVE:
         check_detects(path, load_meta(weights.path))
+
+
+def _check_is(wanted: str, name: str, path: str | Path, meta: Meta) -> None:
+    model = model_of(meta)
+    if model != wanted:
+        raise UserError(f"{path}: a snapshot of {meta.net}, not of {name}; use {USES[model]}")

@@ -24,16 +24,12 @@ from dsg.visualize.canvas import (
     blank,
     draw_box,
     draw_tag,
-    draw_text,
     enlarge,
     grid,
     legend_strip,
-    shorten,
     stack,
-    text_size,
 )
-
-_LINE = 1.35  # distance of lines of text, in heights of the font's size
+from dsg.visualize.captions import flow, written
 
 
 def _no_boxes() -> np.ndarray:
@@ -119,32 +115,8 @@ def _caption(answer: Answer, width: int) -> np.ndarray:
     ]
     if answer.note:
         scores.append((answer.note, GREY))
-    lines = _flow(words, width, FONT_SIZE + 1, True, gap=7)
-    small = _flow(scores, width, FONT_SIZE - 2, False, gap=16)
-    strip = blank(int(sum(_LINE * size for size, _ in lines + small)) + 9, width)
-    top = 3.0
-    for size, line in lines + small:
-        for x, text, colour in line:
-            draw_text(strip, (x, top), text, colour, size, bold=size > FONT_SIZE)
-        top += _LINE * size
-    return strip
-
-
-def _flow(
-    words: Sequence[tuple[str, Colour]], width: int, size: int, bold: bool, gap: int
-) -> list[tuple[int, list[tuple[int, str, Colour]]]]:
-    """Lines of (font size, [(x, text, colour)]): each phrase goes to the next line if it does not fit."""
-    lines: list[list[tuple[int, str, Colour]]] = []
-    x = width
-    for text, colour in words:
-        text = shorten(text, width - 4, size, bold)
-        length = text_size(text, size, bold)[0]
-        if x + gap + length > width or not lines:
-            lines.append([])
-            x = 2 - gap
-        lines[-1].append((x + gap, text, colour))
-        x += gap + length
-    return [(size, line) for line in lines]
+    lines = flow(words, width, FONT_SIZE + 1, bold=True, gap=7)
+    return written([*lines, *flow(scores, width, FONT_SIZE - 2, gap=16)], width)
 
 
 def _legend(width: int) -> np.ndarray:

@@ -59,6 +59,7 @@ def draw_detections(
     masks: np.ndarray | None = None,
     *,
     by_object: bool = False,
+    numbered: bool = False,
     min_side: int = MIN_SIDE,
     largest_side: int = LARGEST_SIDE,
 ) -> np.ndarray:
@@ -71,6 +72,7 @@ def draw_detections(
         scores: [D], written behind the names.
         masks: float32 [D, m, m], probabilities in the boxes.
         by_object: each object has its own colour instead of its class's.
+        numbered: each object's number stands before its name, from 1 on.
         min_side: an image whose shorter side is smaller is enlarged, so that text is small beside it.
         largest_side: an image whose longer side is larger is made smaller.
 
@@ -99,7 +101,11 @@ def draw_detections(
             picture, boxes[index], colours[index], own_line, halo=masks is None and _is_large(sides, line)
         )
     labels = [
-        _wordings(name.replace("_", " "), None if scores is None else float(scores[index]), size, width)
+        _wordings(
+            f"{index + 1} " * numbered + name.replace("_", " "),
+            None if scores is None else float(scores[index]),
+            *(size, width),
+        )
         for index, name in enumerate(names)
     ]
     sizes = [[_label_size(text, size) for text in texts] for texts in labels]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -51,8 +53,11 @@ def draw_scene_graph(image: np.ndarray, graph: SceneGraph, *, min_side: int = MI
         draw_box(picture, np.multiply(node.box, factor), _colour(number), 2, halo=True)
     for number, node in enumerate(graph.nodes, start=1):
         draw_tag(picture, np.multiply(node.box, factor), str(number), _colour(number), size=13)
-    diagram = draw_diagram(graph, picture.shape[0])
-    gap = 12
+    return beside(picture, draw_diagram(graph, picture.shape[0]))
+
+
+def beside(picture: np.ndarray, diagram: np.ndarray, gap: int = 12) -> np.ndarray:
+    """Two pictures beside each other on white, the lower one at half the height of the higher."""
     page = blank(max(picture.shape[0], diagram.shape[0]), picture.shape[1] + gap + diagram.shape[1])
     top = (page.shape[0] - picture.shape[0]) // 2
     page[top : top + picture.shape[0], : picture.shape[1]] = picture
@@ -61,8 +66,16 @@ def draw_scene_graph(image: np.ndarray, graph: SceneGraph, *, min_side: int = MI
     return page
 
 
-def draw_diagram(graph: SceneGraph, height: int) -> np.ndarray:
-    """The node-link diagram alone, about that high (it grows where texts need room), uint8 RGB."""
+def draw_diagram(graph: SceneGraph, height: int, colours: Sequence[Colour] | None = None) -> np.ndarray:
+    """The node-link diagram alone, about that high (it grows where texts need room), uint8 RGB.
+
+    Args:
+        graph: what to draw.
+        height: in pixels.
+        colours: of the nodes; by default each of the first six has its own.
+    """
+    if colours is None:
+        colours = [_colour(number) for number in range(1, len(graph.nodes) + 1)]
     layout, names, labels = diagram_layout(graph, height)
     width, height = (int(np.ceil(value)) for value in layout.size)
     canvas = blank(height, width)
@@ -70,7 +83,7 @@ def draw_diagram(graph: SceneGraph, height: int) -> np.ndarray:
         draw_text(canvas, (16, height / 2 - 12), "no entities found", GREY)
     for edge, curve in zip(graph.edges, layout.curves):
         # Where lines cross, the colour tells which subject each belongs to.
-        colour = _colour(edge.subject + 1)
+        colour = colours[edge.subject]
         cv2.polylines(canvas, [np.rint(curve * 16).astype(np.int32)], False, colour, 2, cv2.LINE_AA, shift=4)
         _arrowhead(canvas, curve, colour)
     for rectangle, label in zip(layout.labels, labels):
@@ -79,8 +92,8 @@ def draw_diagram(graph: SceneGraph, height: int) -> np.ndarray:
         draw_text(canvas, (x1 + 3, y1 + 1), label, BLACK, _LABEL)
     for number, (rectangle, name) in enumerate(zip(layout.nodes, names), start=1):
         x1, y1, x2, y2 = np.rint(rectangle).astype(int)
-        _rounded(canvas, (x1, y1, x2, y2), _colour(number))
-        colour = ink(_colour(number))
+        _rounded(canvas, (x1, y1, x2, y2), colours[number - 1])
+        colour = ink(colours[number - 1])
         draw_text(canvas, (x1 + 9, y1 + 5), str(number), colour, _NODE, bold=True)
         draw_text(canvas, (x1 + 16 + text_size(str(number), _NODE, True)[0], y1 + 5), name, colour, _NODE)
     return canvas

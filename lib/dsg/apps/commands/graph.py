@@ -1,12 +1,14 @@
-"""Decode labelled scene graphs: as JSON, as Graphviz DOT, and drawn.
+"""Decode labelled scene graphs: as JSON, as Graphviz DOT, and drawn; of grounded graphs also the masks.
 
-For images (files go to --to, default: output/scene_graphs):
+For images and folders of images (files go to --to, default: output/scene_graphs):
 
-    dsg graph photo.jpg another.jpg --snapshot mine_iter_0.npz
+    dsg graph photo.jpg photos --snapshot mine_iter_0.npz
 
-For a data set's split, with the accuracy of the labels beside the paper's (files go to the run's folder):
+For a data set's split (files go to the run's folder): of a network that answers queries with the accuracy of
+the labels beside the paper's, of a grounded one with boxes and labels given as --setting says:
 
     dsg graph --dataset visualgenome --split validation --net res101 --name mine --gpu 0
+    dsg graph --dataset vg150 --net grounding_x101_32x8d_fpn --name mine --setting sgcls --gpu 0
 """
 
 from __future__ import annotations
@@ -16,14 +18,25 @@ from pathlib import Path
 
 from dsg.apps.bundled import snapshot_or_bundled
 from dsg.apps.parser import Parser
-from dsg.apps.trained import add_folder_option, add_trained_options, find_trained, folder_for
+from dsg.apps.trained import (
+    GRAPHS,
+    add_folder_option,
+    add_setting_option,
+    add_trained_options,
+    find_trained,
+    folder_for,
+)
 from dsg.errors import UserError
 
 
 def add_arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument(
-        "images", nargs="*", type=Path, metavar="IMAGE", help="image files, instead of --dataset"
+        "images",
+        nargs="*",
+        type=Path,
+        metavar="IMAGE",
+        help="images, or folders of images, instead of --dataset",
     )
     add_trained_options(parser, needs_data=False)
     add_folder_option(parser)
@@ -35,6 +48,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--iou", type=float, default=0.8, help="lowest IoU at which a proposal's labels count (default: 0.8)"
     )
+    add_setting_option(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -54,12 +68,25 @@ def run(options: argparse.Namespace) -> None:
 
 def _of_split(options: argparse.Namespace) -> None:
     from dsg.apps.trained import load_network
+    from dsg.config.names import GROUNDING
     from dsg.runtime.devices import select_devices
 
-    trained = find_trained(options, options.snapshot)
+    trained = find_trained(options, options.snapshot, wanted=GRAPHS)
+    grounded = trained.config.model == GROUNDING
+    if options.setting and not grounded:
+        raise UserError("--setting is for grounded graphs; what other networks are given is one thing only")
     folder = folder_for(options, trained, "scene_graphs")
     select_devices(options.gpu)
     model = load_network(trained)
+    limits = {"pictures": options.pictures, "nodes": options.nodes, "edges": options.edges}
+    if grounded:
+        from dsg.apps.scene_graphs.annotated import network_of
+        from dsg.apps.scene_graphs.grounded import grounded_graphs_of_split
+
+        words = trained.data.vocabulary
+        network = network_of(trained.about, model, trained.config, words, options.setting)
+        grounded_graphs_of_split(network, trained.data, folder, **limits)
+        return
 
     from dsg.apps.scene_graphs.command import graphs_of_split
 
@@ -69,31 +96,45 @@ def _of_split(options: argparse.Namespace) -> None:
         trained.data,
         folder,
         about=trained.about,
-        pictures=options.pictures,
-        nodes=options.nodes,
-        edges=options.edges,
+        **limits,
         threshold=options.iou,
     )
 
 
 def _of_images(options: argparse.Namespace) -> None:
+    from dsg.apps.ask.scenes import image_files
     from dsg.apps.trained import make_folder
+    from dsg.config.names import GROUNDING
+    from dsg.engine.snapshots import load_meta
+    from dsg.models.kinds import check_answers_queries, check_grounds, model_of
     from dsg.runtime.devices import select_devices
 
     if options.dataset:
         raise UserError("give either image files or --dataset, not both")
     if options.net or options.cfg or options.set:
         raise UserError("--net, --cfg and --set need --dataset: for image files the snapshot decides")
+    if options.setting:
+        raise UserError("--setting needs --dataset: of image files nothing is known beforehand")
     snapshot = snapshot_or_bundled(Path(options.snapshot) if options.snapshot else None)
-    for path in (snapshot, *options.images):
-        if not path.is_file():
+    files = image_files(options.images)
+    for path in (snapshot, *files):
+        if not path.exists():
             raise UserError(f"{path}: no such file")
+    meta = load_meta(snapshot)
+    grounded = model_of(meta) == GROUNDING
+    check = check_grounds if grounded else check_answers_queries
+    check(snapshot, meta)
     folder = make_folder(Path(options.to or "output/scene_graphs"))
     select_devices(options.gpu)
+    limits = {"nodes": options.nodes, "edges": options.edges}
+    if grounded:
+        from dsg.apps.scene_graphs.grounded import grounded_graphs_of_images
 
-    from dsg.apps.scene_graphs.command import graphs_of_images
+        grounded_graphs_of_images(snapshot, files, folder, **limits)
+    else:
+        from dsg.apps.scene_graphs.command import graphs_of_images
 
-    graphs_of_images(snapshot, options.images, folder, nodes=options.nodes, edges=options.edges)
+        graphs_of_images(snapshot, files, folder, **limits)
 
 
 def _check(nodes: int, edges: int, pictures: int, iou: float) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dsg.apps.export.places import check_places
 from dsg.apps.export.weights import share_weights
 from dsg.errors import UserError
-from dsg.models.kinds import holds_detector
+from dsg.models.kinds import kind_of
 
 LOG = logging.getLogger("dsg")
 
@@ -28,7 +28,7 @@ def export(
         UserError: the snapshot cannot be read, an export would replace it, another one, or what is none (then
             nothing was begun), or something cannot be written.
     """
-    holds_detector(snapshot)  # or something else that can be read
+    kind_of(snapshot)  # or something else that can be read
     check_places(snapshot, weights, saved_model, onnx)
     for path in (weights, saved_model, onnx):
         if path is not None:

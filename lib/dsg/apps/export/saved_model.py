@@ -18,11 +18,13 @@ from dsg.runtime.files import write_text
 
 
 def export_saved_model(trained: AnyTrained, folder: Path, *, direct: bool = False) -> None:
-    """Write a SavedModel with the signatures `serving_default` and `vocabulary`.
+    """Write a SavedModel with the signatures `serving_default` and `vocabulary`, and `given` of a grounded
+    model.
 
     Args:
         trained: the model, folded. One that answers queries is served as `dsg.apps.export.graph.answering`
-            says, a detector as `dsg.apps.export.detector_graph.detecting`.
+            says, a detector as `dsg.apps.export.detector_graph.detecting`, a grounded one as
+            `dsg.apps.export.grounding_graph.describing`.
         folder: is made, or replaced; it must not hold anything else than an earlier SavedModel.
         direct: convolutions for a GPU.
 
@@ -33,18 +35,24 @@ def export_saved_model(trained: AnyTrained, folder: Path, *, direct: bool = Fals
     exported = for_tensorflow(trained, direct=direct)
     module = tf.Module()
 
-    answer = tf.function(exported.function, input_signature=exported.signature, autograph=False)
-    concrete = answer.get_concrete_function()
+    functions = {"serving_default": (exported.function, exported.signature), **exported.others}
+    answers = {
+        name: tf.function(function, input_signature=signature, autograph=False)
+        for name, (function, signature) in functions.items()
+    }
+    signatures = {name: answer.get_concrete_function() for name, answer in answers.items()}
     # Only the variables that answering reads are saved, under no names of Keras'.
-    module.variables_read = list(concrete.graph.variables)
-    module.answer = answer
+    read = {id(one): one for concrete in signatures.values() for one in concrete.graph.variables}
+    module.variables_read = list(read.values())
+    for name, answer in answers.items():
+        setattr(module, {"serving_default": "answer"}.get(name, name), answer)
 
     @tf.function(input_signature=[])
     def vocabulary() -> dict[str, tf.Tensor]:
         return {kind: tf.constant(words) for kind, words in exported.words.items()}
 
     module.vocabulary = vocabulary
-    signatures = {"serving_default": concrete, "vocabulary": vocabulary.get_concrete_function()}
+    signatures["vocabulary"] = vocabulary.get_concrete_function()
     beside = folder.with_name(f".{folder.name}.tmp")
     try:
         shutil.rmtree(beside, ignore_errors=True)

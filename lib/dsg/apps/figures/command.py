@@ -15,10 +15,13 @@ from dsg.apps.figures.answers import answer_pages
 from dsg.apps.figures.attention import attention_page
 from dsg.apps.figures.boxes import box_panels
 from dsg.apps.figures.choice import lots
+from dsg.apps.figures.grounded import image_pages, relation_page
 from dsg.apps.figures.shifts import find_chain, iteration_page, saccade_page, shift_page
 from dsg.apps.figures.variants import Network, variant_page
+from dsg.apps.scene_graphs.annotated import GroundedNetwork
 from dsg.config import Config
 from dsg.datasets import Dataset, ambiguous
+from dsg.datasets.scene_graphs import GraphDataset, graphs_of
 from dsg.errors import UserError
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.baselines.samples import shrink
@@ -130,6 +133,37 @@ def shift_figures(
     if not written:
         raise UserError(f"{data.name} {data.split}: no readable image suits the figure {kind}")
     _finish(folder, kind, {"about": network.label, "images": written})
+
+
+def grounded_figures(
+    kind: str,
+    networks: Sequence[GroundedNetwork],
+    data: GraphDataset,
+    folder: Path,
+    *,
+    count: int,
+    names: Sequence[str] = (),
+) -> None:
+    """`relations.png`, or `<kind>_<image>.png` for a few images: `graphs`, `regions`, `refinement`.
+
+    Args:
+        kind: of the four.
+        networks: one, or for relations several, the best first.
+        data: the split.
+        folder: exists.
+        count: images, where `names` is empty; for relations, examples of each kind.
+        names: of images in the split.
+
+    Raises:
+        UserError: there is no such image, or a network has nothing to show.
+    """
+    if kind == "relations":
+        contents = relation_page(networks, data, count=count, folder=folder)
+    else:
+        records = [graphs_of(data)[place] for place in _places(data, count, names)]
+        contents = image_pages(kind, networks[0], records, folder)
+    about = {"networks": [network.label for network in networks], "setting": networks[0].setting}
+    _finish(folder, kind, {**about, "images": contents})
 
 
 def _boxes(image: Examined, data: Dataset, config: Config) -> np.ndarray:

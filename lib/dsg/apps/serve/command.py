@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -22,17 +22,23 @@ from dsg.api import Model
 from dsg.apps.demo.scenes import shown_queries
 from dsg.apps.serve.detection_page import build_detection_page
 from dsg.apps.serve.detection_service import DetectionService
+from dsg.apps.serve.graph_page import build_graph_page
+from dsg.apps.serve.graph_service import GraphService, KnownImage
 from dsg.apps.serve.page import Example, build_page, import_gradio, launch_options
 from dsg.apps.serve.service import Service
 from dsg.apps.serve.upload import ENDINGS, Limits
 from dsg.datasets import load_dataset
 from dsg.datasets.catalogue import holds_annotations
+from dsg.datasets.scene_graph_layout import is_graph_folder
+from dsg.datasets.scene_graphs import graphs_of, load_graphs
 from dsg.errors import UserError
-from dsg.models.kinds import holds_detector
+from dsg.metrics.graph_recall import GraphTruth
+from dsg.models.kinds import kind_of
 from dsg.pipeline.picture_formats import pictures_in
 from dsg.runtime.devices import parse_gpus, select_devices
 
 LOG = logging.getLogger("dsg")
+AnyService = Union[Service, DetectionService, GraphService]
 EVERYWHERE = ("0.0.0.0", "::")
 UPLOADS = "GRADIO_TEMP_DIR"
 
@@ -61,15 +67,14 @@ def serve(
         UserError: the snapshot cannot be read, gradio is missing, or the port is taken.
     """
     parse_gpus(devices)
-    detects = holds_detector(snapshot)
+    kind_of(snapshot)  # or something else that can be read
     if examples is not None:
         examples_folder(examples)
     gradio = import_gradio()
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     port = free_port(host, port)
     select_devices(devices)
-    kind = DetectionService if detects else Service
-    service = kind(Model.load(snapshot), limits or Limits())
+    service = service_of(Model.load(snapshot), limits or Limits(), examples)
     service.warm_up()
     offered = find_examples(service.model, examples)
     with opened(gradio, service, offered, host, port) as url:
@@ -80,16 +85,25 @@ def serve(
     LOG.info("ended")
 
 
+def service_of(model: Model, limits: Limits, examples: Path | None) -> AnyService:
+    """What answers on the page, as the model is."""
+    if model.is_grounded:
+        return GraphService(model, limits, known_images(model, examples))
+    if model.is_detector:
+        return DetectionService(model, limits)
+    return Service(model, limits)
+
+
 @contextlib.contextmanager
-def opened(
-    gradio: Any, service: Service | DetectionService, examples: list[Example], host: str, port: int
-) -> Iterator[str]:
+def opened(gradio: Any, service: AnyService, examples: list[Example], host: str, port: int) -> Iterator[str]:
     """The page at its address while the context lasts; uploads lie in a folder that goes with it."""
     before = os.environ.get(UPLOADS)
     with tempfile.TemporaryDirectory(prefix="dsg_uploads_", ignore_cleanup_errors=True) as folder:
         os.environ[UPLOADS] = folder
         if isinstance(service, DetectionService):
             page = build_detection_page(service, examples)
+        elif isinstance(service, GraphService):
+            page = build_graph_page(service, examples)
         else:
             page = build_page(service, examples)
         try:
@@ -115,7 +129,7 @@ def examples_folder(folder: Path) -> Path:
         what = "a file; give a folder of images" if folder.exists() else "no such folder of examples"
         raise UserError(f"{folder}: {what}")
     pictures, others = pictures_in(folder, ENDINGS)
-    if not pictures and not holds_annotations(folder):
+    if not pictures and not holds_annotations(folder) and not is_graph_folder(folder):
         raise UserError(
             f"{folder}: no image in this folder ({', '.join(ENDINGS)}){'; ' * bool(others)}{others}"
         )
@@ -123,22 +137,26 @@ def examples_folder(folder: Path) -> Path:
 
 
 def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Example]:
-    """Pictures to begin with: of an annotated folder with a query each, else of any folder. A detector, which
-    is asked nothing, has those of any annotated folder.
+    """Pictures to begin with: of an annotated folder with a query each, else of any folder. A model that is
+    asked nothing has those of any annotated folder; a grounded one first those whose graph is known.
     """
     if folder is None:
         return []
-    known = model.vocabulary
+    if model.is_grounded:
+        found = [Example(one.path) for one in known_images(model, folder, count)]
+        if found:
+            return found
+    known, asked_nothing = model.vocabulary, model.is_detector or model.is_grounded
     with contextlib.suppress(UserError):
         data = load_dataset(folder, "test")
         usable = (
             record
             for record in data.records
-            if (model.is_detector or len(record.queries))
+            if (asked_nothing or len(record.queries))
             and record.path.suffix.lower() in ENDINGS
             and os.path.isfile(record.path)
         )
-        if model.is_detector:
+        if asked_nothing:
             return [Example(record.path) for record in itertools.islice(usable, count)]
         if data.vocabulary == known:
             return [
@@ -148,10 +166,26 @@ def find_examples(model: Model, folder: Path | None, count: int = 6) -> list[Exa
     files, others = pictures_in(folder, ENDINGS)
     if others:
         LOG.warning("%s: %s", folder, others)
-    if model.is_detector:
+    if asked_nothing:
         return [Example(path) for path in files[:count]]
     words = (known.objects[0], known.predicates[0], known.objects[0])
     return [Example(path, words) for path in files[:count]]
+
+
+def known_images(model: Model, folder: Path | None, count: int = 6) -> list[KnownImage]:
+    """Pictures of a data set of scene graphs with the model's vocabulary, with their graphs."""
+    if folder is None or not is_graph_folder(folder):
+        return []
+    with contextlib.suppress(UserError):
+        data = load_graphs(folder, "test", max_images=count)
+        own, theirs = model.vocabulary, data.vocabulary
+        if (own.objects, own.predicates) == (theirs.objects, theirs.predicates):
+            return [
+                KnownImage(record.path, GraphTruth(record.boxes, record.labels, record.relations))
+                for record in graphs_of(data)
+                if record.path.suffix.lower() in ENDINGS and os.path.isfile(record.path)
+            ]
+    return []
 
 
 def free_port(host: str, port: int) -> int:

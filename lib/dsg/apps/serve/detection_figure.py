@@ -6,6 +6,7 @@ As on the page for queries, layers are switched through CSS alone, and every tex
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -41,32 +42,61 @@ def detection_figure(image: np.ndarray, objects: DetectedObjects) -> str:
         image: uint8 [H, W, 3], B, G, R.
         objects: of the image.
     """
-    order = largest_first(objects.boxes)  # a small box lies on top and can be pointed at
     captions = [f"{name} {score:.2f}" for name, score in zip(objects.names, objects.scores)]
-    colours = [class_colour(name) for name in objects.names]
-    boxes = [
+    layers = object_layers(image, objects.boxes, objects.names, captions, objects.cells)
+    return block(f"{switches(layers)}{svg(image, drawn(layers))}")
+
+
+def object_layers(
+    image: np.ndarray,
+    boxes: np.ndarray,
+    names: Sequence[str],
+    captions: Sequence[str],
+    cells: np.ndarray | None,
+) -> dict[str, str]:
+    """Masks, boxes and labels of N objects as SVG by the name of the layer; the best come first.
+
+    Args:
+        image: uint8 [H, W, 3].
+        boxes: float32 [N, 4] in its pixels.
+        names: of their classes, which have a colour each.
+        captions: of the boxes.
+        cells: float32 [N, m, m], masks in the boxes; None: there is no such layer.
+    """
+    order = largest_first(boxes)  # a small box lies on top and can be pointed at
+    colours = [class_colour(name) for name in names]
+    shown = [
         f'<g tabindex="0" role="img" aria-label="{html.escape(captions[index])}">'
-        f"{rect(objects.boxes[index], f'stroke:{_code(colours[index])}')}"
+        f"{rect(boxes[index], f'stroke:{code(colours[index])}')}"
         f"<title>{html.escape(captions[index])}</title></g>"
         for index in order
     ]
-    layers = {"boxes": "".join(boxes), "labels": _labels(image, objects, captions, colours)}
-    if objects.cells is not None:
-        outlines = _mask_paths(objects)
+    wordings = [[caption, name] for caption, name in zip(captions, names)]
+    layers = {"boxes": "".join(shown), "labels": _labels(image, boxes, wordings, colours)}
+    if cells is not None:
+        outlines = _mask_paths(boxes, cells, *image.shape[:2])
         layers = {"masks": "".join(_mask(outlines[index], colours[index]) for index in order), **layers}
-    switches = "".join(
+    return layers
+
+
+def switches(layers: Iterable[str]) -> str:
+    """A box to tick for each layer, before the figure."""
+    return "".join(
         f'<input type="checkbox" class="layer" id="dsg-show-{name}" checked>'
         f'<label for="dsg-show-{name}">{name}</label>'
         for name in layers
     )
-    drawn = "".join(f'<g class="{name}">{content}</g>' for name, content in layers.items())
-    return block(f"{switches}{svg(image, drawn)}")
+
+
+def drawn(layers: Mapping[str, str]) -> str:
+    """The layers as groups of an SVG."""
+    return "".join(f'<g class="{name}">{content}</g>' for name, content in layers.items())
 
 
 def object_list(objects: DetectedObjects) -> str:
     """A table of the objects: class, score, box."""
     rows = "".join(
-        f'<tr><td><span class="colour" style="background:{_code(class_colour(name))}"></span></td>'
+        f'<tr><td><span class="colour" style="background:{code(class_colour(name))}"></span></td>'
         f"<td>{html.escape(name)}</td><td>{score:.2f}</td>"
         f"<td>{' '.join(f'{side:.0f}' for side in box)}</td></tr>"
         for name, score, box in zip(objects.names, objects.scores, objects.boxes)
@@ -77,13 +107,12 @@ def object_list(objects: DetectedObjects) -> str:
     return block(f'<table class="objects">{head}{rows}</table>')
 
 
-def _labels(image: np.ndarray, objects: DetectedObjects, captions: list[str], colours: list[Colour]) -> str:
+def _labels(image: np.ndarray, boxes: np.ndarray, wordings: list[list[str]], colours: list[Colour]) -> str:
     """Captions on coloured grounds, at places that `label_places` chooses in pixels of the screen."""
     unit = unit_of(image)
-    wordings = [[caption, name] for caption, name in zip(captions, objects.names)]
     sizes = [[_size(text) for text in texts] for texts in wordings]
     height, width = (int(side / unit) for side in image.shape[:2])
-    places = label_places(objects.boxes / unit, sizes, height, width)
+    places = label_places(boxes / unit, sizes, height, width)
     return "".join(
         _label(texts[place.wording], place, colour, unit)
         for place, texts, colour in zip(places, wordings, colours)
@@ -96,10 +125,10 @@ def _label(text: str, place: Place, colour: Colour, unit: float) -> str:
     x, y = place.x * unit, place.y * unit
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide * unit:.1f}" height="{tall * unit:.1f}"'
-        f' fill="{_code(colour)}"/>'
+        f' fill="{code(colour)}"/>'
         f'<text x="{x + PADDING * unit:.1f}" y="{y + 0.77 * tall * unit:.1f}" font-size="{FONT * unit:.1f}"'
         f' font-weight="700" textLength="{(wide - 2 * PADDING) * unit:.1f}" lengthAdjust="spacingAndGlyphs"'
-        f' fill="{_code(ink(colour))}">{html.escape(text)}</text>'
+        f' fill="{code(ink(colour))}">{html.escape(text)}</text>'
     )
 
 
@@ -114,19 +143,19 @@ def _mask(outlines: list[np.ndarray], colour: Colour) -> str:
         for outline in outlines
         if len(outline) > 2
     )
-    return f'<path d="{path}" fill="{_code(colour)}" stroke="{_code(colour)}"/>' if path else ""
+    return f'<path d="{path}" fill="{code(colour)}" stroke="{code(colour)}"/>' if path else ""
 
 
-def _mask_paths(objects: DetectedObjects) -> list[list[np.ndarray]]:
+def _mask_paths(boxes: np.ndarray, cells: np.ndarray, height: int, width: int) -> list[list[np.ndarray]]:
     """The outlines of each mask in pixels of the image, as exact as what is sent back of it: [K, 2] each."""
-    assert objects.cells is not None
-    scale = min(1.0, LARGEST_SIDE / max(objects.height, objects.width))
-    height, width = (max(1, round(side * scale)) for side in (objects.height, objects.width))
+    scale = min(1.0, LARGEST_SIDE / max(height, width))
+    rows, columns = (max(1, round(side * scale)) for side in (height, width))
     return [
         [cv2.approxPolyDP(outline, SMOOTH, True)[:, 0] / scale for outline in mask_outlines(placed)]
-        for placed in placed_masks(objects.cells, objects.boxes * np.float32(scale), height, width)
+        for placed in placed_masks(cells, boxes * np.float32(scale), rows, columns)
     ]
 
 
-def _code(colour: Colour) -> str:
+def code(colour: Colour) -> str:
+    """A colour as CSS writes it."""
     return "#{:02x}{:02x}{:02x}".format(*colour)

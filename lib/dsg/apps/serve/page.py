@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from dsg.apps.serve.detection_figure import STYLE as DETECTION_STYLE
 from dsg.apps.serve.figure import STYLE, message, plain_figure, refusal
+from dsg.apps.serve.graph_figure import STYLE as GRAPH_STYLE
 from dsg.apps.serve.guard import UploadsOnly
 from dsg.apps.serve.service import Service
 from dsg.apps.serve.upload import Limits, read_upload
@@ -160,7 +161,7 @@ def launch_options(gr: Any, limits: Limits, uploads: str) -> dict[str, Any]:
         "theme": gr.themes.Default(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], primary_hue="blue"
         ),
-        "css": STYLE + DETECTION_STYLE,
+        "css": STYLE + DETECTION_STYLE + GRAPH_STYLE,
         "max_file_size": limits.bytes,
         "max_threads": 8,
         "share": False,

@@ -20,11 +20,14 @@ from dsg.models.grounding.mask_overlaps import OverlapMeter
 from dsg.models.grounding.mask_predictor import MaskPredictor
 from dsg.models.grounding.model import GroundingModel
 from dsg.models.grounding.predictor import GroundedPredictor
+from dsg.models.grounding.scene import GroundedGraph
 from dsg.models.grounding.training import graph_losses
 from dsg.models.grounding.weights import load_initial
 from dsg.pipeline.epochs import Examples
+from dsg.pipeline.examples import load_image
 from dsg.pipeline.graph_batch import GraphBatch
 from dsg.pipeline.graph_batches import graph_training_examples
+from dsg.pipeline.images import mirror
 from dsg.runtime.cocotools import has_cocotools
 
 MANY_IMAGES = 100  # from so many to be tested on, composing the stage's layers costs less than it spares
@@ -105,5 +108,10 @@ class GraphTask(DrawingTask[GroundingModel, GraphResults]):
         return 1.0 - summary.get("mr_20", 0.0)
 
     def _drawings(self, vocabulary: Vocabulary, image: ExaminedGraph) -> Drawings:
-        """Pictures of an answer."""
-        yield from ()
+        record = image.record
+        pixels = load_image(record.path, (record.width, record.height))[:, :, ::-1]
+        pixels = mirror(pixels) if record.flipped else pixels.copy()
+        graph = GroundedGraph(record.width, record.height, image.said, vocabulary).chosen()
+        yield "graph.png", graph.draw(pixels)
+        if image.said.refined is not None:
+            yield "refinement.png", graph.draw_refinement(pixels)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from dsg.models.grounding.answers import suppressed_labels
 from dsg.models.grounding.boxes import BoxList, Sequences, across
+from dsg.models.grounding.label_choice import suppressed_in_graph
 from dsg.models.grounding.nodes import DOUBLE_SOFTMAX, POSITION_DIM, Embedding, NodeInput
 from dsg.nets.layers import Block, Dense
 from dsg.nets.recurrent import BidirectionalLstm, over_time
@@ -246,5 +247,7 @@ def suppressed(logits: tf.Tensor, class_boxes: tf.Tensor, boxes: BoxList) -> tf.
         return labels
 
     scores = tf.nn.softmax(logits)[:, :-1]
+    if boxes.image_size.shape[0] == 1:
+        return suppressed_in_graph(scores, class_boxes)
     labels = tf.numpy_function(choose, [scores, class_boxes, boxes.image], tf.int32, stateful=False)
     return tf.ensure_shape(labels, [None])

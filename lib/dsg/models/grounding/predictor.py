@@ -61,7 +61,8 @@ class GroundedPredictor:
         model: with a graph stage.
         config: of the model: TEST.*, GROUNDING.*.
         setting: predcls, sgcls (boxes are given, with labels or without) or sgdet; default
-            GROUNDING.SETTING, for which the model was trained.
+            GROUNDING.SETTING, for which the model was trained. One that was trained with labels given
+            (predcls) never learned to find any: in the other settings it takes the detector's.
         alone: batches are of one image; default: where TEST.IMS_PER_BATCH is 1.
         attended: for so many of the first pairs also say where subject and object are looked at.
         guesses: also give the masks of the nearest categories, to compare with.
@@ -80,21 +81,24 @@ class GroundedPredictor:
         self._model, self._config, self._guesses = model, config, guesses
         self.setting = setting or config.grounding.setting
         self._attended = attended if _has_gaussians(model, config) else 0
+        self._labels = config.grounding.setting != PREDCLS
         detects, alone = self.setting == SGDET, config.test.ims_per_batch == 1 if alone is None else alone
         self._keys: tuple[str, ...] = IMAGE_KEYS if detects else GIVEN_KEYS
         if config.grounding.masks_from == "true":
             self._keys += ("true_masks",)
+        self.answer = self._detect if detects else self._read
         self.traced = tf.function(
-            self._detect if detects else self._read,
+            self.answer,
             input_signature=[signature_of(self._keys, alone)],
             autograph=False,
         )
 
-    def __call__(self, batch: Mapping[str, Any]) -> list[GroundedImage]:
+    def __call__(self, batch: Mapping[str, Any], *, traced: bool = True) -> list[GroundedImage]:
         """The graph of each image of a `dsg.pipeline.graph_batch.GraphBatch`; of its annotation, boxes and
-        labels are read where they are given.
+        labels are read where they are given. Tracing takes seconds once; without, every answer takes longer.
         """
-        said = {k: v.numpy() for k, v in self.traced(self.inputs(batch)).items()}
+        answer = self.traced if traced else self.answer
+        said = {k: v.numpy() for k, v in answer(self.inputs(batch)).items()}
         scales, sizes = np.asarray(batch["scale"]), np.asarray(batch["original_size"])
         counts = np.bincount(said["image"], minlength=len(scales))
         starts = np.cumsum([0, *counts])
@@ -134,6 +138,9 @@ class GroundedPredictor:
         regions = packed(first.proposals)
         scores = self._model.detector.scores(first, regions)
         found = nodes_of_images(regions, scores, first.image_size, **node_options(self._config))
+        if not self._labels:
+            known = Known(found.labels, None)
+            return self._ground(Images(first, batch), found.boxes, known, None, found.scores)
         known = Known(found.labels, tf.gather(scores.probabilities, found.rows), found.class_boxes)
         return self._ground(Images(first, batch), found.boxes, known, None)
 
@@ -145,6 +152,10 @@ class GroundedPredictor:
         if self.setting != PREDCLS:
             scores = self._model.detector.scores(first, regions_of(given.boxes))
         known = known_of(given.labels, scores, self.setting)
+        if scores is not None and not self._labels:
+            certain = tf.gather(scores.probabilities, known.labels, batch_dims=1)
+            known = Known(known.labels, None)
+            return self._ground(Images(first, batch), given.boxes, known, given.places, certain)
         return self._ground(Images(first, batch), given.boxes, known, given.places)
 
     def _first(self, batch: Mapping[str, tf.Tensor]) -> FirstStage:
@@ -152,8 +163,14 @@ class GroundedPredictor:
         return self._model.detector(images, batch["image_size"], testing_proposals(self._config))
 
     def _ground(
-        self, images: Images, boxes: BoxList, known: Known, places: tf.Tensor | None
+        self,
+        images: Images,
+        boxes: BoxList,
+        known: Known,
+        places: tf.Tensor | None,
+        certain: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
+        """The graph; `certain`: [N], scores of labels that are the detector's and stay."""
         model, options = self._model, self._config.grounding
         logits = masks_of(model, images, boxes, self._config, places)
         pairs = asked_pairs(boxes, overlapping=self.setting == SGDET)
@@ -162,7 +179,9 @@ class GroundedPredictor:
         )
         probabilities = tf.nn.softmax(got.context.object_logits)[:, :-1]
         placed = boxes.boxes
-        if self.setting == SGDET:
+        if certain is not None:
+            labels = known.labels
+        elif self.setting == SGDET:
             labels = suppressed(got.context.object_logits, known.class_boxes, boxes)
             placed = tf.gather(known.class_boxes, labels, batch_dims=1)
         else:
@@ -171,7 +190,7 @@ class GroundedPredictor:
             "boxes": placed,
             "image": boxes.image,
             "labels": labels,
-            "scores": tf.gather(probabilities, labels, batch_dims=1),
+            "scores": tf.gather(probabilities, labels, batch_dims=1) if certain is None else certain,
             "pairs": pairs,
             "predicates": tf.nn.softmax(got.predicate_logits),
         }
