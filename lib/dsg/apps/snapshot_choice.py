@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dsg.config import Config, automatic, flatten, from_values, stored_values
+from dsg.config.names import GROUNDING
 from dsg.config.pairs import parse_pairs
 from dsg.datasets import Dataset
 from dsg.datasets.content import content_of
@@ -93,6 +94,15 @@ def result_folder(path: Path, output: Path, net: str, data: Dataset) -> Path:
         name += f"_of_{path.resolve().parent.name}"
     folder = folder / "test" / name
     return folder if data.split == "test" else folder / data.split
+
+
+def setting_folder(folder: Path, path: Path, config: Config) -> Path:
+    """The folder of a snapshot's results where it is tested in another setting (GROUNDING.SETTING) than it
+    was trained in: below the others'.
+    """
+    trained = from_values(stored_values(load_meta(path).config)).grounding.setting
+    setting = config.grounding.setting
+    return folder if config.model != GROUNDING or setting == trained else folder / setting
 
 
 def fingerprint(config: Config, data: Dataset) -> str:

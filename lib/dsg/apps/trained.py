@@ -92,7 +92,13 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
         UserError: the snapshot or the split does not exist, they do not belong together, or the network does
             not answer with `wanted`.
     """
-    from dsg.apps.snapshot_choice import is_snapshot, result_folder, snapshot_name, stored_config
+    from dsg.apps.snapshot_choice import (
+        is_snapshot,
+        result_folder,
+        setting_folder,
+        snapshot_name,
+        stored_config,
+    )
     from dsg.engine.runs import find_snapshot, train_folder
     from dsg.engine.snapshots import load_meta, snapshot_file
     from dsg.pipeline.splits import dataset_name, load_examined
@@ -112,7 +118,9 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     path = find_snapshot(snapshot, output, meaning.net, name, meaning.data_dir)
     config = stored_config(path, meaning.config, meaning.pairs) if is_snapshot(path) else meaning.config
     data = load_examined(config, meaning.dataset, meaning.split)
-    return Trained(path, config, data, result_folder(path, output, meaning.net, data))
+    folder = result_folder(path, output, meaning.net, data)
+    folder = setting_folder(folder, path, config) if is_snapshot(path) else folder
+    return Trained(path, config, data, folder)
 
 
 def load_network(trained: Trained) -> Any:

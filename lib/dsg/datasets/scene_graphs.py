@@ -17,6 +17,7 @@ from dsg.datasets.formats.coco_instances import annotation_file, read_coco
 from dsg.datasets.formats.segmentations import Segmentation
 from dsg.datasets.formats.vg150 import GraphImage, read_vg150
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT, read_zero_shot, zero_shot_triplets
+from dsg.datasets.instance_layouts import find_instances
 from dsg.datasets.records import Dataset, Vocabulary
 from dsg.datasets.scene_graph_layout import (
     AUXILIARY,
@@ -31,6 +32,7 @@ from dsg.errors import UserError
 SPLITS = ("train", "validation", "test")
 MOST_TEST_BOXES = 40
 """Images of the test split with more are left out, as in the release."""
+MOST_OUTSIDE = 0.1  # of boxes, by their centres
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,7 @@ def load_graphs(
     graphs = read_vg150(source.files, split, need_relations=need_relations, validation_images=None)
     skipped = {reason: [(image, "") for image in images] for reason, images in graphs.skipped.items()}
     images = graphs.images
+    _check_places(images, source)
     if split == "test" and most_boxes:
         reason = f"more than {most_boxes} boxes"
         crowded = [(image.name, f"{len(image.boxes)}") for image in images if len(image.boxes) > most_boxes]
@@ -139,13 +142,17 @@ def with_auxiliary(
         UserError: the masks are needed and missing, or damaged.
     """
     place = mask_data or auxiliary_folder(dataset.folder)
-    if not mask_data and not os.path.isdir(place):
+    try:
+        find_instances(place, Path(data_dir))
+    except UserError:
         if not needed:
             return dataset
+        if mask_data or os.path.isdir(place):
+            raise
         raise UserError(
             f"{dataset.folder}: no masks to learn from: neither {AUXILIARY}/ nor {place} is there; name a "
             "data set in COCO's layout by GROUNDING.MASK_DATA, or learn without by GROUNDING.JOINT False"
-        )
+        ) from None
     auxiliary = load_instances(place, dataset.split, data_dir=data_dir, max_images=max_images)
     names = auxiliary.vocabulary.objects
     vocabulary = dataclasses.replace(dataset.vocabulary, mask_objects=names)
@@ -186,6 +193,23 @@ def true_masks(dataset: GraphDataset) -> dict[str, list[Segmentation]]:
 def _file_split(dataset: GraphDataset) -> str:
     """The split whose file of true masks has this one's."""
     return "test" if dataset.split == "test" else "train"
+
+
+def _check_places(images: Sequence[GraphImage], source: GraphSource) -> None:
+    """Refuse boxes many of which lie outside: the sizes are then those of other images."""
+    centres = [(image.boxes[:, :2] + image.boxes[:, 2:]) / 2 for image in images]
+    outside = [
+        (centre < 0).any(1) | (centre > [image.width, image.height]).any(1)
+        for centre, image in zip(centres, images)
+    ]
+    count, total = sum(int(one.sum()) for one in outside), sum(map(len, outside))
+    if count > MOST_OUTSIDE * total:
+        image = next(image for image, one in zip(images, outside) if one.any())
+        raise UserError(
+            f"{source.files.image_data}: {count:,} of {total:,} boxes of {source.files.graphs.name} lie "
+            f"outside their images, such as one of {image.name} ({image.width} x {image.height}); the two "
+            "must list the same images in the same order"
+        )
 
 
 def _zero_shot(source: GraphSource, objects: int, predicates: int) -> tuple[np.ndarray, str]:

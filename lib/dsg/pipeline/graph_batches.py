@@ -38,9 +38,9 @@ def graph_training_examples(dataset: GraphDataset, config: Config) -> Examples:
     spec, count, truth = graph_spec(config), len(records), known_masks(dataset, config)
 
     def graph(index: int, rng: np.random.Generator) -> Arrays:
+        masks = truth.get(records[index].name)
         return graph_arrays(
-            *(records[index], index, config, rng),
-            **{"predicates": len(predicates), "swap": swap, "masks": truth.get(records[index].name)},
+            *(records[index], index, config, rng), predicates=len(predicates), swap=swap, masks=masks
         )
 
     names = [record.name for record in records]

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.models.detector.outputs import Regions
 from dsg.models.detector import predictions
+from dsg.models.detector.outputs import Regions
 from dsg.models.grounding.edge_masks import gaussian_kernels
 from dsg.models.grounding.mask_predictor import MaskPredictor
 from dsg.models.grounding.predictor import GroundedPredictor
 from tests.models.grounding.small_graphs import SIZES, batch_of, config_of, model_of
+
 
 @pytest.fixture
 def untraced() -> Iterator[None]:

@@ -93,7 +93,8 @@ class Findings:
         Raises:
             UserError: the file cannot be written.
         """
-        write_text(path, "".join(json.dumps(asdict(case)) + "\n" for case in self._all()))
+        write_text(path, "".join(json.dumps(asdict(case)) + "\n" for case in self.cases()))
 
-    def _all(self) -> Iterable[Finding]:
+    def cases(self) -> Iterable[Finding]:
+        """All that are kept in full."""
         return (case for cases in self._cases.values() for case in cases)

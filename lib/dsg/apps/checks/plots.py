@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dsg.apps.checks.graph_statistics import GraphStatistics
 from dsg.apps.checks.instance_statistics import InstanceStatistics
 from dsg.apps.checks.statistics import Statistics
 from dsg.datasets import Vocabulary
@@ -58,6 +59,23 @@ def plot_instances(found: Mapping[str, InstanceStatistics], vocabulary: Vocabula
     save_figure(canvas, out_png)
 
 
+def plot_graphs(found: Mapping[str, GraphStatistics], vocabulary: Vocabulary, out_png: Path) -> None:
+    """As `plot_statistics`, of scene graphs."""
+    figure, canvas = new_figure(figsize=(17, 10), dpi=100, layout="constrained")
+    axes = figure.subplots(2, 3)
+    splits = list(found.items())
+    _bars(axes[0][0], found, "categories", vocabulary.objects, "Objects of each category")
+    _bars(axes[1][0], found, "predicates", vocabulary.predicates, "Relations with each predicate")
+    _histogram(axes[0][1], [(s, item.objects_per_image) for s, item in splits], "Objects per image", True)
+    title = "Relations per image"
+    _histogram(axes[1][1], [(s, item.relations_per_image) for s, item in splits], title, True)
+    title = "Box size: root of its area, pixels"
+    _histogram(axes[0][2], [(s, item.pixels) for s, item in splits], title, False)
+    title = "Box size: root of its share of the image"
+    _histogram(axes[1][2], [(s, item.sides) for s, item in splits], title, False)
+    save_figure(canvas, out_png)
+
+
 def _bars(axes: Any, found: Mapping[str, Any], kind: str, names: Sequence[str], title: str) -> None:
     """Counts of the most frequent names, one row of bars a split; the ambiguous share is darker."""
     counts = {split: np.asarray(getattr(item, kind)) for split, item in found.items()}
@@ -66,9 +84,10 @@ def _bars(axes: Any, found: Mapping[str, Any], kind: str, names: Sequence[str], 
     height = 0.8 / len(found)
     for position, (split, item) in enumerate(found.items()):
         place = rows + 0.4 - (position + 0.5) * height
-        share = f", {100 * item.ambiguous_share:.0f}% ambiguous (dark)" if kind == "predicates" else ""
+        asks = kind == "predicates" and hasattr(item, "ambiguous")  # graphs have no queries
+        share = f", {100 * item.ambiguous_share:.0f}% ambiguous (dark)" if asks else ""
         axes.barh(place, counts[split][order], height, color=_tone(split, 0.5), label=f"{split}{share}")
-        if kind == "predicates":
+        if asks:
             axes.barh(place, item.ambiguous[order], height, color=_tone(split, 0))
     more = f" ({SHOWN} of {len(names)})" if len(names) > SHOWN else ""
     axes.set_title(title + more, fontsize=11)

@@ -7,6 +7,7 @@ statistics.json, statistics.png, and problems.jsonl with a line for each problem
     dsg check ~/photos-rr --net res18_photos
     dsg check coco --sample 500
     dsg check shapes --net detector_mini        # its objects, as a detector reads them
+    dsg check shapes150                         # scene graphs, and masks of other images
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         *("dataset",),
         metavar="DATASET",
-        help="its name (visualgenome, vrd, clevr, shapes, pascal_voc, pascal_voc_0712, coco), or its folder",
+        help="its name (visualgenome, vrd, clevr, shapes, pascal_voc, pascal_voc_0712, coco, vg150, "
+        "shapes150), or its folder",
     )
     parser.add_argument("--data", default="data", metavar="DIR", help="the data folder (default: data)")
     parser.add_argument(
@@ -75,12 +77,17 @@ def run(options: argparse.Namespace) -> int:
     config = _config_of(options)
 
     from dsg.config.names import DETECTOR
+    from dsg.datasets.catalogue import folder_of
     from dsg.datasets.instance_layouts import for_detection_alone
+    from dsg.datasets.scene_graph_layout import is_graph_folder, known_name
     from dsg.runtime.paths import expanded
 
     data_dir = expanded(options.data)
     dataset = str(expanded(options.dataset)) if options.dataset.startswith("~") else options.dataset
-    if for_detection_alone(dataset, data_dir) or (config is not None and config.model == DETECTOR):
+    folder = folder_of(dataset, data_dir)
+    if known_name(dataset) or (folder is not None and is_graph_folder(folder)):
+        from dsg.apps.checks.graphs import check_graphs as check_dataset
+    elif for_detection_alone(dataset, data_dir) or (config is not None and config.model == DETECTOR):
         from dsg.apps.checks.detection import check_instances as check_dataset
     else:
         from dsg.apps.checks.command import check_dataset

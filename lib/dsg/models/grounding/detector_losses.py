@@ -45,8 +45,9 @@ def detector_losses(model: GroundingModel, batch: GraphBatch, config: Config) ->
         masks = domain == MASKS
         own = domain_part(batch, domain, count if config.backbone in PYRAMIDS else None)
         view: Any = DomainDetector(detector, masks, (first, own.rows))
+        part: Any = own.batch
         terms = unweighted_losses(
-            *(view, first_of(first, own.rows), own.batch, with_masks(config, masks)), images=count, beta=BETA
+            *(view, first_of(first, own.rows), part, with_masks(config, masks)), images=count, beta=BETA
         )
         losses.update({before + name: own.present * value for name, value in terms.items()})
     total = tf.add_n(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,7 +37,7 @@ from dsg.pipeline.graph_examples import inner_boxes, with_masks
 class JointDetectorTask(DrawingTask[GroundingModel, JointResults]):
     """The task of a `GroundingModel` without a graph."""
 
-    free_options = ("DETECTOR.METRIC", "GROUNDING.MOST_BOXES")
+    free_options = ("DETECTOR.METRIC", "GROUNDING.MOST_BOXES", "GROUNDING.MASK_DATA")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -70,7 +71,7 @@ class JointDetectorTask(DrawingTask[GroundingModel, JointResults]):
                 observe(image.index, self._drawings(dataset.vocabulary.objects, image))
 
             assert isinstance(dataset, GraphDataset)
-            options = {"label": label, "check": check}
+            options: dict[str, Any] = {"label": label, "check": check}
             graphs = evaluate(as_instances(dataset), configs[0], predictors[0], observe=show, **options)
             if dataset.auxiliary is None or len(predictors) == 1:
                 return JointResults(graphs, None)

@@ -13,6 +13,7 @@ import numpy as np
 from dsg.config import Config
 from dsg.datasets.scene_graph_layout import EMBEDDINGS, GraphSource, find_graphs
 from dsg.datasets.scene_graphs import GraphDataset, graphs_of
+from dsg.errors import UserError
 from dsg.models.grounding.frequencies import log_shares, predicate_counts
 from dsg.models.grounding.mask_transfer import transfer_matrix
 from dsg.models.grounding.model import GroundingModel
@@ -44,10 +45,15 @@ def _start_transfer(
     if not masks:
         return ""
     options = config.grounding
+    vectors = read_name_vectors(source.name_vectors(), len(names))
+    mask_vectors = read_name_vectors(source.name_vectors(masks=True), len(masks))
+    if vectors.shape[1] != mask_vectors.shape[1]:
+        raise UserError(
+            f"{source.name_vectors(masks=True)}: {mask_vectors.shape[1]} numbers a name, "
+            f"{source.name_vectors().name} has {vectors.shape[1]}; both must be of the same word vectors"
+        )
     matrix = transfer_matrix(
-        *(names, masks),
-        read_name_vectors(source.name_vectors(), len(names)),
-        read_name_vectors(source.name_vectors(masks=True), len(masks)),
+        *(names, masks, vectors, mask_vectors),
         transfer=options.transfer,
         threshold=options.transfer_threshold,
     )

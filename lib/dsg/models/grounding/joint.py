@@ -122,7 +122,7 @@ def build_joint_detector(config: Config, vocabulary: Vocabulary) -> JointDetecto
     parts = parts_of(config, fixed_blocks=0)
     masks = len(vocabulary.mask_objects) if config.grounding.joint else 0
     predictor = DualPredictor(parts.box_head.dim, len(vocabulary.objects), masks)
-    strides = (config.feature_stride,)
+    strides: tuple[int, ...] = (config.feature_stride,)
     if config.backbone in PYRAMIDS:
         strides = STRIDES[:CROPPED]
     mask_head = _mask_head(config, parts.channels, masks) if masks else None
