@@ -14,7 +14,7 @@ from dsg.apps.serve.svg import LARGEST_SIDE, block, largest_first, rect, svg, un
 from dsg.boxes.paste import placed_masks
 from dsg.models.detector.objects import DetectedObjects
 from dsg.visualize.canvas import Colour, ink, text_size
-from dsg.visualize.detections import class_colour, mask_outlines
+from dsg.visualize.detections import mask_outlines, numbered_colour
 from dsg.visualize.label_places import Place, label_places
 
 FONT, PADDING = 14, 4  # pixels of the screen, more or less
@@ -43,7 +43,7 @@ def detection_figure(image: np.ndarray, objects: DetectedObjects) -> str:
     """
     order = largest_first(objects.boxes)  # a small box lies on top and can be pointed at
     captions = [f"{name} {score:.2f}" for name, score in zip(objects.names, objects.scores)]
-    colours = [class_colour(name) for name in objects.names]
+    colours = [numbered_colour(number) for number in objects.classes]
     boxes = [
         f'<g tabindex="0" role="img" aria-label="{html.escape(captions[index])}">'
         f"{rect(objects.boxes[index], f'stroke:{_code(colours[index])}')}"
@@ -66,10 +66,10 @@ def detection_figure(image: np.ndarray, objects: DetectedObjects) -> str:
 def object_list(objects: DetectedObjects) -> str:
     """A table of the objects: class, score, box."""
     rows = "".join(
-        f'<tr><td><span class="colour" style="background:{_code(class_colour(name))}"></span></td>'
+        f'<tr><td><span class="colour" style="background:{_code(numbered_colour(number))}"></span></td>'
         f"<td>{html.escape(name)}</td><td>{score:.2f}</td>"
         f"<td>{' '.join(f'{side:.0f}' for side in box)}</td></tr>"
-        for name, score, box in zip(objects.names, objects.scores, objects.boxes)
+        for name, number, score, box in zip(objects.names, objects.classes, objects.scores, objects.boxes)
     )
     if not rows:
         return block("<p>Nothing reaches this score.</p>")
