@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 BEST, LAST = "best", "last"
 SHIFTING = ("ssas", "ss")
-ANY, BOXES, SHIFTS = "any", "boxes", "shifts"
-"""What a network must answer with: anything, boxes, or shifts of attention."""
+ANY, BOXES, FAILING, SHIFTS = "any", "boxes", "failing", "shifts"
+"""What a network must answer with: anything, boxes, what `dsg failures` sorts (boxes or detected objects), or
+shifts of attention.
+"""
 
 
 class Trained(NamedTuple):
@@ -86,7 +88,7 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     Args:
         options: of `add_trained_options`.
         snapshot: a value of `--snapshot`; None is the best.
-        wanted: ANY, BOXES or SHIFTS.
+        wanted: ANY, BOXES, FAILING or SHIFTS.
 
     Raises:
         UserError: the snapshot or the split does not exist, they do not belong together, or the network does
@@ -137,7 +139,7 @@ def _check_use(meaning: Meaning, wanted: str) -> None:
         raise UserError(
             f"{net} finds objects and answers no queries; this needs a network that does, such as res101"
         )
-    if wanted == BOXES and net in BASELINES:
+    if wanted in (BOXES, FAILING) and net in BASELINES:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
         )
