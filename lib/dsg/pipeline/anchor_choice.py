@@ -115,7 +115,7 @@ def matched_boxes(seen: SeenBoxes, config: Config) -> np.ndarray:
     those of a detector with EXACT_BOXES by their last pixels.
     """
     exact = config.model == DETECTOR and config.exact_boxes and not is_pyramid(config)
-    return seen.boxes - np.float32([0, 0, exact, exact])
+    return seen.boxes - np.array([0, 0, exact, exact], np.float32)
 
 
 def advice(seen: SeenBoxes, config: Config, reached: Reach) -> str:

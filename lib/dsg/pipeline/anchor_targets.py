@@ -76,7 +76,7 @@ def anchor_targets(
         AnchorTargets.
     """
     inside = _inside(anchors, image_size, allowed_border)
-    last_pixels = np.asarray(gt_boxes, np.float32) - np.float32([0, 0, exact, exact])
+    last_pixels = np.asarray(gt_boxes, np.float32) - np.array([0, 0, exact, exact], np.float32)
     # [inside, G]; the release's precision decides ties
     overlap = overlaps(anchors[inside], last_pixels, np.float64)
     labels = _label(overlap, positive_overlap, negative_overlap, clobber_positives, match_untouched)
