@@ -81,6 +81,7 @@ def test_the_tool(folder: Path, tmp_path: Path) -> None:
         (["--snapshot", "dsg.npz"], "dsg.npz: a snapshot of mini, not of a detector; use `dsg ask`"),
         (["absent.png"], "none of the 2 images can be read"),
         (["--to", "a.txt"], "a.txt: cannot be created"),
+        (["--net", "res101"], "small.npz: says itself of which network it is; --net is for TensorFlow 1"),
         (["--gpu", "first"], "give a GPU number"),
     ],
 )
@@ -99,6 +100,7 @@ def test_mistakes_are_one_line(
     given = ["--snapshot", str(folder / "small.npz"), *words[images:]]
     assert main(["detect", "a.txt", *words[:images], *given]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not Path("output").exists()  # no empty folder is left
 
 
 @pytest.mark.parametrize("command", ["ask", "graph"])

@@ -18,7 +18,16 @@ from dsg.datasets.detection import InstanceDataset
 from dsg.datasets.formats.instances import Instances
 from dsg.errors import UserError
 from dsg.pipeline import anchor_choice
-from dsg.pipeline.anchor_choice import advice, log_reach, net_anchors, reach, seen_boxes, with_anchors
+from dsg.pipeline.anchor_choice import (
+    SeenBoxes,
+    advice,
+    log_reach,
+    matched_boxes,
+    net_anchors,
+    reach,
+    seen_boxes,
+    with_anchors,
+)
 from dsg.pipeline.anchor_targets import _inside
 from dsg.pipeline.examples import _anchors, feature_size, load_example, preprocess
 from dsg.pipeline.instance_examples import load_instance_example, preprocess_instances
@@ -96,6 +105,20 @@ def test_boxes_of_a_detector_are_those_of_its_training(tmp_path, net) -> None:
     assert len(seen.boxes) == 1
     np.testing.assert_allclose(seen.boxes, arrays["gt_boxes"], rtol=1e-6)
     np.testing.assert_array_equal(seen.image_sizes, [arrays["image_size"]])
+
+
+def test_exact_boxes_of_a_detector_are_reached_as_training_matches_them() -> None:
+    net = CFGS / "models" / "detector_mini.yml"
+    config = load_config([net], ["ANCHOR_SCALES", "[2]", "ANCHOR_RATIOS", "[1]", "DETECTOR.MASKS", "False"])
+    stride = config.feature_stride
+    (cell,) = net_anchors(config).grids[0].cell + 2 * stride
+    box = np.array([[*cell[:2], *(cell[:2] + 2 * stride)]], np.float32)  # the anchor's pixels by their edges
+    seen = SeenBoxes(box, np.array([[160, 160]], np.float32), "")
+    assert reach(seen, config).high == 1
+    _, _, x2, y2 = matched_boxes(seen, config)[0]
+    assert (x2, y2) == (cell[2], cell[3])
+    released = dataclasses.replace(config, exact_boxes=False)
+    np.testing.assert_array_equal(matched_boxes(seen, released), box)
 
 
 def test_some_images_of_many_speak_for_all(monkeypatch) -> None:

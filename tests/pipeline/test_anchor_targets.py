@@ -126,6 +126,21 @@ def test_same_seed_same_draw_and_new_generators_are_welcome():
     assert (found.labels >= 0).sum() == 256
 
 
+def test_exact_boxes_overlap_without_another_pixel():
+    anchors = np.float32([[16, 16, 31, 31], [40, 40, 55, 55]])  # of whole pixels: 16 a side
+    gt = np.float32([[16, 16, 26, 26], [40, 40, 56, 56]])  # edges: 100 of 256 pixels, and all of them
+    for exact in (True, False):
+        found = anchor_targets(
+            *(anchors, gt, (64, 64), (1, 1)),
+            positive_overlap=0.4,
+            negative_overlap=0.4,
+            clobber_positives=True,  # otherwise the best anchor of a box is foreground
+            exact=exact,
+            rng=np.random.RandomState(0),
+        )
+        assert found.labels.ravel().tolist() == [int(not exact), 1]
+
+
 def test_no_ground_truth():
     found = targets(np.zeros((0, 4), np.float32))
     assert (found.labels == 0).sum() == 256 and not (found.labels == 1).any()

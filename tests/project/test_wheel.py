@@ -82,7 +82,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_that_is_needed_is_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"dsg/boxes/_nms{SUFFIX}", f"dsg/boxes/_overlaps{SUFFIX}", "dsg/apps/fetch/mirrors.yml"} <= names
-    assert "dsg/apps/report/page.html" in names
+    assert {f"dsg/apps/{name}.html" for name in ("report/page", "report/parts", "failures/objects")} <= names
     modules = {path.relative_to(ROOT / "lib").as_posix() for path in (ROOT / "lib" / "dsg").rglob("*.py")}
     assert modules <= names
     cfgs = ROOT / "experiments" / "cfgs"

@@ -11,7 +11,6 @@ from dsg.boxes.paste import placed_masks
 from dsg.visualize.canvas import text_size
 from dsg.visualize.detections import (
     HUES,
-    class_colour,
     draw_detections,
     mask_outlines,
     numbered_colour,
@@ -31,10 +30,13 @@ def is_colour(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def test_boxes_lie_where_they_belong_and_their_inside_is_seen(image: np.ndarray) -> None:
-    picture = draw_detections(image, np.array([[60, 80, 160, 200], [300, 220, 420, 380]]), ["dog", "cat"])
+    picture = draw_detections(
+        image, np.array([[60, 80, 160, 200], [300, 220, 420, 380]]), ["dog", "cat"], classes=[12, 8]
+    )
     assert picture.shape == image.shape and (image == GROUND).all()
-    for name, (x1, y1, x2, y2) in {"dog": (60, 80, 160, 200), "cat": (300, 220, 420, 380)}.items():
-        lines = is_colour(picture, class_colour(name))
+    objects = {("dog", 12): (60, 80, 160, 200), ("cat", 8): (300, 220, 420, 380)}
+    for (name, number), (x1, y1, x2, y2) in objects.items():
+        lines = is_colour(picture, numbered_colour(number))
         assert lines[y1 + 10 : y2 - 10, x1].all() and lines[y2, x1 + 10 : x2 - 10].all()
         assert (picture[y1 + 10 : y2 - 10, x1 + 10 : x2 - 10] == GROUND).all()
         height = text_size(name, 13, bold=True)[1]
@@ -44,8 +46,8 @@ def test_boxes_lie_where_they_belong_and_their_inside_is_seen(image: np.ndarray)
 def test_a_mask_tints_what_it_covers(image: np.ndarray) -> None:
     masks = np.zeros((1, 28, 28), np.float32)
     masks[0, :, :14] = 1  # the left half
-    picture = draw_detections(image, np.array([[100, 100, 300, 300]]), ["dog"], [0.9], masks)
-    tinted = np.rint(0.8 * GROUND + 0.2 * np.array(class_colour("dog")))
+    picture = draw_detections(image, np.array([[100, 100, 300, 300]]), ["dog"], [0.9], masks, classes=[3])
+    tinted = np.rint(0.8 * GROUND + 0.2 * np.array(numbered_colour(3)))
     np.testing.assert_array_equal(picture[120:280, 120:180], np.broadcast_to(tinted, (160, 60, 3)))
     assert (picture[120:280, 220:280] == GROUND).all()
 
@@ -101,14 +103,15 @@ def test_a_label_touches_its_box_or_stands_beside_it() -> None:
 
 
 def test_colours() -> None:
-    assert class_colour("traffic light") == class_colour("traffic light")
     colours = [numbered_colour(number) for number in range(2 * HUES)]
     assert len(set(colours)) == 2 * HUES and numbered_colour(2 * HUES) == colours[0]
+    differences = np.abs(np.diff(np.array([*colours, colours[0]], int), axis=0)).sum(1)
+    assert differences.min() > 150  # of classes that follow each other, of at most 765
 
 
 def test_by_object(image: np.ndarray) -> None:
     boxes = np.array([[60, 80, 160, 200], [300, 220, 420, 380]])
-    picture = draw_detections(image, boxes, ["dog", "dog"], by_object=True)
+    picture = draw_detections(image, boxes, ["dog", "dog"])
     assert is_colour(picture, numbered_colour(0))[100:190, 60].all()
     assert is_colour(picture, numbered_colour(1))[240:370, 300].all()
 
@@ -117,11 +120,11 @@ def test_by_object(image: np.ndarray) -> None:
 def test_small_and_large_images(shape: tuple[int, int], expected: tuple[int, int]) -> None:
     height, width = shape
     box = np.array([[width / 4, height / 4, width / 2, height / 2]])
-    picture = draw_detections(np.full((*shape, 3), GROUND, np.uint8), box, ["dog"])
+    picture = draw_detections(np.full((*shape, 3), GROUND, np.uint8), box, ["dog"], classes=[5])
     assert picture.shape[:2] == expected
     x, y = expected[1] / 4, (expected[0] * 3) // 8
     near = picture[y, round(x) - 4 : round(x) + 5]
-    assert is_colour(near[None], class_colour("dog")).any()
+    assert is_colour(near[None], numbered_colour(5)).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (2000, 3), (60, 60)])

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 BEST, LAST = "best", "last"
 SHIFTING = ("ssas", "ss")
-ANY, BOXES, SHIFTS, GRAPHS, GROUNDED = "any", "boxes", "shifts", "graphs", "grounded"
-"""What a network must answer with: anything, boxes, shifts of attention, scene graphs, those with masks."""
+ANY, BOXES, FAILING, SHIFTS, GRAPHS, GROUNDED = "any", "boxes", "failing", "shifts", "graphs", "grounded"
+"""What a network must answer with: anything, boxes, what `dsg failures` sorts (boxes or detected objects),
+shifts of attention, scene graphs, or those with masks.
+"""
 
 
 class Trained(NamedTuple):
@@ -99,7 +101,7 @@ def find_trained(options: argparse.Namespace, snapshot: str | None, *, wanted: s
     Args:
         options: of `add_trained_options`.
         snapshot: a value of `--snapshot`; None is the best.
-        wanted: ANY, BOXES, SHIFTS, GRAPHS or GROUNDED.
+        wanted: ANY, BOXES, FAILING, SHIFTS, GRAPHS or GROUNDED.
 
     Raises:
         UserError: the snapshot or the split does not exist, they do not belong together, or the network does
@@ -159,7 +161,7 @@ def _check_use(meaning: Meaning, wanted: str) -> None:
         raise UserError(
             f"{net} has no graphs with masks; this needs a network that has, such as {GROUNDED_NETS[0]}"
         )
-    if wanted == BOXES and kind in GROUNDED_NETS:
+    if wanted in (BOXES, FAILING) and kind in GROUNDED_NETS:
         raise UserError(
             f"{net} gives graphs and answers no queries; this needs a network that does, such as res101"
         )
@@ -167,7 +169,7 @@ def _check_use(meaning: Meaning, wanted: str) -> None:
         raise UserError(
             f"{net} finds objects and answers no queries; this needs a network that does, such as res101"
         )
-    if wanted in (BOXES, GRAPHS) and net in BASELINES:
+    if wanted in (BOXES, FAILING, GRAPHS) and net in BASELINES:
         raise UserError(
             f"{net} answers with maps; this needs a network that answers with boxes, such as res101"
         )

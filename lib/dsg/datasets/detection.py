@@ -30,6 +30,7 @@ class InstanceDataset(Dataset):
     """A split of a data set for detection; `vocabulary.predicates` is empty."""
 
     records: Sequence[Instances]  # type: ignore[assignment]
+    layout: str = COCO  # or VOC: of its files
 
     def amount(self) -> str:
         """What the images hold, in words."""
@@ -114,7 +115,9 @@ def load_instances(
         images, flipped = np.concatenate([images, images]), np.concatenate([flipped, ~flipped])
     records = StoredInstances(table, images, flipped, image_paths(source, choice, split, tables))
     vocabulary = Vocabulary(table.classes[1:], ())
-    return InstanceDataset(source.label, split, source.folder, vocabulary, records, skipped)
+    return InstanceDataset(
+        *(source.label, split, source.folder, vocabulary, records, skipped), layout=source.layout
+    )
 
 
 def instances_of(dataset: Dataset) -> Sequence[Instances]:

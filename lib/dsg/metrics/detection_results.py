@@ -40,6 +40,7 @@ class DetectionResults:
     boxes: CocoResult | None  # None where pycocotools is not installed and not needed
     masks: CocoResult | None  # None without masks
     skipped: dict[str, str] = field(default_factory=dict)  # image name -> why it was not evaluated
+    compared: tuple[ImageTruthAndFound, ...] = ()  # of what the figures are
 
     @property
     def objects(self) -> int:
@@ -170,7 +171,9 @@ class DetectionEvaluator:
         classes = tuple(self._class(number, boxes, masks) for number in range(1, len(self._classes) + 1))
         if coco and not some:
             boxes = CocoResult({name: math.nan for name in FIGURES}, {})
-        return DetectionResults(self._metric, len(self._images), classes, boxes, masks, self._skipped)
+        return DetectionResults(
+            *(self._metric, len(self._images), classes, boxes, masks, self._skipped), tuple(self._images)
+        )
 
     def _class(self, number: int, boxes: CocoResult | None, masks: CocoResult | None) -> ClassFigures:
         truth, rows, count = {}, [], 0

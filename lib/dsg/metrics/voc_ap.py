@@ -134,14 +134,24 @@ def results_line(image: str, score: float, box: np.ndarray) -> str:
     return f"{image} {np.float32(score):.3f} " + " ".join(f"{corner:.1f}" for corner in corners)
 
 
+def results_file(split: str, name: str) -> str:
+    """The name of the development kit's results file for a class.
+
+    Example:
+        >>> results_file("test", "dog")
+        'comp4_det_test_dog.txt'
+    """
+    return f"comp4_det_{split}_{name}.txt"
+
+
 def write_results(path: Path, detections: Detections) -> None:
-    """A results file of the development kit for a class, e.g. `comp4_det_test_dog.txt`.
+    """A results file of the development kit for a class; boxes as `results_line` takes them.
 
     Raises:
         UserError: it cannot be written.
     """
     lines = (results_line(*row) for row in zip(detections.images, detections.scores, detections.boxes))
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    write_text(path, "".join(f"{line}\n" for line in lines), make_folder=True)
 
 
 def read_results(path: Path) -> Detections:

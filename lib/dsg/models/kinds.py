@@ -8,7 +8,7 @@ from dsg.config import stored_values
 from dsg.config.names import BASELINES, DETECTOR, DSG, GROUNDING, meaning
 from dsg.engine.snapshots import Meta, load_meta
 from dsg.errors import UserError
-from dsg.runtime.weight_files import ARCHIVE, TORCH, find_weights
+from dsg.runtime.weight_files import ARCHIVE, CHECKPOINT, TORCH, find_weights
 
 USES = {
     DSG: "`dsg ask`, or ask() in Python",
@@ -69,13 +69,19 @@ def check_grounds(path: str | Path, meta: Meta) -> None:
         )
 
 
-def check_snapshot_detects(path: str | Path) -> None:
+def check_snapshot_detects(path: str | Path, backbone: str = "") -> None:
     """`check_detects` for a path that may also be another program's file, which is not looked into.
 
+    Args:
+        path: of a snapshot, a file of torchvision or a TensorFlow 1 checkpoint.
+        backbone: of a checkpoint; the others say themselves which they are of.
+
     Raises:
-        UserError: there is no such file, or it is a snapshot of another system.
+        UserError: there is no such file, it is a snapshot of another system, or it needs no `backbone`.
     """
     weights = find_weights(Path(path))
+    if backbone and weights.kind != CHECKPOINT:
+        raise UserError(f"{path}: says itself of which network it is; --net is for TensorFlow 1 checkpoints")
     if weights.kind == ARCHIVE:
         check_detects(path, load_meta(weights.path))
 

@@ -13,6 +13,7 @@ from dsg.nets.roi_align import roi_align
 CROPPED = 4  # levels that boxes are cropped from: p6 is for proposals only
 CANONICAL_SIZE, CANONICAL_LEVEL = 224.0, 4
 """A box of an ImageNet image's size is cropped from p4, whose cells are 16 pixels."""
+SMALLEST_SIZE = 1e-6  # pixels; without it a logarithm would be infinite, which runtimes treat differently
 
 
 def box_levels(boxes: tf.Tensor, scales: Sequence[tf.Tensor | float]) -> tf.Tensor:
@@ -20,8 +21,8 @@ def box_levels(boxes: tf.Tensor, scales: Sequence[tf.Tensor | float]) -> tf.Tens
     `pyramid_roi_align`.
     """
     size = tf.sqrt(tf.reduce_prod(boxes[:, 2:] - boxes[:, :2], -1))
+    size = tf.where(size > 0, size, SMALLEST_SIZE)  # boxes without area: the finest
     level = tf.floor(CANONICAL_LEVEL + tf.math.log(size / CANONICAL_SIZE) / tf.math.log(2.0) + 1e-6)
-    level = tf.where(tf.math.is_finite(level), level, 0.0)  # boxes without area: the finest
     finest = -tf.round(tf.math.log(tf.convert_to_tensor(scales[0], tf.float32)) / tf.math.log(2.0))
     return tf.cast(tf.clip_by_value(level - finest, 0.0, len(scales) - 1.0), tf.int32)
 

@@ -118,7 +118,8 @@ def candidates(
     row = tf.concat(rows, 0)
     # decoded here: few of all anchors are needed, and nothing else may ask for their boxes
     boxes = TORCHVISION_RPN.decode(tf.gather(rpn.anchors, row), tf.gather(rpn.deltas[image], row))
-    boxes = TORCHVISION_RPN.clip(tf.stop_gradient(boxes), image_size)
+    # as a batch of one: the limits of a single image, spread over its boxes, are not translated to ONNX
+    boxes = TORCHVISION_RPN.clip(tf.stop_gradient(boxes)[None], image_size[None])[0]
     large = large_enough(boxes, SMALLEST_SIDE)
     if rpn.inside is not None:
         large &= tf.gather(rpn.inside[image], row)

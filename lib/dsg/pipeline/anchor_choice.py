@@ -18,6 +18,7 @@ from dsg.boxes.anchor_fit import fit_anchors
 from dsg.boxes.anchor_reach import AnchorGrid, Anchors, best_overlaps
 from dsg.boxes.anchors import PYRAMID_RATIOS, PYRAMID_SIZES, PYRAMID_STRIDES, anchor_grid, cell_anchors
 from dsg.config import BASELINES, Config, automatic, flatten, from_values
+from dsg.config.names import DETECTOR
 from dsg.datasets import Dataset, ImageRecord
 from dsg.datasets.detection import can_teach
 from dsg.datasets.formats.instances import Instances
@@ -105,8 +106,16 @@ def reach(seen: SeenBoxes, config: Config) -> Reach:
     """The shares of boxes that the net's anchors reach."""
     if not len(seen.boxes):
         return Reach(np.nan, np.nan)
-    best = best_overlaps(seen.boxes, seen.image_sizes, net_anchors(config))
+    best = best_overlaps(matched_boxes(seen, config), seen.image_sizes, net_anchors(config))
     return Reach(*(float((best >= iou).mean()) for iou in IOUS))
+
+
+def matched_boxes(seen: SeenBoxes, config: Config) -> np.ndarray:
+    """The boxes float32 [N, 4] that training compares with anchors, whose widths count both edges on one map:
+    those of a detector with EXACT_BOXES by their last pixels.
+    """
+    exact = config.model == DETECTOR and config.exact_boxes and not is_pyramid(config)
+    return seen.boxes - np.array([0, 0, exact, exact], np.float32)
 
 
 def advice(seen: SeenBoxes, config: Config, reached: Reach) -> str:
@@ -176,5 +185,5 @@ def _fitted(config: Config, seen: SeenBoxes) -> Config:
         len(values) if name in requested else values
         for name, values in ((SCALES, config.anchor_scales), (RATIOS, config.anchor_ratios))
     ]
-    fit = fit_anchors(seen.boxes, seen.image_sizes, config.feature_stride, *values_or_counts)
+    fit = fit_anchors(matched_boxes(seen, config), seen.image_sizes, config.feature_stride, *values_or_counts)
     return from_values({**flatten(config), SCALES: fit.scales, RATIOS: fit.ratios})

@@ -45,6 +45,7 @@ def anchor_targets(
     positive_weight: float = -1.0,
     allowed_border: float = 0,
     match_untouched: bool = True,
+    exact: bool = False,
     rng: Any,
 ) -> AnchorTargets:
     """Labels, regression targets and loss weights of the anchors of one image.
@@ -54,7 +55,7 @@ def anchor_targets(
 
     Args:
         anchors: float32 [H * W * A, 4], rows ordered (y, x, anchor), +1 widths.
-        gt_boxes: float32 [G, 4], pixels of the network's input, +1 widths; no padding; G may be 0.
+        gt_boxes: float32 [G, 4], pixels of the network's input, no padding; G may be 0.
         image_size: (height, width) in pixels.
         grid_hw: (H, W).
         batch_size: anchors trained on.
@@ -67,6 +68,7 @@ def anchor_targets(
         allowed_border: pixels by which an anchor may leave the image.
         match_untouched: as in the release, a box that no anchor inside the image touches has all of those
             anchors for its best, overlap 0; False gives it none.
+        exact: ground-truth boxes end at x2, where the overlaps of the release have them end a pixel later.
         rng: has `choice(indices, size=, replace=)`. A `np.random.RandomState`, or `np.random` itself after
             `np.random.seed`, repeats the release's draws: surplus foreground first, then surplus background.
 
@@ -74,9 +76,9 @@ def anchor_targets(
         AnchorTargets.
     """
     inside = _inside(anchors, image_size, allowed_border)
-    overlap = overlaps(
-        anchors[inside], gt_boxes, np.float64
-    )  # [inside, G]; the release's precision decides ties
+    last_pixels = np.asarray(gt_boxes, np.float32) - np.array([0, 0, exact, exact], np.float32)
+    # [inside, G]; the release's precision decides ties
+    overlap = overlaps(anchors[inside], last_pixels, np.float64)
     labels = _label(overlap, positive_overlap, negative_overlap, clobber_positives, match_untouched)
     _subsample(labels, batch_size, fg_fraction, rng)
 

@@ -175,16 +175,22 @@ def to_batch(examples: Sequence[Arrays]) -> Batch:
 
 
 def rpn_targets(
-    gt_boxes: np.ndarray, image_size: tuple[int, ...], config: Config, rng: np.random.Generator
+    gt_boxes: np.ndarray,
+    image_size: tuple[int, ...],
+    config: Config,
+    rng: np.random.Generator,
+    *,
+    exact: bool = False,
 ) -> AnchorTargets:
     """What the anchors of one image should say, on the grid of the image's own size, whatever it will be
     padded to.
 
     Args:
-        gt_boxes: float32 [G, 4], pixels of the network's input, +1 widths.
+        gt_boxes: float32 [G, 4], pixels of the network's input.
         image_size: (height, width) of the network's input.
         config: ANCHOR_*, FEATURE_STRIDE and TRAIN.RPN_*.
         rng: chooses the anchors that are trained on.
+        exact: boxes overlap with widths x2 - x1; otherwise, as in the release, with a pixel more.
     """
     height, width = image_size
     grid = feature_size(height, width, config.feature_stride)
@@ -201,6 +207,7 @@ def rpn_targets(
         negative_overlap=train.rpn_negative_overlap,
         clobber_positives=train.rpn_clobber_positives,
         positive_weight=train.rpn_positive_weight,
+        exact=exact,
         rng=rng,
     )
 

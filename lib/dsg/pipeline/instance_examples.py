@@ -74,7 +74,8 @@ def preprocess_instances(
     if config.detector.masks:
         arrays["gt_masks"] = network_masks(record, kept, float(arrays["scale"]), size)
     if not is_pyramid(config):
-        matched = rpn_targets(arrays["gt_boxes"], size, config, rng or np.random.default_rng(0))
+        draws = rng or np.random.default_rng(0)
+        matched = rpn_targets(arrays["gt_boxes"], size, config, draws, exact=config.exact_boxes)
         arrays.update(
             rpn_labels=matched.labels.astype(np.int32),
             rpn_deltas=matched.deltas,

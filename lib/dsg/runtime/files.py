@@ -78,9 +78,9 @@ def write_bytes(path: Path, content: bytes, what: str = "it", *, make_folder: bo
         raise UserError(f"{path}: cannot write {what} ({error.strerror or error})") from error
 
 
-def write_text(path: Path, text: str, what: str = "it") -> None:
+def write_text(path: Path, text: str, what: str = "it", *, make_folder: bool = False) -> None:
     """Write a text as `write_bytes` writes; what is not Unicode, such as some names of files, is escaped."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), what)
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), what, make_folder=make_folder)
 
 
 def _sync(path: Path) -> None:

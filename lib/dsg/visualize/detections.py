@@ -1,6 +1,6 @@
 """Detections on an image: boxes, masks, and labels with scores.
 
-A class has the same colour in every picture; or each object has its own.
+A class has the same colour in every picture of a detector; or each object has its own.
 """
 
 from __future__ import annotations
@@ -33,18 +33,25 @@ OPACITY = 0.2  # of masks; with more, a brown cube in its class's teal would loo
 PADDING = 3  # pixels left and right of a label's text
 
 
+def name_number(name: str) -> int:
+    """A number for a class of which only the name is known; two names may have numbers of one colour."""
+    return zlib.crc32(name.encode())
+
+
 def class_colour(name: str) -> Colour:
-    """The colour of a class: one of `2 * HUES`, by its name alone.
+    """The colour of such a class.
 
     Example:
         >>> class_colour("dog") == class_colour("dog") != class_colour("cat")
         True
     """
-    return numbered_colour(zlib.crc32(name.encode()))
+    return numbered_colour(name_number(name))
 
 
 def numbered_colour(number: int) -> Colour:
-    """The colour of an object by its number: neighbours differ much, and the row repeats after `2 * HUES`."""
+    """The colour of a class or an object by its number: neighbours differ much, and the row repeats after
+    `2 * HUES`.
+    """
     # Steps of 7/18 of the circle meet every hue once.
     hue, dark = 7 * number % HUES / HUES, number // HUES % 2
     red, green, blue = colorsys.hsv_to_rgb(hue, *((0.95, 0.72) if dark else (0.8, 0.96)))
@@ -58,7 +65,7 @@ def draw_detections(
     scores: Sequence[float] | np.ndarray | None = None,
     masks: np.ndarray | None = None,
     *,
-    by_object: bool = False,
+    classes: Sequence[int] | np.ndarray | None = None,
     numbered: bool = False,
     min_side: int = MIN_SIDE,
     largest_side: int = LARGEST_SIDE,
@@ -71,7 +78,7 @@ def draw_detections(
         names: of the D classes; underscores become blanks.
         scores: [D], written behind the names.
         masks: float32 [D, m, m], probabilities in the boxes.
-        by_object: each object has its own colour instead of its class's.
+        classes: number of each class, which has its colour; None: each object has its own.
         numbered: each object's number stands before its name, from 1 on.
         min_side: an image whose shorter side is smaller is enlarged, so that text is small beside it.
         largest_side: an image whose longer side is larger is made smaller.
@@ -82,9 +89,7 @@ def draw_detections(
     picture, scale = resized(image, min_side, largest_side)
     height, width = picture.shape[:2]
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4) * np.tile(scale, 2)
-    colours = [
-        numbered_colour(number) if by_object else class_colour(name) for number, name in enumerate(names)
-    ]
+    colours = [numbered_colour(number) for number in (range(len(names)) if classes is None else classes)]
     line, size = (
         max(least, round(min(height, width) / part)) for least, part in ((2, 280), (FONT_SIZE - 2, 55))
     )

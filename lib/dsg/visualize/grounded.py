@@ -30,7 +30,14 @@ from dsg.visualize.canvas import (
     text_size,
 )
 from dsg.visualize.captions import flow, titled, written
-from dsg.visualize.detections import LARGEST_SIDE, class_colour, draw_detections, draw_mask, resized
+from dsg.visualize.detections import (
+    LARGEST_SIDE,
+    class_colour,
+    draw_detections,
+    draw_mask,
+    name_number,
+    resized,
+)
 from dsg.visualize.graph_picture import beside, draw_diagram
 from dsg.visualize.scene_graph import Edge, SceneGraph
 
@@ -67,6 +74,7 @@ def draw_grounded(
     scores = [node.score for node in graph.nodes]
     picture = draw_detections(
         *(image, boxes, names, scores, masks),
+        classes=[name_number(name) for name in names],
         numbered=True,
         min_side=min_side,
         largest_side=largest_side,

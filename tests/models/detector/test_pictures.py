@@ -51,10 +51,13 @@ def test_detections_beside_the_truth(masks: bool, count: int) -> None:
     examined = Examined(0, record, Detected(boxes, record.classes, scores, cells))
     shown = slice(min(count, 1))  # the other one is not likely enough
     left = draw_detections(
-        image, boxes[shown], ["dog"][shown], scores[shown], cells[shown] if masks else None
+        *(image, boxes[shown], ["dog"][shown], scores[shown], cells[shown] if masks else None),
+        classes=record.classes[shown],
     )
     right = draw_detections(
-        image, record.boxes, CLASSES[:count], masks=mask_cells(record, 28) if masks else None
+        *(image, record.boxes, CLASSES[:count]),
+        masks=mask_cells(record, 28) if masks else None,
+        classes=record.classes,
     )
     page = detection_page(image, examined, CLASSES)
     np.testing.assert_array_equal(page, grid([left, right]))

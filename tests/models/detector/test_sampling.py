@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from dsg.boxes.transform_np import BoxCoderNp
 from dsg.models.detector.sampling import sample_regions as sample_classic
 from dsg.models.detector.targets import SamplingSettings, Truth, sample_anchors, sample_regions
 
@@ -75,3 +76,12 @@ def test_classic_deltas_are_divided_by_the_deviations() -> None:
     shifted = np.array([[1, 0, 11, 10]], np.float32)
     sampled = sample_classic(shifted, GT, CLASSES, count=1, fg_fraction=1.0, rng=np.random.RandomState(0))
     assert np.allclose(sampled.deltas, [[-1 / 11 / 0.1, 0, 0, 0]])
+
+
+def test_overlaps_are_those_of_the_coder() -> None:
+    half = np.array([[0, 0, 5, 10], [50, 50, 60, 60]], np.float32)  # 0.5 of the first; 0.545 by last pixels
+    expected = {True: 66 / 121, False: 0.5}
+    for inclusive, overlap in expected.items():
+        coder = BoxCoderNp(inclusive=inclusive)
+        sampled = sample_classic(half, GT, CLASSES, count=2, coder=coder, rng=np.random.RandomState(0))
+        assert np.allclose(sampled.overlaps, [overlap, 1])

@@ -120,6 +120,19 @@ def test_pycocotools_is_missed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     DetectorTask(config_of("mini", ["DETECTOR.METRIC", "voc", "DETECTOR.MASKS", "False"]))
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ([], "mean of box and mask AP 0.5000"),
+        (["DETECTOR.MASKS", "False"], "AP 0.5000"),
+        (["DETECTOR.METRIC", "voc"], "VOC AP 0.5000"),
+    ],
+)
+def test_the_log_says_what_the_score_is(changes: list[str], text: str) -> None:
+    pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
+    assert DetectorTask(config_of("mini", changes)).score_text(0.5) == text
+
+
 @pytest.mark.parametrize(("metric", "lack"), [("coco", 0.6), ("voc", 0.1)])
 def test_the_plateau_is_one_of_the_metric(metric: str, lack: float) -> None:
     pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")

@@ -4,6 +4,7 @@ and as JSON.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,6 +71,26 @@ def make_folder(folder: Path, option: str) -> None:
         raise UserError(
             f"{folder}: cannot be created ({error.strerror or error}); give {option} DIR"
         ) from error
+
+
+@contextlib.contextmanager
+def output_folder(folder: Path | None, option: str) -> Iterator[None]:
+    """`make_folder`, if there is one to make; what is still empty at the end, and was made here, is removed.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    if folder is None:
+        yield
+        return
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    make_folder(folder, option)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # not empty
+            for path in made:
+                path.rmdir()
 
 
 def compare(scene: Scene, found: Prediction, vocabulary: Vocabulary, role_conflict: str) -> list[Answer]:

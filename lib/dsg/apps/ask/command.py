@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from dsg.apps.ask.answered import Answered, answer_scenes, make_folder, table
+from dsg.apps.ask.answered import Answered, answer_scenes, output_folder, table
 from dsg.apps.ask.scenes import image_files, own_scenes
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
@@ -53,16 +53,15 @@ def ask(
     parse_gpus(devices or "cpu")
     drawn = out is not None and out.suffix.lower() == ".png" and not out.is_dir()
     folder = None if drawn else out
-    if folder is not None:
-        make_folder(folder, "another")
     meta = load_meta(snapshot)
     check_answers_queries(snapshot, meta)
     asked = [parse_query(text, meta.objects, meta.predicates) for text in queries]
-    files = image_files(pictures)
-    if drawn and len(files) > 1:
-        raise UserError(f"{out}: a single file for {len(files)} images; give a folder")
     unreadable: list[str] = []
-    with console_messages("stderr") if as_json else contextlib.nullcontext():
+    messages = console_messages("stderr") if as_json else contextlib.nullcontext()
+    with output_folder(folder, "another"), messages:
+        files = image_files(pictures)
+        if drawn and len(files) > 1:
+            raise UserError(f"{out}: a single file for {len(files)} images; give a folder")
         scenes = own_scenes(files, asked, unreadable)
         first = next(scenes, None)
         if first is None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsg.apps.ask.answered import make_folder
+from dsg.apps.ask.answered import output_folder
 from dsg.apps.ask.scenes import Scene, image_files, own_scenes
 from dsg.errors import UserError
 from dsg.models.detector.objects import DetectedObjects
@@ -59,13 +59,12 @@ def detect(
             after the others' objects.
     """
     parse_gpus(devices or "cpu")
-    check_snapshot_detects(snapshot)
-    if folder is not None:
-        make_folder(folder, "another")
-    files = image_files(pictures)
+    check_snapshot_detects(snapshot, backbone)
     unreadable: list[str] = []
     results: list[dict[str, Any]] = []
-    with console_messages("stderr") if as_json else contextlib.nullcontext():
+    messages = console_messages("stderr") if as_json else contextlib.nullcontext()
+    with output_folder(folder, "another"), messages:
+        files = image_files(pictures)
         scenes = own_scenes(files, (), unreadable)
         first = next(scenes, None)
         if first is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jinja2
@@ -22,11 +23,20 @@ QUALITY = 88
 
 def as_html(run: RunFiles) -> str:
     """The whole page."""
-    pages = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    pages.filters["data_uri"] = data_uri
-    template = pages.from_string(TEMPLATE.read_text(encoding="utf-8"))
     rows = (best_line, epoch_rows, facts, option_rows, score_rows, total_time)
-    return template.render(run=run, **{function.__name__: function for function in rows})
+    return render(TEMPLATE, run=run, **{function.__name__: function for function in rows})
+
+
+def render(template: Path, **values: Any) -> str:
+    """A page of a template, which may import the macros of parts.html, and a filter `data_uri`."""
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([template.parent, TEMPLATE.parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    pages.filters["data_uri"] = data_uri
+    return pages.get_template(template.name).render(**values)
 
 
 def data_uri(path: Path) -> str:

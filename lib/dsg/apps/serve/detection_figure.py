@@ -15,7 +15,7 @@ from dsg.apps.serve.svg import LARGEST_SIDE, block, largest_first, rect, svg, un
 from dsg.boxes.paste import placed_masks
 from dsg.models.detector.objects import DetectedObjects
 from dsg.visualize.canvas import Colour, ink, text_size
-from dsg.visualize.detections import OPACITY, class_colour, mask_outlines
+from dsg.visualize.detections import OPACITY, mask_outlines, numbered_colour
 from dsg.visualize.label_places import Place, label_places
 
 FONT, PADDING = 14, 4  # pixels of the screen, more or less
@@ -43,7 +43,8 @@ def detection_figure(image: np.ndarray, objects: DetectedObjects) -> str:
         objects: of the image.
     """
     captions = [f"{name} {score:.2f}" for name, score in zip(objects.names, objects.scores)]
-    layers = object_layers(image, objects.boxes, objects.names, captions, objects.cells)
+    colours = [numbered_colour(number) for number in objects.classes]
+    layers = object_layers(image, objects.boxes, objects.names, colours, captions, objects.cells)
     return block(f"{switches(layers)}{svg(image, drawn(layers))}")
 
 
@@ -51,6 +52,7 @@ def object_layers(
     image: np.ndarray,
     boxes: np.ndarray,
     names: Sequence[str],
+    colours: Sequence[Colour],
     captions: Sequence[str],
     cells: np.ndarray | None,
 ) -> dict[str, str]:
@@ -59,12 +61,12 @@ def object_layers(
     Args:
         image: uint8 [H, W, 3].
         boxes: float32 [N, 4] in its pixels.
-        names: of their classes, which have a colour each.
+        names: of their classes.
+        colours: of their classes.
         captions: of the boxes.
         cells: float32 [N, m, m], masks in the boxes; None: there is no such layer.
     """
     order = largest_first(boxes)  # a small box lies on top and can be pointed at
-    colours = [class_colour(name) for name in names]
     shown = [
         f'<g tabindex="0" role="img" aria-label="{html.escape(captions[index])}">'
         f"{rect(boxes[index], f'stroke:{code(colours[index])}')}"
@@ -96,10 +98,10 @@ def drawn(layers: Mapping[str, str]) -> str:
 def object_list(objects: DetectedObjects) -> str:
     """A table of the objects: class, score, box."""
     rows = "".join(
-        f'<tr><td><span class="colour" style="background:{code(class_colour(name))}"></span></td>'
+        f'<tr><td><span class="colour" style="background:{code(numbered_colour(number))}"></span></td>'
         f"<td>{html.escape(name)}</td><td>{score:.2f}</td>"
         f"<td>{' '.join(f'{side:.0f}' for side in box)}</td></tr>"
-        for name, score, box in zip(objects.names, objects.scores, objects.boxes)
+        for name, number, score, box in zip(objects.names, objects.classes, objects.scores, objects.boxes)
     )
     if not rows:
         return block("<p>Nothing reaches this score.</p>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from dsg.datasets.formats.segmentations import decode, encode, run_lengths
 from dsg.errors import UserError
 from dsg.metrics.coco_ap import Found, Objects
 from dsg.metrics.detection_results import COCO, DetectionEvaluator, DetectionResults, ImageTruthAndFound
+from dsg.metrics.voc_ap import Detections, results_file, write_results
 from dsg.models.detector.predictions import Detected, DetectorPredictor
 from dsg.pipeline.bad_records import BadRecords, iterate
 from dsg.pipeline.instance_batches import evaluation_batches
@@ -59,7 +61,7 @@ def evaluate(
         UserError: DETECTOR.METRIC coco without pycocotools; the detector has diverged.
     """
     options = config.detector
-    coco = has_cocotools(options.metric)
+    coco = measures_coco(options.metric)
     masks = options.masks and coco
     evaluator = DetectionEvaluator(dataset.vocabulary.objects, metric=options.metric, masks=masks)
     bad, count = BadRecords(), 0
@@ -77,7 +79,7 @@ def evaluate(
     return evaluator.results(coco=coco)
 
 
-def has_cocotools(metric: str) -> bool:
+def measures_coco(metric: str) -> bool:
     """Whether COCO's figures can be measured.
 
     Raises:
@@ -137,3 +139,22 @@ def mask_runs(detected: Detected, height: int, width: int) -> list[Mapping[str, 
         raise ValueError("these detections have no masks")
     placed = placed_masks(detected.masks, detected.boxes, height, width)
     return [encode(mask.pixels(height, width)) for mask in placed]
+
+
+def write_voc_files(results: DetectionResults, dataset: InstanceDataset, folder: Path) -> None:
+    """What VOC's development kit and tf-faster-rcnn's evaluation read: `comp4_det_test_<class>.txt` for each
+    class, a line for each detection.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    split = {"validation": "val"}.get(dataset.split, dataset.split)
+    for number, label in enumerate(dataset.vocabulary.objects, 1):
+        names, scores, boxes = [], [np.zeros(0)], [np.zeros((0, 4))]
+        for image in results.compared:
+            own = np.asarray(image.found.classes) == number
+            names += [dataset.records[int(image.name)].name] * int(own.sum())
+            scores.append(image.found.scores[own])
+            boxes.append(image.found.boxes[own] - np.array([0, 0, 1, 1]))  # ends with its last pixel
+        found = Detections(names, np.concatenate(scores), np.concatenate(boxes))
+        write_results(folder / results_file(split, label.replace("/", "_")), found)

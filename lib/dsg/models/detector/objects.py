@@ -72,10 +72,11 @@ class DetectedObjects(Sequence[DetectedObject]):
         return {"version": VERSION, "width": self.width, "height": self.height, "objects": objects}
 
     def draw(self, image: np.ndarray, *, by_object: bool = False) -> np.ndarray:
-        """The objects drawn on their image, uint8 [height, width, 3] in R, G, B order; see
-        `dsg.visualize.detections.draw_detections`.
+        """The objects drawn on their image, uint8 [height, width, 3] in R, G, B order, in the colours of
+        their classes or each in its own; see `dsg.visualize.detections.draw_detections`.
         """
-        return draw_detections(image, self.boxes, self.names, self.scores, self.cells, by_object=by_object)
+        classes = None if by_object else self.classes
+        return draw_detections(image, self.boxes, self.names, self.scores, self.cells, classes=classes)
 
     def __len__(self) -> int:
         return len(self.boxes)

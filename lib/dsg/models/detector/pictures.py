@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -10,6 +11,8 @@ import numpy as np
 from dsg.datasets.formats.instances import Instances
 from dsg.datasets.formats.segmentations import decode
 from dsg.models.detector.evaluate import Examined, true_masks
+from dsg.pipeline.examples import load_image
+from dsg.pipeline.images import mirror
 from dsg.visualize.canvas import grid
 from dsg.visualize.detections import draw_detections
 
@@ -25,18 +28,46 @@ def detection_page(image: np.ndarray, examined: Examined, classes: Sequence[str]
         examined: what was found and what is true.
         classes: names by number, from 1 on.
     """
-    detected, record = examined.detected, examined.record
-    kept = detected.scores >= SHOWN_SCORE
     names, true_names = (
-        [classes[number - 1] for number in numbers] for numbers in (detected.classes[kept], record.classes)
+        [classes[number - 1] for number in numbers]
+        for numbers in (examined.detected.classes, examined.record.classes)
     )
+    return truth_beside(image, examined, names, true_names)
+
+
+def read_pixels(record: Instances) -> np.ndarray:
+    """The image of a record, mirrored if it is: uint8 [h, w, 3] RGB.
+
+    Raises:
+        UserError: it cannot be read, or is not of the size that the annotations state.
+    """
+    pixels = load_image(record.path, (record.width, record.height))[:, :, ::-1]
+    return mirror(pixels) if record.flipped else pixels.copy()
+
+
+def truth_beside(
+    image: np.ndarray,
+    examined: Examined,
+    names: Sequence[str],
+    true_names: Sequence[str],
+    score: float = SHOWN_SCORE,
+) -> np.ndarray:
+    """`detection_page` with labels of one's own for all detections and objects; those that score less than
+    `score` are not drawn.
+    """
+    detected, record = examined.detected, examined.record
+    kept = detected.scores >= score
     masks = true = None
     if detected.masks is not None:
         masks, true = detected.masks[kept], mask_cells(record, detected.masks.shape[-1])
     return grid(
         [
-            draw_detections(image, detected.boxes[kept], names, detected.scores[kept], masks),
-            draw_detections(image, record.boxes, true_names, masks=true),
+            draw_detections(
+                *(image, detected.boxes[kept], list(itertools.compress(names, kept)), detected.scores[kept]),
+                masks=masks,
+                classes=detected.classes[kept],
+            ),
+            draw_detections(image, record.boxes, true_names, masks=true, classes=record.classes),
         ]
     )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dsg.boxes.overlaps import overlaps
+from dsg.boxes.overlaps import iou, overlaps
 from dsg.boxes.transform_np import BoxCoderNp
 from dsg.models.detector.conventions import ORIGINAL
 
@@ -38,18 +38,19 @@ def sample_regions(
     much or little enough, those below `fg_threshold` are background (the original stops in its debugger).
 
     Args:
-        boxes: float32 [N, 4], proposals; +1 widths. Append the ground truth where it is to take part.
+        boxes: float32 [N, 4], proposals, whose widths are `coder`'s. Append the ground truth where it is to
+            take part.
         gt_boxes: float32 [G, 4], without padding; G may be 0.
         gt_classes: int [G], from 1.
         count: regions.
         fg_fraction: largest share of objects among them.
         fg_threshold: overlap from which a proposal is an object.
         bg_thresholds: from the first to below the second it is background.
-        coder: of the deltas.
+        coder: of the deltas; its widths are those of the overlaps, too.
         rng: has `choice(rows, size=, replace=)`; objects are drawn first. A `np.random.RandomState` repeats
             the original's draws.
     """
-    overlap = overlaps(boxes, gt_boxes, np.float64)
+    overlap = _overlaps(boxes, gt_boxes, coder.inclusive)
     best = overlap.max(1) if overlap.size else np.zeros(len(boxes))
     match = overlap.argmax(1) if overlap.size else np.zeros(len(boxes), np.int64)
     objects = np.flatnonzero(best >= fg_threshold)
@@ -72,3 +73,10 @@ def sample_regions(
         objects_of = np.asarray(gt_boxes, np.float32)[matches[:number]]
         deltas[:number] = coder.encode(boxes[rows[:number]], objects_of)
     return SampledRegions(rows, boxes[rows], labels, deltas, matches, best)
+
+
+def _overlaps(boxes: np.ndarray, gt_boxes: np.ndarray, inclusive: bool) -> np.ndarray:
+    """float64 [N, G]."""
+    if inclusive:
+        return overlaps(boxes, gt_boxes, np.float64)
+    return iou(boxes.astype(np.float64), gt_boxes.astype(np.float64), inclusive=False)

@@ -10,19 +10,18 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.datasets import Dataset, Vocabulary
 from dsg.datasets.detection import InstanceDataset
+from dsg.datasets.instance_layouts import VOC as VOC_LAYOUT
 from dsg.engine.task import Check
 from dsg.metrics.detection_results import VOC, DetectionResults
 from dsg.models.detector.batch_losses import batch_losses
 from dsg.models.detector.build import build_detector
-from dsg.models.detector.evaluate import Examined, evaluate, has_cocotools
+from dsg.models.detector.evaluate import Examined, evaluate, measures_coco, write_voc_files
 from dsg.models.detector.model import Detector
-from dsg.models.detector.pictures import detection_page
+from dsg.models.detector.pictures import detection_page, read_pixels
 from dsg.models.detector.predictions import DetectorPredictor
 from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
 from dsg.pipeline.anchor_choice import log_reach
 from dsg.pipeline.epochs import Examples
-from dsg.pipeline.examples import load_image
-from dsg.pipeline.images import mirror
 from dsg.pipeline.instance_batch import InstanceBatch
 from dsg.pipeline.instance_batches import training_examples
 
@@ -34,7 +33,7 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        has_cocotools(config.detector.metric)  # missing, it is missed before anything is computed
+        measures_coco(config.detector.metric)  # missing, it is missed before anything is computed
 
     def build_model(self, vocabulary: Vocabulary) -> Detector:
         return build_detector(self._config, len(vocabulary.objects) + 1)
@@ -68,7 +67,11 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
 
     def test(self, model: Detector, dataset: Dataset, folder: Path) -> DetectionResults:
         model.fold()  # from here on it only answers
-        return super().test(model, dataset, folder)
+        results = super().test(model, dataset, folder)
+        assert isinstance(dataset, InstanceDataset)
+        if dataset.layout == VOC_LAYOUT:
+            write_voc_files(results, dataset, folder / "voc")
+        return results
 
     def table(self, results: DetectionResults) -> str:
         return results.table()
@@ -77,7 +80,9 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
         pass
 
     def score_text(self, score: float) -> str:
-        return f"{'VOC AP' if self._config.detector.metric == VOC else 'AP'} {score:.4f}"
+        if self._config.detector.metric == VOC:
+            return f"VOC AP {score:.4f}"
+        return f"{'mean of box and mask AP' if self._config.detector.masks else 'AP'} {score:.4f}"
 
     def to_be_lowered(self, summary: Mapping[str, float]) -> float:
         """The lack of what snapshots are compared by."""
@@ -86,7 +91,4 @@ class DetectorTask(DrawingTask[Detector, DetectionResults]):
         return 1.0 - (sum(known) / len(known) if known else 0.0)
 
     def _drawings(self, vocabulary: Vocabulary, image: Examined) -> Drawings:
-        record = image.record
-        pixels = load_image(record.path, (record.width, record.height))[:, :, ::-1]
-        pixels = mirror(pixels) if record.flipped else pixels.copy()
-        yield "detections.png", detection_page(pixels, image, vocabulary.objects)
+        yield "detections.png", detection_page(read_pixels(image.record), image, vocabulary.objects)
