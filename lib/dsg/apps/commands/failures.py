@@ -58,7 +58,9 @@ def run(options: argparse.Namespace) -> None:
     model = load_network(trained)
     if detects:
         from dsg.apps.failures.detector import find_object_failures, write_object_report
+        from dsg.datasets.detection import InstanceDataset
 
+        assert isinstance(trained.data, InstanceDataset)
         wanted = {} if options.score is None else {"score": options.score}
         objects, worst = find_object_failures(
             *(model, trained.config, trained.data), about=trained.about, on=options.below, **wanted

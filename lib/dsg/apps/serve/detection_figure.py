@@ -74,7 +74,7 @@ def object_layers(
         for index in order
     ]
     wordings = [[caption, name] for caption, name in zip(captions, names)]
-    layers = {"boxes": "".join(shown), "labels": _labels(image, boxes, wordings, colours)}
+    layers = {"boxes": "".join(shown), "labels": _labels(image, boxes, wordings, list(colours))}
     if cells is not None:
         outlines = _mask_paths(boxes, cells, *image.shape[:2])
         layers = {"masks": "".join(_mask(outlines[index], colours[index]) for index in order), **layers}

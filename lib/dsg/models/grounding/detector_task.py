@@ -17,7 +17,7 @@ from dsg.datasets.scene_graphs import GraphDataset, graphs_of
 from dsg.engine.task import Check
 from dsg.metrics.detection_results import VOC
 from dsg.metrics.joint_results import JointResults
-from dsg.models.detector.evaluate import Examined, evaluate, has_cocotools
+from dsg.models.detector.evaluate import Examined, evaluate, measures_coco
 from dsg.models.detector.pictures import detection_page
 from dsg.models.detector.predictions import DetectorPredictor
 from dsg.models.drawing import Drawings, DrawingTask, Evaluate, Observer
@@ -41,7 +41,7 @@ class JointDetectorTask(DrawingTask[GroundingModel, JointResults]):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        has_cocotools(config.detector.metric)  # missing, it is missed before anything is computed
+        measures_coco(config.detector.metric)  # missing, it is missed before anything is computed
 
     def build_model(self, vocabulary: Vocabulary) -> GroundingModel:
         return build_grounding(self._config, vocabulary)

@@ -128,9 +128,13 @@ class GroundedGraph:
         places = np.zeros(len(graph.boxes), np.int64)
         places[nodes] = np.arange(len(nodes))
         chosen = Graph(
-            *(values[nodes] for values in (graph.boxes, graph.labels, graph.scores)),
+            graph.boxes[nodes],
+            graph.labels[nodes],
+            graph.scores[nodes],
             places[graph.pairs[rows].reshape(-1, 2)],
-            *(values[rows] for values in (graph.probabilities, graph.predicates, graph.triple_scores)),
+            graph.probabilities[rows],
+            graph.predicates[rows],
+            graph.triple_scores[rows],
         )
         if attended is not None:
             attended = attended[[row for row in rows if row < len(attended)]]
@@ -161,7 +165,8 @@ class GroundedGraph:
         ]
         if masks and self.cells is not None:
             for entry, node in zip(nodes, self.nodes):
-                entry["mask"] = encode(node.mask)
+                if node.mask is not None:
+                    entry["mask"] = encode(node.mask)
         edges = [
             {
                 "subject": one.subject + 1,
