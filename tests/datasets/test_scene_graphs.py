@@ -14,8 +14,9 @@ import pytest
 
 from dsg.datasets.formats.vg150_triplets import read_zero_shot, write_zero_shot, zero_shot_triplets
 from dsg.datasets.scene_graph_layout import find_graphs
-from dsg.datasets.scene_graphs import graphs_of, load_graphs, true_masks
+from dsg.datasets.scene_graphs import graphs_of, load_graphs, true_masks, with_auxiliary
 from dsg.errors import UserError
+from tests.datasets.instance_files import coco_document, write_coco
 from tests.shared import needs_shared, shared_path
 
 LABELS = {"label_to_idx": {"cat": 1, "dog": 2}, "predicate_to_idx": {"near": 1, "on": 2}}
@@ -114,6 +115,22 @@ def test_zero_shot_files_that_are_wrong(tmp_path: Path, content: object, message
         np.save(path, content)
     with pytest.raises(UserError, match=message):
         read_zero_shot(path, 2, 2)
+
+
+def test_masks_are_missed_where_they_are_needed(tmp_path: Path) -> None:
+    dataset = load_graphs(write_graphs(tmp_path / "own"), "train")
+    assert with_auxiliary(dataset, needed=False) is dataset
+    assert with_auxiliary(dataset, mask_data=str(tmp_path / "lost"), needed=False) is dataset
+    with pytest.raises(
+        UserError, match="neither auxiliary/ nor .*coco is there; name .* GROUNDING.MASK_DATA"
+    ):
+        with_auxiliary(dataset)
+    with pytest.raises(UserError, match="unknown data set '.*lost'"):
+        with_auxiliary(dataset, mask_data=str(tmp_path / "lost"))
+    write_coco(tmp_path / "coco", {"train": coco_document(10), "val": coco_document(2, first=20)})
+    masked = with_auxiliary(dataset)
+    assert masked.vocabulary.mask_objects == ("cat", "owl") and masked.auxiliary is not None
+    assert masked.vocabulary.objects == dataset.vocabulary.objects and "masks: coco train" in masked.summary()
 
 
 def test_sizes_of_other_images_are_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dsg.datasets.formats.coco_instances import annotation_file, read_coco
 from dsg.datasets.formats.segmentations import Segmentation
 from dsg.datasets.formats.vg150 import GraphImage, read_vg150
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT, read_zero_shot, zero_shot_triplets
+from dsg.datasets.instance_layouts import find_instances
 from dsg.datasets.records import Dataset, Vocabulary
 from dsg.datasets.scene_graph_layout import (
     AUXILIARY,
@@ -141,13 +142,17 @@ def with_auxiliary(
         UserError: the masks are needed and missing, or damaged.
     """
     place = mask_data or auxiliary_folder(dataset.folder)
-    if not mask_data and not os.path.isdir(place):
+    try:
+        find_instances(place, Path(data_dir))
+    except UserError:
         if not needed:
             return dataset
+        if mask_data or os.path.isdir(place):
+            raise
         raise UserError(
             f"{dataset.folder}: no masks to learn from: neither {AUXILIARY}/ nor {place} is there; name a "
             "data set in COCO's layout by GROUNDING.MASK_DATA, or learn without by GROUNDING.JOINT False"
-        )
+        ) from None
     auxiliary = load_instances(place, dataset.split, data_dir=data_dir, max_images=max_images)
     names = auxiliary.vocabulary.objects
     vocabulary = dataclasses.replace(dataset.vocabulary, mask_objects=names)

@@ -58,7 +58,8 @@ def model_of(config: Config, words: Vocabulary = WORDS, size: float = 0.3) -> Gr
         if name.startswith(("predictor/", "graph/refiner/predictor", "rpn/")):
             scale = 0.02 if "box" in name else size
             variable.assign(rng.normal(0, scale, variable.shape).astype(np.float32))
-    model.transfer.assign(np.array([[1, 0.4, 0.7], [0, 0.6, 0.3]], np.float32))
+    if words is WORDS:
+        model.transfer.assign(np.array([[1, 0.4, 0.7], [0, 0.6, 0.3]], np.float32))
     return model
 
 

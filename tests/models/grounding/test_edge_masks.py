@@ -51,3 +51,13 @@ def test_a_mask_in_the_frame_of_its_union() -> None:
     union = np.array([[10.0, 20.0, 70.0, 60.0]], np.float32)
     moved = in_union_frame(np.ones((1, 28, 28, 1), np.float32), box, union).numpy()[0, ..., 0]
     assert moved[1:-1, 1:13].min() == pytest.approx(1) and moved[:, 15:].max() == 0
+
+
+def test_of_no_pairs_there_are_no_masks() -> None:
+    def blur(masks: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+        return blurred(masks, kernels)
+
+    traced = tf.function(
+        blur, input_signature=[tf.TensorSpec([None, 4, 4, 3]), tf.TensorSpec([None, 7, 7])], autograph=False
+    )
+    assert traced(tf.zeros([0, 4, 4, 3]), tf.zeros([0, 7, 7])).shape == (0, 4, 4, 3)

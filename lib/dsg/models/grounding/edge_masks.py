@@ -38,15 +38,21 @@ def gaussian_kernels(parameters: tf.Tensor) -> tf.Tensor:
 
 
 def blurred(masks: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
-    """Masks [P, m, m, V], each convolved by its kernel [P, 7, 7]; beyond the border they are 0.
+    """Masks [P, m, m, V], each convolved by its kernel [P, 7, 7]; beyond the border they are 0. P may be 0.
 
     All categories share a kernel, so pairs are the channels of one depthwise convolution, and categories its
     images.
     """
+    count = tf.shape(masks)[0]
+    extra = tf.cast(tf.equal(count, 0), tf.int32)  # a convolution has a channel
+    masks, kernels = (
+        tf.pad(values, tf.stack([[0, extra], *[[0, 0]] * (len(values.shape) - 1)]))
+        for values in (masks, kernels)
+    )
     images = tf.transpose(masks, [3, 1, 2, 0])  # [V, m, m, P]
     filters = tf.transpose(kernels, [1, 2, 0])[..., None]  # [7, 7, P, 1]
     result = tf.nn.depthwise_conv2d(images, filters, [1, 1, 1, 1], "SAME")
-    return tf.transpose(result, [3, 1, 2, 0])
+    return tf.transpose(result, [3, 1, 2, 0])[:count]
 
 
 class GaussianShapes(Block):
