@@ -17,6 +17,12 @@ def when(condition: tf.Tensor, then: Branch, otherwise: Branch) -> tf.Tensor:
     return then() if products.only_native() else tf.cond(condition, then, otherwise)
 
 
+def some(values: tf.Tensor) -> tf.Tensor:
+    """Values [n, ...], and one of zeros where there are none: of no image, convolutions may return no map."""
+    extra = tf.cast(tf.equal(tf.shape(values)[0], 0), tf.int32)
+    return tf.pad(values, tf.stack([[0, extra], *[[0, 0]] * (len(values.shape) - 1)]))
+
+
 def in_chunks(function: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size: int) -> tf.Tensor:
     """What `function` gives for rows 0 .. count - 1, `size` at a time.
 

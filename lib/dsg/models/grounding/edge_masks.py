@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from dsg.nets.chunks import some
 from dsg.nets.layers import GLOROT, Block, Dense
 
 RADIUS = 3  # cells on each side of a kernel's centre
@@ -44,11 +45,7 @@ def blurred(masks: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
     images.
     """
     count = tf.shape(masks)[0]
-    extra = tf.cast(tf.equal(count, 0), tf.int32)  # a convolution has a channel
-    masks, kernels = (
-        tf.pad(values, tf.stack([[0, extra], *[[0, 0]] * (len(values.shape) - 1)]))
-        for values in (masks, kernels)
-    )
+    masks, kernels = some(masks), some(kernels)
     images = tf.transpose(masks, [3, 1, 2, 0])  # [V, m, m, P]
     filters = tf.transpose(kernels, [1, 2, 0])[..., None]  # [7, 7, P, 1]
     result = tf.nn.depthwise_conv2d(images, filters, [1, 1, 1, 1], "SAME")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.models.grounding.composed import Composed
-from dsg.nets.chunks import in_chunks, when
+from dsg.nets.chunks import in_chunks, some, when
 from dsg.nets.layers import Block, Dense, convolve, normal
 from dsg.nets.pyramid_roi import box_levels
 from dsg.nets.roi_align import adaptive_roi_align
@@ -71,7 +71,7 @@ class MaskConv(Block):
 
         return when(
             count <= MANY,
-            lambda: convolved(crops, masks),
+            lambda: convolved(some(crops), None if masks is None else some(masks))[:count],
             lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),
         )
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from dsg.models.grounding.boxes import BoxList
 from dsg.models.grounding.edge_masks import EdgeMasks, in_union_frame
 from dsg.models.grounding.features import CHUNK, MANY, Maps, MaskedRegions, unions
-from dsg.nets.chunks import in_chunks, recomputed_in_chunks, when
+from dsg.nets.chunks import in_chunks, recomputed_in_chunks, some, when
 from dsg.nets.layers import Block, convolve
 
 
@@ -71,7 +71,7 @@ class PairEncoder(Block):
             around = unions(boxes.boxes, either)
             crops = Maps(levels, maps.scales).crop(around, tf.gather(boxes.image, either[:, 0]), self._side)
             if composed is None:
-                part = convolve(crops, kernel[:, :, : crops.shape[-1]]) + bias
+                part = _convolve(crops, kernel[:, :, : crops.shape[-1]]) + bias
             else:
                 part = composed.of_crops(crops) + composed.bias
             result = tf.gather(part, which)
@@ -87,25 +87,26 @@ class PairEncoder(Block):
             shown = self.masks.meet(*both, *(tf.gather(one, rows) for one in given[2 + len(maps.maps) :]))
             if composed is not None:
                 return result + composed.of_masks(shown)
-            return result + convolve(shown, kernel[:, :, crops.shape[-1] :])
+            return result + _convolve(shown, kernel[:, :, crops.shape[-1] :])
 
         conv, number = self.regions.mask_conv, tf.shape(pairs)[0]
         tensors = [tf.convert_to_tensor(conv.kernel), tf.convert_to_tensor(conv.bias), *maps.maps]
         tensors += [] if kernels is None else [kernels]
 
-        def encoded() -> tf.Tensor:
-            if not training:
-                follow = self.regions.dense if composed is None else self.regions.after
-                return in_chunks(lambda rows: follow(convolved(rows, *tensors)), number, CHUNK)
-            return self.regions.dense(
-                when(
-                    number <= MANY,
-                    lambda: convolved(tf.range(number), *tensors),
-                    lambda: recomputed_in_chunks(convolved, number, CHUNK, tensors),
-                )
+        if training:
+            # Not within another condition: a gradient of chunks does not reach what lies two of them away.
+            together = when(
+                number <= MANY,
+                lambda: convolved(tf.range(number), *tensors),
+                lambda: recomputed_in_chunks(convolved, number, CHUNK, tensors),
             )
+            features = self.regions.dense(together)
+        else:
+            follow = self.regions.dense if composed is None else self.regions.after
+            features = in_chunks(lambda rows: follow(convolved(rows, *tensors)), number, CHUNK)
+        return tf.gather(tf.ensure_shape(features, [None, self.regions.fc7.kernel.shape[1]]), back)
 
-        # Of no pair there is no convolution.
-        width = self.regions.fc7.kernel.shape[1]
-        features = when(number > 0, encoded, lambda: tf.zeros([0, width]))
-        return tf.gather(tf.ensure_shape(features, [None, width]), back)
+
+def _convolve(values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """`convolve`, also of no values."""
+    return convolve(some(values), kernel)[: tf.shape(values)[0]]
