@@ -98,7 +98,7 @@ class GroundedPredictor:
         labels are read where they are given. Tracing takes seconds once; without, every answer takes longer.
         """
         answer = self.traced if traced else self.answer
-        said = {k: v.numpy() for k, v in answer({key: batch[key] for key in self._keys}).items()}
+        said = {k: v.numpy() for k, v in answer(self.inputs(batch)).items()}
         scales, sizes = np.asarray(batch["scale"]), np.asarray(batch["original_size"])
         counts = np.bincount(said["image"], minlength=len(scales))
         starts = np.cumsum([0, *counts])
@@ -107,6 +107,10 @@ class GroundedPredictor:
             self._image(said, slice(*starts[number : number + 2]), of_pair == number, scale, size)
             for number, (scale, size) in enumerate(zip(scales, sizes))
         ]
+
+    def inputs(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a batch `traced` reads."""
+        return {key: batch[key] for key in self._keys}
 
     def _image(
         self, said: Mapping[str, np.ndarray], own: slice, pairs: np.ndarray, scale: float, size: np.ndarray
