@@ -31,8 +31,8 @@ def export(
     """
     if kind_of(snapshot) == GROUNDING and onnx is not None:
         raise UserError(
-            f"{snapshot}: grounded graphs cannot be exported to ONNX, which knows no convolution by a kernel for "
-            "each pair, of which the number is not fixed; --saved-model can"
+            f"{snapshot}: grounded graphs cannot be exported to ONNX, which knows no convolution by a kernel "
+            "for each pair, of which the number is not fixed; --saved-model can"
         )
     check_places(snapshot, weights, saved_model, onnx)
     for path in (weights, saved_model, onnx):
