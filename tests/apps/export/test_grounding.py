@@ -1,8 +1,7 @@
-"""Exported grounded models say what the library says: as a SavedModel, as an ONNX file, or a refusal."""
+"""Exported grounded models say what the library says, as a SavedModel; the rest is refused in one line."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 import tensorflow as tf
 
 from dsg.apps.export.functions import load_any_trained
-from dsg.apps.export.onnx_file import export_onnx
 from dsg.apps.export.saved_model import export_saved_model
 from dsg.apps.main import main
 from dsg.models.grounding.answers import suppressed_labels
@@ -23,7 +21,6 @@ from dsg.models.grounding.trained import Given, TrainedGrounding
 from tests.apps.export.test_saved_model import pictures
 from tests.small_grounding import WORDS, write_grounding
 
-ONNX = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
 SGDET = ("GROUNDING.SETTING", "sgdet", "GROUNDING.REFINE", "True")
 BOXES, LABELS = np.array([[5, 5, 60, 40], [20, 10, 90, 60]], np.float32), np.array([3, 1], np.int32)
 
@@ -67,21 +64,14 @@ def test_a_saved_model(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "model" / "vocabulary.json").read_text()) == words
 
 
-@pytest.mark.skipif(
-    not ONNX, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
-)
-def test_an_onnx_file(tmp_path: Path) -> None:
-    import onnxruntime
-
-    trained = trained_model(tmp_path / "small.npz")
-    export_onnx(trained, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    for name in ("twice", "odd"):
-        image = pictures()[name]
-        [graph] = trained.graphs([image[:, :, ::-1]], traced=False)
-        check(dict(zip(names, session.run(None, {"image": image}))), graph)
-    assert json.loads(session.get_modelmeta().custom_metadata_map["predicates"]) == list(WORDS.predicates)
+def test_onnx_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_grounding(tmp_path / "small.npz")
+    files = [f"--weights={tmp_path / 'weights.npz'}", f"--onnx={tmp_path / 'model.onnx'}"]
+    assert main(["export", "--snapshot", str(tmp_path / "small.npz"), *files]) == 2
+    assert "cannot be exported to ONNX" in capsys.readouterr().err.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["small.npz"]
 
 
 @pytest.mark.parametrize(

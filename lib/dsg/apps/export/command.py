@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dsg.apps.export.places import check_places
 from dsg.apps.export.weights import share_weights
+from dsg.config.names import GROUNDING
 from dsg.errors import UserError
 from dsg.models.kinds import kind_of
 
@@ -28,7 +29,11 @@ def export(
         UserError: the snapshot cannot be read, an export would replace it, another one, or what is none (then
             nothing was begun), or something cannot be written.
     """
-    kind_of(snapshot)  # or something else that can be read
+    if kind_of(snapshot) == GROUNDING and onnx is not None:
+        raise UserError(
+            f"{snapshot}: grounded graphs cannot be exported to ONNX, which knows no convolution by a kernel "
+            "for each pair, of which the number is not fixed; --saved-model can"
+        )
     check_places(snapshot, weights, saved_model, onnx)
     for path in (weights, saved_model, onnx):
         if path is not None:

@@ -59,7 +59,7 @@ def for_onnx(trained: AnyTrained) -> Exported:
     if isinstance(trained, TrainedDetector):
         exported = _detector(trained, direct=True)
     elif isinstance(trained, TrainedGrounding):
-        exported = _grounding(trained, direct=True)
+        raise ValueError("a grounded model is none that ONNX can hold")
     else:
         trained = graph.exportable(trained)
         function = graph.with_a_spare_query(graph.answering(trained, direct=True, checked=False))
