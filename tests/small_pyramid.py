@@ -21,11 +21,11 @@ CLASSES = ("dog", "cat", "traffic light")
 WIDTH = 8
 SMALL = (
     *("TEST.SCALES", "[64]", "TEST.MAX_SIZE", "512", "TEST.IMS_PER_BATCH", "2", "TEST.MAX_PER_IMAGE", "20"),
-    *("TEST.RPN_PRE_NMS_TOP_N", "60", "TEST.RPN_POST_NMS_TOP_N", "40", "TEST.SCORE_THRESHOLD", "0.3"),
+    *("TEST.RPN_PRE_NMS_TOP_N", "8", "TEST.RPN_POST_NMS_TOP_N", "40", "TEST.SCORE_THRESHOLD", "0.3"),
 )
 SIZES = {
     "trunk/stem": 0.05,  # of pixels up to 150
-    "predictor/classes": 1.2,
+    "predictor/classes": 0.3,
     "predictor/boxes": 0.2,
     "rpn/objectness": 0.3,
     "rpn/boxes": 0.05,
@@ -63,6 +63,6 @@ def small_pyramid(masks: bool, *overrides: str) -> TrainedDetector:
         if name.endswith("/kernel"):
             size = SIZES.get(name[: -len("/kernel")], 1.4) / np.sqrt(np.prod(variable.shape[:-1]))
             variable.assign(rng.normal(0, size, variable.shape))
-    variables["predictor/classes/bias"].assign([3.0, 0.0, 0.0, 0.0])
+    variables["predictor/classes/bias"].assign([0.3, 0.0, 0.0, 0.0])
     model.fold()
     return TrainedDetector(model, config, Vocabulary(CLASSES, ()))

@@ -15,6 +15,7 @@ import numpy as np
 from dsg.apps.failures.objects import MISSED, ImageOutcome, image_outcome
 from dsg.apps.failures.objects_report import NamedFailure, ObjectReport, WorstImage
 from dsg.config import Config
+from dsg.datasets import Dataset
 from dsg.datasets.detection import InstanceDataset
 from dsg.metrics.detection_results import VOC
 from dsg.models.detector.evaluate import Examined, evaluate
@@ -38,7 +39,7 @@ class Failed(NamedTuple):
 def find_object_failures(
     model: Any,
     config: Config,
-    data: InstanceDataset,
+    data: Dataset,
     *,
     about: str,
     score: float = SHOWN_SCORE,
@@ -50,7 +51,7 @@ def find_object_failures(
     Args:
         model: a `Detector`, which from here on only answers.
         config: TEST.*, DATA.WORKERS.
-        data: the split.
+        data: the split, of instances.
         about: names the snapshot and split.
         score: detections below do not count.
         on: IoU from which a detection is on an object.
@@ -70,6 +71,7 @@ def find_object_failures(
             if len(kept) > worst:
                 heapq.heappop(kept)
 
+    assert isinstance(data, InstanceDataset)
     model.fold()
     options = dataclasses.replace(config.detector, metric=VOC, masks=False)  # kinds go by boxes alone
     boxes_only = dataclasses.replace(config, detector=options)
