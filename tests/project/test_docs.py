@@ -28,6 +28,7 @@ MADE = (
     "output/",
     "data/shapes",
     "data/other_colours",
+    "data/clevr_boxes",
     "data/imagenet_weights",
     "data/pretrained",
     "data/weights",
