@@ -100,11 +100,13 @@ def relation_list(graph: SceneGraph, width: int) -> np.ndarray:
 def _relation(graph: SceneGraph, edge: Edge, width: int) -> np.ndarray:
     """A line: subject and object on their colours, the predicate between them, the score behind."""
     strip = blank(ROW, width)
-    room = width - text_size(" 0.00", SMALL)[0] - 60
     words = [_numbered(graph, edge.subject), edge.predicate, _numbered(graph, edge.object)]
+    lengths = [text_size(word, SMALL, bold=place != 1)[0] for place, word in enumerate(words)]
+    room = width - text_size(" 0.00", SMALL)[0] - 56
+    if sum(lengths) > room:
+        words = [shorten(word, room / 3, SMALL, bold=place != 1) for place, word in enumerate(words)]
     x = 2
     for place, word in enumerate(words):
-        word = shorten(word, room / 3, SMALL, bold=place != 1)
         length, height = text_size(word, SMALL, bold=place != 1)
         if place == 1:
             draw_text(strip, (x, 2), word, BLACK, SMALL)

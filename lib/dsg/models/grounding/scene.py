@@ -24,7 +24,7 @@ from dsg.visualize.scene_graph import Edge, Node, SceneGraph
 VERSION = 1
 """Of the JSON that `to_json` makes; it grows where a program that reads the old one would be misled."""
 NODES, EDGES = 6, 8  # of a picture
-OVERLAP = 0.7  # IoU above which two nodes of a picture would be the same thing again
+OVERLAP = 0.5  # IoU above which two nodes of a picture would be the same thing again
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +96,8 @@ class GroundedGraph:
         return tuple(Relation(i, name, j, certainty, score) for name, (i, j), certainty, score in rows)
 
     def chosen(self, nodes: int = NODES, edges: int = EDGES, overlap: float = OVERLAP) -> GroundedGraph:
-        """The graph of what matters most: the best relations, one for each pair of things, and the things
-        they are of; then the most certain of the other things.
+        """The graph of what matters most: the most certain things, of equal ones those with the best
+        relations, and the best relations between them, one for each pair.
 
         Args:
             nodes: at most so many.
@@ -105,22 +105,21 @@ class GroundedGraph:
             overlap: a box that overlaps a chosen one by more than this IoU is left out.
         """
         graph = self.found.graph
+        weights = graph.scores.astype(np.float64)
+        for ends in graph.pairs[::-1].T:  # the best relation of each node is the last that is written
+            best = np.zeros(len(weights))
+            best[ends] = graph.triple_scores[::-1]
+            weights = np.maximum(weights, graph.scores + best)
         same = iou(graph.boxes, graph.boxes, inclusive=False) > overlap
-        np.fill_diagonal(same, True)
         kept: list[int] = []
-        rows: list[int] = []
-        linked: set[frozenset[int]] = set()
-        for row, pair in enumerate(graph.pairs.tolist()):
-            together = [*kept, *(node for node in pair if node not in kept)]
-            new = len(rows) < edges and len(together) <= nodes and frozenset(pair) not in linked
-            if new and pair[0] != pair[1] and same[np.ix_(together, together)].sum() == len(together):
-                kept = together
-                rows.append(row)
-                linked.add(frozenset(pair))
-        for node in np.argsort(-graph.scores, kind="stable").tolist():
+        for node in np.argsort(-weights, kind="stable").tolist():
             if len(kept) < nodes and not same[node, kept].any():
                 kept.append(node)
-        return self._part(kept, rows)
+        rows: dict[frozenset[int], int] = {}
+        for row, pair in enumerate(graph.pairs.tolist()):
+            if len(rows) < edges and pair[0] != pair[1] and set(pair) <= set(kept):
+                rows.setdefault(frozenset(pair), row)
+        return self._part(kept, list(rows.values()))
 
     def _part(self, nodes: list[int], rows: list[int]) -> GroundedGraph:
         """The graph of some of the nodes, and of rows of pairs between them."""
