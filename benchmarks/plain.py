@@ -20,7 +20,6 @@ from dsg.boxes.transform import union_boxes
 from dsg.models.dsg.model import DSG
 from dsg.models.dsg.outputs import (
     Detection,
-    GraphFeatures,
     HeadOutputs,
     LabelLogits,
     Outputs,
@@ -29,6 +28,7 @@ from dsg.models.dsg.outputs import (
 )
 from dsg.models.dsg.predictions import Predictions
 from dsg.nets.backbones.resnet import BLOCK4_UNITS, UNITS
+from dsg.nets.graph_layer import GraphFeatures
 from dsg.nets.kernels import winograd
 from dsg.nets.outputs import Proposals, TrunkFeatures
 from dsg.nets.roi import crop, normalise

@@ -81,6 +81,20 @@ RATIOS = {
         0.0,
         "annotations read and checked, against the cache",
     ),
+    "grounding_predcls": Ratio(
+        "grounding/res101/predcls/without",
+        "grounding/res101/predcls/with",
+        "seconds",
+        0.77,
+        "a graph of given boxes without masks, against one with them",
+    ),
+    "grounding_sgdet": Ratio(
+        "grounding/res101/sgdet/without",
+        "grounding/res101/sgdet/with",
+        "seconds",
+        0.77,
+        "likewise of detected boxes",
+    ),
     "train_memory": Ratio(
         "training/plain",
         "training/library",
@@ -115,6 +129,7 @@ HEADINGS = {
     "inference": "answer to one image",
     "training": "training step on one image",
     "detector": "detectors, one image",
+    "grounding": "grounded scene graphs, one image",
     "savings": "plain formulation with one saving at a time",
     "scaling": "net/task/proposals/queries/side/images",
     "mini": "mini, one batch",

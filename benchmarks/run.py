@@ -31,6 +31,7 @@ SECTIONS = (
     "inference",
     "training",
     "detectors",
+    "grounding",
     "memory",
     "precision",
     "savings",
@@ -38,8 +39,9 @@ SECTIONS = (
 )
 ONLY_WHERE_NAMED = ("precision", "savings", "scaling")
 DEFAULT_SECTIONS = tuple(section for section in SECTIONS if section not in ONLY_WHERE_NAMED)
-# Each case of memory is a process of half a minute, and mini's graphs take as long to build.
-QUICK_SECTIONS = tuple(section for section in DEFAULT_SECTIONS if section not in ("memory", "mini"))
+# Each case of memory is a process of half a minute, and graphs of the others take as long to build.
+SLOW_SECTIONS = ("memory", "mini", "grounding")
+QUICK_SECTIONS = tuple(section for section in DEFAULT_SECTIONS if section not in SLOW_SECTIONS)
 MEMORY = "memory:"
 
 

@@ -41,6 +41,8 @@ class Settings:
     detector_size: tuple[int, int] = (600, 1000)  # height, width
     detector_proposals: int = 300  # of an answer
     detector_classes: int = 91  # with the background, as torchvision's detectors of COCO have
+    grounding_nets: tuple[str, ...] = ("res101", "mini")
+    grounding_boxes: int = 20  # of an image; an answer is about all their ordered pairs
     trained: str = str(ROOT / "data" / "demo" / "mini.npz")  # what the precisions are compared on
     precision_images: int = 400
     shapes_images: int = 400  # of the input pipeline
@@ -81,6 +83,8 @@ class Settings:
         "detector/res50_fpn/inference_bf16",
         "detector/res50_fpn/training",
         "detector/res50_fpn/training_bf16",
+        "grounding/res101/predcls/with",
+        "grounding/res101/predcls/without",
     )
     # How cost grows, each point in a process of its own; what is not varied is as above.
     scaling_proposals: tuple[int, ...] = (8, 16, 32, 64, 128)

@@ -46,6 +46,10 @@ def memory(case: str, settings: Settings) -> dict[str, Any]:
             from benchmarks import detectors
 
             run = detectors.contender(settings, case)
+        elif case.startswith("grounding/"):
+            from benchmarks import grounding
+
+            run = grounding.contender(settings, case)
         else:
             from benchmarks.network import contender
 
@@ -78,6 +82,10 @@ def _section(name: str) -> Any:
         from benchmarks.detectors import detectors
 
         return detectors
+    if name == "grounding":
+        from benchmarks.grounding import grounding
+
+        return grounding
     if name == "precision":
         from benchmarks.precision import precision
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from dsg.apps.cost.grounded import measure_grounding
+from dsg.apps.cost.grounded_report import format_grounded
 from dsg.apps.cost.measurement import WITH, WITHOUT, build_pair, counts, times
 from dsg.apps.cost.operations import count_gflop
 from dsg.apps.cost.owners import OTHER, PARTS, parameters_by_part, part_of
@@ -190,3 +192,26 @@ def test_a_resnet_belongs_to_parts_too():
     assert (
         report["trained"][WITH]["trunk"] < report["parameters"][WITH]["trunk"]
     )  # conv1 and block1 are fixed
+
+
+def test_the_cost_of_masks_of_a_grounded_graph() -> None:
+    """Node and pair features are counted to the operation; masks cost nothing where there are none."""
+    config = load_config([ROOT / "experiments" / "cfgs" / "models" / "grounding_mini.yml"])
+    boxes = replace(SETTINGS, width=48, height=32, objects=4, entities=6, predicates=3)
+    report = measure_grounding(config, boxes)
+    answers, options = report["inference_gflop"], config.grounding
+    cells, pairs, unions = options.roi_side**2, 12, 6
+    dense = 2 * options.features * (cells * options.channels + options.features)
+    conv = 2 * 9 * cells * options.channels
+    of_pairs = pairs * (dense + conv * boxes.entities) + unions * conv * options.channels
+    blur = 2 * 2 * pairs * cells * boxes.entities * 49
+    assert answers["with"]["features of boxes"] == pytest.approx(
+        4 * (dense + conv * (options.channels + boxes.entities)) / 1e9
+    )
+    assert answers["with"]["features of pairs"] == pytest.approx(of_pairs / 1e9)
+    shapes = 24 * pairs * (boxes.entities + 1)
+    assert answers["with"]["masks of pairs"] == pytest.approx((blur + shapes) / 1e9)
+    assert "mask head" not in answers["without"] and answers["with"]["mask head"] > 0
+    assert report["parameters"]["with"]["features of pairs"] > 0
+    text = format_grounded(report, "mini")
+    assert "masks of pairs" in text and "GFLOP of a training step" in text

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from benchmarks.agreement import demand_agreement, largest_difference, relative_difference
 from benchmarks.detectors import detectors
+from benchmarks.grounding import grounding
 from benchmarks.mini import mini
 from benchmarks.network import Subject, inference, large_config, subject, training
 from benchmarks.plain import Plain, Savings
@@ -276,6 +277,16 @@ def test_detectors_section(untraced: None) -> None:
     assert set(cases) == {"detector/mobile/inference", "detector/mobile/training"}
     report = {"cases": cases, "ratios": {}, "processor_ratios": {}, "checks": {}, "machine": machine()}
     assert "mobile/training" in format_report(report)
+
+
+def test_grounding_section() -> None:
+    settings = replace(TINY, grounding_nets=("mini",), grounding_boxes=3, mini_size=(96, 64), repeats=1)
+    cases = grounding(replace(settings, warm_up=0, fewest=1))["cases"]
+    variants = ("with", "without")
+    assert set(cases) == {
+        "grounding/mini/sgdet/map",
+        *(f"grounding/mini/{task}/{name}" for task in ("predcls", "sgdet", "training") for name in variants),
+    }
 
 
 def test_precisions_answer_alike() -> None:

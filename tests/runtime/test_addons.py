@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from dsg.errors import UserError
-from dsg.models.dsg.gpi import _aggregate
+from dsg.nets.graph_layer import _aggregate
 from dsg.runtime import addons
 from tests.models.dsg.cases import close, random_batch, tiny_config, tiny_model
-from tests.models.dsg.test_gpi import make_input, make_layer, run
+from tests.nets.test_graph_layer import make_input, make_layer, run
 
 HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
 with_addons = pytest.mark.skipif(

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dsg.nets.layers import Block
+from dsg.nets.layers import Block, Dense
 
 
 class Lstm(Block):
@@ -49,6 +49,25 @@ class BidirectionalLstm(Block):
         reverse = tf.reverse_sequence(sequences, lengths, seq_axis=1)
         backward = tf.reverse_sequence(self.backward(reverse), lengths, seq_axis=1)
         return tf.concat([self.forward(sequences), backward], -1)
+
+
+class GruCell(Block):
+    """An input [M, D] and a state [M, H] -> the next state [M, H]. Gates lie in the order reset, update, new;
+    the reset gate acts on what the state says, its bias included.
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        limit = 1.0 / math.sqrt(hidden)
+        init = tf.keras.initializers.RandomUniform(-limit, limit)
+        self.inputs, self.state = Dense(dim, 3 * hidden, init), Dense(hidden, 3 * hidden, init)
+
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        reset_x, update_x, new_x = tf.split(self.inputs(inputs), 3, -1)
+        reset_h, update_h, new_h = tf.split(self.state(state), 3, -1)
+        update = tf.sigmoid(update_x + update_h)
+        new = tf.tanh(new_x + tf.sigmoid(reset_x + reset_h) * new_h)
+        return update * state + (1.0 - update) * new
 
 
 def over_time(step: Callable[..., Any], inputs: Any, state: tuple[tf.Tensor, ...]) -> Any:

@@ -35,7 +35,7 @@ def alone(batch: dict[str, tf.Tensor], number: int) -> dict[str, tf.Tensor]:
 
 
 @pytest.mark.usefixtures("untraced")
-@pytest.mark.parametrize("context", ["motif", "vctree"])
+@pytest.mark.parametrize("context", ["motif", "vctree", "imp", "dsg"])
 @pytest.mark.parametrize("setting", ["predcls", "sgcls", "sgdet"])
 def test_an_image_alone_says_what_it_says_in_a_batch(setting: str, context: str) -> None:
     config = config_of("GROUNDING.REFINE", "True", "GROUNDING.CONTEXT", context)

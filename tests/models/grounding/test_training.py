@@ -132,7 +132,7 @@ def test_labels_are_learned_where_they_are_not_given() -> None:
     assert float(again["total"]) == float(losses["total"])
 
 
-@pytest.mark.parametrize("context", ["motif", "vctree"])
+@pytest.mark.parametrize("context", ["motif", "vctree", "imp", "dsg"])
 def test_detected_boxes_are_learned_from(context: str) -> None:
     config = config_of("GROUNDING.SETTING", "sgdet", "GROUNDING.CONTEXT", context, *REFINE)
     model, batch = model_of(config), batch_of(config, mask_counts=(2,))

@@ -1,4 +1,5 @@
 """Measure what the graph costs (the paper's Table 3): parameters, operations and seconds with and without it.
+Of a grounded scene graph: what its masks cost.
 
 The table, as Markdown, JSON and picture, goes to <output>/<net>/cost/, with --name to
 <output>/<net>/cost/<name>/. Example:
@@ -64,19 +65,29 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"--name {options.name}: give a plain name without '/'")
     options.dataset = options.split = options.data = ""
     meaning = meaning_of(options)
-    _check_graph(meaning.config)
+    if meaning.config.model != "grounding":
+        _check_graph(meaning.config)
     folder = make_folder(Path(options.output) / meaning.net / "cost" / options.name)
     select_devices(options.gpu)
 
-    from dsg.apps.cost.measurement import build_pair, measure_cost
-    from dsg.apps.cost.report import draw_cost, format_cost
+    name, files = " ".join([meaning.net, *options.set]), "cost.md, cost.json"
+    if meaning.config.model == "grounding":
+        from dsg.apps.cost.grounded import measure_grounding
+        from dsg.apps.cost.grounded_report import format_grounded
 
-    report = measure_cost(build_pair(meaning.config, settings), settings)
-    text = format_cost(report, " ".join([meaning.net, *options.set]))
+        report = measure_grounding(meaning.config, settings)
+        text = format_grounded(report, name)
+    else:
+        from dsg.apps.cost.measurement import build_pair, measure_cost
+        from dsg.apps.cost.report import draw_cost, format_cost
+
+        report = measure_cost(build_pair(meaning.config, settings), settings)
+        text = format_cost(report, name)
+        draw_cost(report, folder / "cost.png")
+        files += ", cost.png"
     write_text(folder / "cost.json", json.dumps(report, indent=1) + "\n")
     write_text(folder / "cost.md", text)
-    draw_cost(report, folder / "cost.png")
-    print(f"{text}\n{folder}/cost.md, cost.json, cost.png")
+    print(f"{text}\n{folder}/{files}")
 
 
 def _settings(options: argparse.Namespace) -> CostSettings:

@@ -70,6 +70,11 @@ def _convolution(op: Any) -> tf.Tensor:
     return _product(tf.shape(op.outputs[0])) * _kernel(op.inputs[1].shape)
 
 
+def _depthwise(op: Any) -> tf.Tensor:
+    kernel = tf.shape(op.inputs[1])
+    return _product(tf.shape(op.outputs[0])) * 2.0 * _product(kernel[:2])
+
+
 def _convolution_input_gradient(op: Any) -> tf.Tensor:
     return _product(tf.shape(op.inputs[2])) * _kernel(op.inputs[1].shape)
 
@@ -98,6 +103,7 @@ _COUNTED = {
     "Conv2D": _convolution,
     "Conv2DBackpropInput": _convolution_input_gradient,
     "Conv2DBackpropFilter": _convolution_kernel_gradient,
+    "DepthwiseConv2dNative": _depthwise,
     "MatMul": _matrix_product,
 }
 

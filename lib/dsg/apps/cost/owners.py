@@ -38,17 +38,19 @@ OTHER = "other"
 _ARGUMENT = "an argument of the function"
 
 
-def part_of(name: str) -> str:
+def part_of(name: str, parts: Mapping[str, str] = PARTS) -> str:
     """The part that the variable called `name` belongs to; the longest beginning counts."""
-    fitting = [part for part, prefix in PARTS.items() if name.startswith(prefix)]
-    return max(fitting, key=lambda part: len(PARTS[part]), default=OTHER)
+    fitting = [part for part, prefix in parts.items() if name.startswith(prefix)]
+    return max(fitting, key=lambda part: len(parts[part]), default=OTHER)
 
 
-def parameters_by_part(variables: Mapping[str, tf.Variable]) -> dict[str, int]:
+def parameters_by_part(
+    variables: Mapping[str, tf.Variable], parts: Mapping[str, str] = PARTS
+) -> dict[str, int]:
     """{part: how many numbers its variables hold}, parts without any left out."""
     found: dict[str, int] = {}
     for name, variable in variables.items():
-        part = part_of(name)
+        part = part_of(name, parts)
         found[part] = found.get(part, 0) + int(variable.shape.num_elements())
     return found
 
@@ -58,10 +60,11 @@ class Owners:
 
     Args:
         variables: the model's, by name.
+        parts: as `PARTS`.
     """
 
-    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
-        self._part = {id(variable.handle): part_of(name) for name, variable in variables.items()}
+    def __init__(self, variables: Mapping[str, tf.Variable], parts: Mapping[str, str] = PARTS) -> None:
+        self._part = {id(variable.handle): part_of(name, parts) for name, variable in variables.items()}
 
     def __call__(self, graph: Any, operations: Sequence[Any]) -> list[str]:
         """The part of each of `operations`; `other` if it has none, or several."""
@@ -70,6 +73,8 @@ class Owners:
         reader: dict[str, str] = {}  # input of an operation with a kernel -> its part
         for op in operations:
             kernel = sources[op.inputs[1].op.name]
+            if op.type == "DepthwiseConv2dNative":  # a kernel for each pair of boxes that are given
+                kernel -= {_ARGUMENT}
             if len(kernel) == 1 and _ARGUMENT not in kernel:
                 part = next(iter(kernel))
                 reader.setdefault(op.inputs[0].name, part)

@@ -28,9 +28,9 @@ def format_cost(report: Report, name: str) -> str:
         "",
         f"One image of {width} x {height} pixels, {about['proposals']} proposals, {about['queries']} "
         f"queries, {about['entities']} categories, {about['predicates']} predicates; "
-        f"{_machine(report)}. Without the graph is the same configuration with `VARIANT no_dsg`.",
+        f"{machine_of(report)}. Without the graph is the same configuration with `VARIANT no_dsg`.",
         "",
-        *_table(("", "without", "with", "the graph adds", "published"), _summary(report)),
+        *table(("", "without", "with", "the graph adds", "published"), _summary(report)),
         "",
         "Operations are those of convolutions and matrix products; a multiplication and an addition count "
         "as two. A convolution counts as its direct form, however it is computed. Published numbers are the "
@@ -38,7 +38,7 @@ def format_cost(report: Report, name: str) -> str:
         "",
         "## By part",
         "",
-        *_table(
+        *table(
             ("part", "parameters", "of these trained", "GFLOP, answer", "GFLOP, training step"),
             _by_part(report),
         ),
@@ -86,18 +86,18 @@ def draw_cost(report: Report, out_png: Path) -> None:
 def _summary(report: Report) -> list[tuple[str, ...]]:
     found = totals(report)
     rows: list[tuple[str, ...]] = [
-        ("parameters", *_compared(found["parameters"], _millions), ""),
-        ("parameters, graph layer", "", _millions(_graph(report, "parameters")), "", "< 4 M"),
-        ("parameters, backbone", *_backbone(report, "parameters", _millions), "> 40 M"),
+        ("parameters", *compared(found["parameters"], millions), ""),
+        ("parameters, graph layer", "", millions(_graph(report, "parameters")), "", "< 4 M"),
+        ("parameters, backbone", *_backbone(report, "parameters", millions), "> 40 M"),
     ]
     gate = _sum(report["parameters"][WITH], only=PARTS_WITHOUT_USE)
     if gate:
-        rows.append(("parameters, unused gate (in no sum)", "", _millions(gate), "", ""))
+        rows.append(("parameters, unused gate (in no sum)", "", millions(gate), "", ""))
     rows += [
-        ("GFLOP of an answer", *_compared(found["inference_gflop"], _gflop), ""),
-        ("GFLOP, graph layer", "", _gflop(_graph(report, "inference_gflop")), "", "< 1.5"),
-        ("GFLOP, backbone", *_backbone(report, "inference_gflop", _gflop), "> 15"),
-        ("GFLOP of a training step", *_compared(found["training_gflop"], _gflop), ""),
+        ("GFLOP of an answer", *compared(found["inference_gflop"], gflop), ""),
+        ("GFLOP, graph layer", "", gflop(_graph(report, "inference_gflop")), "", "< 1.5"),
+        ("GFLOP, backbone", *_backbone(report, "inference_gflop", gflop), "> 15"),
+        ("GFLOP of a training step", *compared(found["training_gflop"], gflop), ""),
     ]
     published = {
         "inference": "0.045 s without, 0.054 s with: +20% (GPU)",
@@ -106,7 +106,7 @@ def _summary(report: Report) -> list[tuple[str, ...]]:
     for kind, heading in (("seconds", "seconds of"), ("processor_seconds", "processor seconds of")):
         for task, both in report[kind].items():
             text = published[task] if kind == "seconds" else ""
-            rows.append((f"{heading} {TASKS[task]}", *_compared(both, lambda value: f"{value:.3g}"), text))
+            rows.append((f"{heading} {TASKS[task]}", *compared(both, lambda value: f"{value:.3g}"), text))
     return rows
 
 
@@ -116,16 +116,16 @@ def _by_part(report: Report) -> list[tuple[str, ...]]:
     for part in report["parameters"][WITH]:
         values = [report[kind][WITH].get(part, 0) for kind in kinds]
         where = "" if part in report["parameters"][WITHOUT] else " *"
-        rows.append((part + where, *(f"{value:,}" for value in values[:2]), *map(_gflop, values[2:])))
+        rows.append((part + where, *(f"{value:,}" for value in values[:2]), *map(gflop, values[2:])))
     sums = totals(report)
     together = [sums[kind][WITH] for kind in kinds]
     rows.append(
-        ("all, * with the graph only", *(f"{value:,}" for value in together[:2]), *map(_gflop, together[2:]))
+        ("all, * with the graph only", *(f"{value:,}" for value in together[:2]), *map(gflop, together[2:]))
     )
     return rows
 
 
-def _compared(values: Mapping[str, float], show: Any) -> tuple[str, str, str]:
+def compared(values: Mapping[str, float], show: Any) -> tuple[str, str, str]:
     """Without, with, and what is added."""
     without, with_ = values[WITHOUT], values[WITH]
     added = with_ - without
@@ -147,21 +147,24 @@ def _sum(parts: Mapping[str, float], only: Sequence[str] | None = None, exclude:
     )
 
 
-def _machine(report: Report) -> str:
+def machine_of(report: Report) -> str:
+    """Where it was measured, in words."""
     machine, device = report["machine"], report["about"]["device"]
     where = f"{machine['processor']}, {machine['cores']} cores" if device == "CPU" else device
     return f"{where}, TensorFlow {machine['tensorflow']}"
 
 
-def _millions(value: float) -> str:
+def millions(value: float) -> str:
+    """1234567 as 1.23 M."""
     return f"{value / 1e6:.2f} M"
 
 
-def _gflop(value: float) -> str:
+def gflop(value: float) -> str:
+    """Thousand millions of operations to three digits."""
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table; numbers stand on the right."""
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from dsg.models.dsg.outputs import Detection, GraphFeatures, HeadOutputs, LabelLogits, RegionFeatures, Regions
+from dsg.models.dsg.outputs import Detection, HeadOutputs, LabelLogits, RegionFeatures, Regions
+from dsg.nets.graph_layer import GraphFeatures
 from dsg.nets.layers import Block
 from dsg.nets.roi import surroundings
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from dsg.nets.graph_layer import GraphFeatures
 from dsg.nets.outputs import Proposals
 
 
@@ -49,22 +50,6 @@ class Regions(NamedTuple):
 
     proposals: RegionFeatures
     ground_truth: RegionFeatures | None  # without coordinates
-
-
-class GraphFeatures(NamedTuple):
-    """The graph layer's result and what led to it (paper, equations 1 and 2)."""
-
-    phi: tf.Tensor  # [B, N, N, P]: [i, j] is what node j says to node i
-    phi_logits: tf.Tensor | None  # [B, N, N, P or 1] before the softmax over j; None for a plain sum
-    phi_weights: tf.Tensor | None
-    aggregated: tf.Tensor  # [B, N, P]
-    alpha: tf.Tensor  # [B, N, P']
-    alpha_logits: tf.Tensor | None
-    alpha_weights: tf.Tensor | None  # attention of the graph to each node; None for a plain sum
-    graph: tf.Tensor  # [B, P']
-    nodes: tf.Tensor  # [B, N, D']: refined node features
-    edges: tf.Tensor | None  # [B, N, N, F']: refined edge features, None if RHO_RELATION is off
-    geometry: tf.Tensor | None = None  # [B, N, N, G]: embedding of each ordered pair's geometry, if any
 
 
 class LabelLogits(NamedTuple):

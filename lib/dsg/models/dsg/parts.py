@@ -19,15 +19,15 @@ from dsg.models.dsg.classifiers import (
     QueryAttention,
     RoleClassifier,
 )
-from dsg.models.dsg.geometry import PairGeometry
-from dsg.models.dsg.gpi import GraphLayer
 from dsg.models.dsg.pyramid import DETECTOR, DetectorHead
 from dsg.models.dsg.refiner import BoxRefiner
 from dsg.models.dsg.regions import RegionEncoder
 from dsg.nets.backbones import Backbone, backbone_of
 from dsg.nets.backbones.fpn import CHANNELS, STRIDES, Pyramid
 from dsg.nets.backbones.resnet_body import CHANNELS as BODY_CHANNELS
+from dsg.nets.graph_layer import GraphLayer
 from dsg.nets.layers import GLOROT, Block, Initializer, normal
+from dsg.nets.pair_geometry import PairGeometry
 from dsg.nets.pyramid_rpn import PyramidRpn
 from dsg.nets.rpn import RegionProposalNetwork
 from dsg.runtime import addons

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from dsg.nets.chunks import some
 from dsg.nets.layers import GLOROT, Block, Dense
 
 RADIUS = 3  # cells on each side of a kernel's centre
@@ -44,11 +45,7 @@ def blurred(masks: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
     images.
     """
     count = tf.shape(masks)[0]
-    extra = tf.cast(tf.equal(count, 0), tf.int32)  # a convolution has a channel
-    masks, kernels = (
-        tf.pad(values, tf.stack([[0, extra], *[[0, 0]] * (len(values.shape) - 1)]))
-        for values in (masks, kernels)
-    )
+    masks, kernels = some(masks), some(kernels)
     images = tf.transpose(masks, [3, 1, 2, 0])  # [V, m, m, P]
     filters = tf.transpose(kernels, [1, 2, 0])[..., None]  # [7, 7, P, 1]
     result = tf.nn.depthwise_conv2d(images, filters, [1, 1, 1, 1], "SAME")
@@ -97,12 +94,18 @@ class EdgeMasks(Block):
 
     def call(self, masks: tuple[tf.Tensor, tf.Tensor], scores: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """`masks` and `scores` of subjects and of objects: [P, m, m, V] and [P, V + 1] each."""
-        subject, object_ = masks
+        return self.meet(*masks, self.kernels(*scores))
+
+    def kernels(self, subject: tf.Tensor, object_: tf.Tensor) -> tf.Tensor | None:
+        """The kernels [P, 2, 7, 7] of pairs by the scores of their boxes; None where nothing is blurred."""
+        return gaussian_kernels(self.shapes(subject, object_)) if self._kind == GAUSSIAN else None
+
+    def meet(self, subject: tf.Tensor, object_: tf.Tensor, kernels: tf.Tensor | None = None) -> tf.Tensor:
+        """The masks of pairs from those of subjects and of objects."""
         if self._kind == UNION:
             return tf.maximum(subject, object_)
-        if self._kind != GAUSSIAN:
+        if kernels is None:
             return (subject + object_) / 2.0
-        kernels = gaussian_kernels(self.shapes(*scores))
         product = blurred(subject, kernels[:, 0]) * blurred(object_, kernels[:, 1])
         return tf.sigmoid(product) if self._sigmoid else product
 

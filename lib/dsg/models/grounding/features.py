@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from dsg.nets.layers import Block, Dense, normal
+from dsg.models.grounding.composed import Composed
+from dsg.nets.chunks import in_chunks, some, when
+from dsg.nets.layers import Block, Dense, convolve, normal
 from dsg.nets.pyramid_roi import box_levels
 from dsg.nets.roi_align import adaptive_roi_align
 
@@ -54,33 +57,23 @@ class MaskConv(Block):
         self.bias = self.weight("bias", (channels,), init, decay="bias")
 
     def call(self, crops: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
-        kernel = tf.convert_to_tensor(self.kernel)
-        if masks is None:
-            return tf.nn.conv2d(crops, kernel[:, :, : crops.shape[-1]], 1, "SAME") + self.bias
+        crops, kernel = tf.convert_to_tensor(crops), tf.convert_to_tensor(self.kernel)
+        masks = None if masks is None else tf.convert_to_tensor(masks)
+        channels, count = crops.shape[-1], tf.shape(crops)[0]
 
-        def convolve(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
-            together = tf.concat([crops[start:stop], masks[start:stop]], -1)
-            return tf.nn.conv2d(together, kernel, 1, "SAME") + self.bias
+        def convolved(crops: tf.Tensor, masks: tf.Tensor | None) -> tf.Tensor:
+            # A convolution of the two together is the sum of one of each.
+            result = convolve(crops, kernel[:, :, :channels]) + self.bias
+            return result if masks is None else result + convolve(masks, kernel[:, :, channels:])
 
-        count = tf.shape(crops)[0]
-        if tf.executing_eagerly() and count <= MANY:
-            return convolve(0, count)
-        return tf.cond(count <= MANY, lambda: convolve(0, count), lambda: self._in_chunks(convolve, crops))
+        def of_rows(rows: tf.Tensor) -> tf.Tensor:
+            return convolved(tf.gather(crops, rows), None if masks is None else tf.gather(masks, rows))
 
-    @staticmethod
-    def _in_chunks(convolve: object, crops: tf.Tensor) -> tf.Tensor:
-        """The memory of the concatenation is bounded, whatever the number of boxes."""
-        count = tf.shape(crops)[0]
-        parts = tf.TensorArray(tf.float32, size=(count + CHUNK - 1) // CHUNK, infer_shape=False)
-
-        def body(number: tf.Tensor, parts: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            start = number * CHUNK
-            part = convolve(start, tf.minimum(start + CHUNK, count))  # type: ignore[operator]
-            return number + 1, parts.write(number, part)
-
-        size = parts.size()
-        parts = tf.while_loop(lambda number, _: number < size, body, (tf.constant(0), parts))[1]
-        return tf.ensure_shape(parts.concat(), [None, *crops.shape[1:]])
+        return when(
+            count <= MANY,
+            lambda: convolved(some(crops), None if masks is None else some(masks))[:count],
+            lambda: tf.ensure_shape(in_chunks(of_rows, count, CHUNK), [None, *crops.shape[1:]]),
+        )
 
 
 class MaskedRegions(Block):
@@ -105,12 +98,34 @@ class MaskedRegions(Block):
         fan_in = side * side * channels
         self.fc6 = Dense(fan_in, width, _uniform(math.sqrt(3.0 / fan_in)))
         self.fc7 = Dense(width, width, _uniform(math.sqrt(3.0 / width)))
+        self.composed: Composed | None = None
+
+    def compose(self, groups: np.ndarray) -> None:
+        """Make one matrix of the convolution and the layer behind it, for many answers; `groups` of
+        `Composed`. Weights that change later change nothing any more.
+        """
+        conv = self.mask_conv
+        self.composed = Composed(
+            *(tf.convert_to_tensor(conv.kernel), tf.convert_to_tensor(conv.bias)), self.fc6, groups
+        )
 
     def call(self, crops: tf.Tensor, masks: tf.Tensor | None, *, of_masks: bool = False) -> tf.Tensor:
         """`of_masks`: regions of images of the masks' data set."""
-        conv = self.mask_conv_m if of_masks else self.mask_conv
-        flat = tf.reshape(conv(crops, masks), [-1, self.fc6.kernel.shape[0]])
-        return tf.nn.relu(self.fc7(tf.nn.relu(self.fc6(flat))))
+        if of_masks or self.composed is None:
+            conv = self.mask_conv_m if of_masks else self.mask_conv
+            return self.dense(conv(crops, masks))
+        total = self.composed.of_crops(crops)
+        if masks is not None:
+            total += self.composed.of_masks(self.composed.distinct(masks))
+        return self.after(total + self.composed.bias)
+
+    def dense(self, convolved: tf.Tensor) -> tf.Tensor:
+        """What follows the convolution [M, side, side, channels]."""
+        return self.after(self.fc6(tf.reshape(convolved, [-1, self.fc6.kernel.shape[0]])))
+
+    def after(self, total: tf.Tensor) -> tf.Tensor:
+        """What follows the first dense layer's sums [M, width]."""
+        return tf.nn.relu(self.fc7(tf.nn.relu(total)))
 
 
 class Reducer(Block):
@@ -123,7 +138,7 @@ class Reducer(Block):
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
-        return tf.nn.relu(tf.nn.conv2d(features, kernel, 1, "SAME") + self.bias)
+        return tf.nn.relu(convolve(features, kernel) + self.bias)
 
 
 def unions(boxes: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:

@@ -27,6 +27,8 @@ from dsg.pipeline.graph_batch import GraphBatch
 from dsg.pipeline.graph_batches import graph_training_examples
 from dsg.runtime.cocotools import has_cocotools
 
+MANY_IMAGES = 100  # from so many to be tested on, composing the stage's layers costs less than it spares
+
 
 class GraphTask(DrawingTask[GroundingModel, GraphResults]):
     """The task of a `GroundingModel` with a graph."""
@@ -85,6 +87,8 @@ class GraphTask(DrawingTask[GroundingModel, GraphResults]):
 
     def test(self, model: GroundingModel, dataset: Dataset, folder: Path) -> GraphResults:
         model.fold()  # from here on it only answers
+        if len(dataset.records) >= MANY_IMAGES:
+            model.graph.compose()
         return self.tested(self._evaluator(model, masks=True), dataset, folder)
 
     def table(self, results: GraphResults) -> str:

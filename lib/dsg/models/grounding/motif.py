@@ -43,6 +43,7 @@ class Context(NamedTuple):
     edges: tf.Tensor  # [N, hidden]: what the predicates' classifier reads
     nodes: tf.Tensor  # [N, nodes + hidden]: what the masks' refiner reads (z^o)
     pair_logits: tf.Tensor | None = None  # VCTree's [N, N]: are two boxes related
+    pairs: tf.Tensor | None = None  # [P, D]: what predicates read of pairs instead of their features
 
 
 class Known(NamedTuple):
@@ -51,6 +52,13 @@ class Known(NamedTuple):
     labels: tf.Tensor  # int32 [N]: the annotated ones, or the detector's
     scores: tf.Tensor | None  # [N, labels] of the detector; None where labels are given (PredCls)
     class_boxes: tf.Tensor | None = None  # [N, labels - 1, 4] of the detector (SGDet)
+
+
+class Pairs(NamedTuple):
+    """Pairs of boxes, for encoders that read them (`reads_pairs`)."""
+
+    rows: tf.Tensor  # int32 [P, 2]: subject and object
+    features: tf.Tensor  # [P, features]
 
 
 class Decoder(Block):
@@ -123,6 +131,8 @@ class MotifContext(Block):
         leftwards: of `across`.
         shift: of `Decoder`.
     """
+
+    reads_pairs = False
 
     def __init__(
         self,
@@ -214,6 +224,15 @@ def drawn_dropout(content: tf.Tensor, shape: Sequence[Any]) -> tf.Tensor:
 def certain_logits(labels: tf.Tensor, count: int) -> tf.Tensor:
     """Logits [N, count] of labels that are given."""
     return tf.one_hot(labels, count, CERTAIN, -CERTAIN)
+
+
+def decided(known: Known, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Labels int32 [N] and logits [N, labels] of boxes whose labels do not depend on one another: as they are
+    given, or the most probable.
+    """
+    if known.scores is None:
+        return known.labels, certain_logits(known.labels, logits.shape[-1])
+    return tf.argmax(logits[:, :-1], -1, tf.int32), logits
 
 
 def suppressed(logits: tf.Tensor, class_boxes: tf.Tensor, boxes: BoxList) -> tf.Tensor:

@@ -85,3 +85,34 @@ class PredicateHead(Block):
         if self.frequency is None:
             return logits
         return logits + self.frequency(tf.gather(labels, subject), tf.gather(labels, object_))
+
+
+class PairPredicates(Block):
+    """States of pairs that already know their boxes -> predicate logits [P, predicates], as IMP reads them.
+
+    Args:
+        labels, predicates: with the background.
+        dim: of a pair's state.
+        shares: of `FrequencyBias`.
+        frequency: with that bias.
+    """
+
+    def __init__(
+        self,
+        labels: int,
+        predicates: int,
+        dim: int,
+        shares: np.ndarray | None = None,
+        frequency: bool = True,
+    ) -> None:
+        super().__init__()
+        self.out = Dense(dim, predicates, GLOROT_NORMAL)
+        self.frequency = FrequencyBias(labels, predicates, shares) if frequency else None
+
+    def call(self, edges: tf.Tensor, pairs: tf.Tensor, features: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """As of `PredicateHead`; the contexts of boxes, `edges`, are not read."""
+        logits = self.out(features)
+        if self.frequency is None:
+            return logits
+        rows = tf.gather(labels, pairs)
+        return logits + self.frequency(rows[:, 0], rows[:, 1])

@@ -94,7 +94,7 @@ class GroundedPredictor:
         """The graph of each image of a `dsg.pipeline.graph_batch.GraphBatch`; of its annotation, boxes and
         labels are read where they are given.
         """
-        said = {k: v.numpy() for k, v in self.traced({key: batch[key] for key in self._keys}).items()}
+        said = {k: v.numpy() for k, v in self.traced(self.inputs(batch)).items()}
         scales, sizes = np.asarray(batch["scale"]), np.asarray(batch["original_size"])
         counts = np.bincount(said["image"], minlength=len(scales))
         starts = np.cumsum([0, *counts])
@@ -103,6 +103,10 @@ class GroundedPredictor:
             self._image(said, slice(*starts[number : number + 2]), of_pair == number, scale, size)
             for number, (scale, size) in enumerate(zip(scales, sizes))
         ]
+
+    def inputs(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """What of a batch `traced` reads."""
+        return {key: batch[key] for key in self._keys}
 
     def _image(
         self, said: Mapping[str, np.ndarray], own: slice, pairs: np.ndarray, scale: float, size: np.ndarray

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from dsg.models.detector.heads import DoubledConv
+from dsg.nets.chunks import some
 from dsg.nets.layers import HE, Block, Conv, Dense
 
 WIDTH = 256
@@ -44,12 +45,13 @@ class MaskRefiner(Block):
         self._features = refine_input == FEATURES
 
     def call(self, context: tf.Tensor, crops: tf.Tensor) -> tf.Tensor:
+        count, context, crops = tf.shape(crops)[0], some(context), some(crops)
         known = self.context(context)[:, None, None]
         x = tf.tile(known, [1, *crops.shape[1:3], 1])
         x = self.reduce(tf.concat([crops, x], -1) if self._features else x)
         for conv in self.convs:
             x = conv(x)
-        return tf.cast(self.predictor(self.deconv(x)), tf.float32)
+        return tf.cast(self.predictor(self.deconv(x)), tf.float32)[:count]
 
 
 def mask_logits(probabilities: tf.Tensor, *, released: bool = False) -> tf.Tensor:

@@ -6,32 +6,23 @@ context, predicates, and residuals for the masks.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from dsg.models.detector.heads import MASK_SIZE
 from dsg.models.grounding.boxes import BoxList
-from dsg.models.grounding.edge_masks import (
-    GAUSSIAN,
-    JOINT,
-    OWN_FRAME,
-    UNION_FRAME,
-    EdgeMasks,
-    in_union_frame,
-)
-from dsg.models.grounding.features import Maps, MaskedRegions, unions
+from dsg.models.grounding.contexts import IMP, MOTIF, VCTREE, make_context
+from dsg.models.grounding.edge_masks import GAUSSIAN, JOINT, OWN_FRAME, UNION_FRAME, EdgeMasks
+from dsg.models.grounding.features import Maps, MaskedRegions
 from dsg.models.grounding.mask_transfer import transferred
-from dsg.models.grounding.motif import Context, ContextSizes, Known, MotifContext
+from dsg.models.grounding.motif import Context, ContextSizes, Known, Pairs
 from dsg.models.grounding.nodes import DOUBLE_SOFTMAX
-from dsg.models.grounding.predicates import PredicateHead
+from dsg.models.grounding.pair_features import PairEncoder
+from dsg.models.grounding.predicates import PairPredicates, PredicateHead
 from dsg.models.grounding.refine import FEATURES, MaskRefiner
-from dsg.models.grounding.vctree import VCTreeContext
 from dsg.nets.layers import Block
-
-MOTIF, VCTREE = "motif", "vctree"
-AnyContext = Union[MotifContext, VCTreeContext]
 
 
 class StageOptions(NamedTuple):
@@ -104,16 +95,17 @@ class GraphStage(Block):
         self.edge_mask = EdgeMasks(
             context.labels, options.edge_mask, options.gauss_net, options.sigmoid_attention
         )
-        self.context = _context(options, context, shares)
-        self.predicate = PredicateHead(
-            *(context.labels, sizes.predicates),
-            hidden=context.hidden,
-            features=context.features,
-            width=sizes.pooling,
-            relu=options.context == VCTREE,
+        warped = options.mask_frame == UNION_FRAME
+        self._pairs = PairEncoder(self.edge, self.edge_mask, sizes.side, warped)
+        self.context = make_context(
+            *(options.context, context),
+            label_embed=options.label_embed,
+            pos_swap=options.pos_swap,
+            order=options.order,
+            decoder_shift=options.decoder_shift,
             shares=shares,
-            frequency=options.frequency,
         )
+        self.predicate = _predicate(options.context, sizes, shares, options.frequency)
         self.refiner = MaskRefiner(
             *(context.nodes + context.hidden, sizes.channels, masks),
             convs=sizes.mask_convs,
@@ -121,6 +113,15 @@ class GraphStage(Block):
             width=sizes.refiner,
         )
         self._transfer, self._options, self._sizes = transfer, options, sizes
+
+    def compose(self) -> None:
+        """Make one matrix of each convolution and the dense layer behind it: for many answers, by weights and
+        a transfer of masks that do not change any more. See `Composed` for what it costs.
+        """
+        transfer = tf.convert_to_tensor(self._transfer).numpy()
+        groups = np.unique(transfer, axis=1, return_inverse=True)[1].reshape(-1)
+        for regions in (self.node, self.edge):
+            regions.compose(groups)
 
     @property
     def sizes(self) -> StageSizes:
@@ -193,9 +194,16 @@ class GraphStage(Block):
         crops = maps.crop(boxes.boxes, boxes.image, self._sizes.side)
         shown = None if masks is None else self._shown(masks)
         nodes = self.node(crops, shown if self._options.node_masks else None)
-        edges = self._edges(maps, boxes, known, shown, pairs)
+        scores = known.scores
+        if scores is None:
+            scores = tf.one_hot(known.labels, self._sizes.context.labels)
+        seen = shown if self._options.edge_masks else None
+        edges = self._pairs(maps, boxes, scores, seen, pairs, training)
+        if self.context.reads_pairs:
+            drawn["pairs"] = Pairs(pairs, edges)
         context = self.context(boxes, nodes, known, training, **drawn)
-        logits = self.predicate(context.edges, pairs, edges, context.labels)
+        read = edges if context.pairs is None else context.pairs
+        logits = self.predicate(context.edges, pairs, read, context.labels)
         return Grounded(context, logits, masks, nodes, edges)
 
     def _shown(self, masks: tf.Tensor) -> tf.Tensor:
@@ -203,44 +211,18 @@ class GraphStage(Block):
         cells = MASK_SIZE // self._sizes.side
         return masks if cells == 1 else tf.nn.avg_pool2d(masks, cells, cells, "VALID")
 
-    def _edges(
-        self, maps: Maps, boxes: BoxList, known: Known, masks: tf.Tensor | None, pairs: tf.Tensor
-    ) -> tf.Tensor:
-        """Features of pairs."""
-        subject, object_ = pairs[:, 0], pairs[:, 1]
-        around = unions(boxes.boxes, pairs)
-        crops = maps.crop(around, tf.gather(boxes.image, subject), self._sizes.side)
-        if masks is None or not self._options.edge_masks:
-            return self.edge(crops, None)
-        both = tf.gather(masks, subject), tf.gather(masks, object_)
-        if self._options.mask_frame == UNION_FRAME:
-            both = tuple(
-                in_union_frame(mask, tf.gather(boxes.boxes, rows), around)
-                for mask, rows in zip(both, (subject, object_))
-            )
-        scores = known.scores
-        if scores is None:
-            scores = tf.one_hot(known.labels, self._sizes.context.labels)
-        shown = self.edge_mask(both, (tf.gather(scores, subject), tf.gather(scores, object_)))
-        return self.edge(crops, shown)
 
-
-def _context(options: StageOptions, sizes: ContextSizes, shares: np.ndarray | None) -> AnyContext:
-    if options.context == MOTIF:
-        return MotifContext(
-            sizes,
-            label_embed=options.label_embed,
-            swapped=options.pos_swap,
-            leftwards=options.order == "right_left",
-            shift=options.decoder_shift,
-        )
-    if options.context == VCTREE:
-        together = None if shares is None else shares.sum(-1)
-        return VCTreeContext(
-            sizes,
-            label_embed=options.label_embed,
-            swapped=options.pos_swap,
-            shift=options.decoder_shift,
-            co_occurrence=None if together is None else together + together.T,
-        )
-    raise ValueError(f"no context {options.context!r}")
+def _predicate(name: str, sizes: StageSizes, shares: np.ndarray | None, frequency: bool) -> Block:
+    """The classifier that suits the context encoder of this name."""
+    context = sizes.context
+    if name == IMP:
+        return PairPredicates(context.labels, sizes.predicates, context.hidden, shares, frequency)
+    return PredicateHead(
+        *(context.labels, sizes.predicates),
+        hidden=context.hidden,
+        features=context.features,
+        width=sizes.pooling,
+        relu=name == VCTREE,
+        shares=shares,
+        frequency=frequency,
+    )

@@ -158,6 +158,8 @@ class VCTreeContext(Block):
         co_occurrence: of `PairScorer`.
     """
 
+    reads_pairs = False
+
     def __init__(
         self,
         sizes: ContextSizes,

@@ -16,7 +16,7 @@ import tensorflow as tf
 from dsg.checkpoints.tf1_names import release_name
 from dsg.errors import UserError
 from dsg.models.dsg.classifiers import GraphLabels, GroundTruthLabels
-from dsg.models.dsg.gpi import GraphLayer
+from dsg.nets.graph_layer import GraphLayer
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden
 from dsg.parity.recipe import recipe_value

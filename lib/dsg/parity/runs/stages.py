@@ -11,8 +11,9 @@ import tensorflow as tf
 from dsg.config import Config
 from dsg.metrics.evaluation import Evaluator
 from dsg.models.dsg.losses import targets_of
-from dsg.models.dsg.outputs import Detection, GraphFeatures, HeadOutputs, Outputs, RegionFeatures
+from dsg.models.dsg.outputs import Detection, HeadOutputs, Outputs, RegionFeatures
 from dsg.models.dsg.predictions import Predictions
+from dsg.nets.graph_layer import GraphFeatures
 from dsg.parity.runs.case import Case
 from dsg.parity.runs.suppression import kept_by_nms, passing
 

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.models.grounding.boxes import BoxList
+from dsg.models.grounding.contexts import VCTREE, AnyContext
 from dsg.models.grounding.motif import Context, ContextSizes, Known, MotifContext
 from dsg.models.grounding.predicates import PredicateHead
-from dsg.models.grounding.stage import VCTREE, AnyContext
 from dsg.models.grounding.vctree import VCTreeContext
 from dsg.nets.initial import unfilled
 from dsg.parity.checks import EXACT, Checks, Tolerance

@@ -7,10 +7,11 @@ import tensorflow as tf
 
 from dsg.models.grounding.answers import graph_of
 from dsg.models.grounding.boxes import BoxList
+from dsg.models.grounding.contexts import MOTIF, VCTREE
 from dsg.models.grounding.detector import detect_nodes
 from dsg.models.grounding.features import Maps
 from dsg.models.grounding.motif import Known
-from dsg.models.grounding.stage import MOTIF, VCTREE, GraphStage, Grounded
+from dsg.models.grounding.stage import GraphStage, Grounded
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.runs.grounding.features import pyramid
 from dsg.parity.runs.grounding.model_parts import CATEGORIES, Parts, recipe_parts, recipe_stage

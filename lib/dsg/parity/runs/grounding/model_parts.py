@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from dsg.models.detector.heads import MaskHead, TwoLayerHead
 from dsg.models.grounding.boxes import BoxList
+from dsg.models.grounding.contexts import VCTREE
 from dsg.models.grounding.detector import BoxScores, DualPredictor
 from dsg.models.grounding.features import Maps
 from dsg.models.grounding.motif import ContextSizes
-from dsg.models.grounding.stage import VCTREE, GraphStage, StageOptions, StageSizes
+from dsg.models.grounding.stage import GraphStage, StageOptions, StageSizes
 from dsg.nets.initial import unfilled
 from dsg.parity.runs.grounding.weights import MASK_LAYERS, channel_major, fill, renamed
 

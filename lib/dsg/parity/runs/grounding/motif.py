@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.models.grounding.boxes import across, positions
+from dsg.models.grounding.contexts import MOTIF
 from dsg.models.grounding.motif import Context, MotifContext
-from dsg.models.grounding.stage import MOTIF
 from dsg.parity.checks import Checks
 from dsg.parity.runs.grounding.contexts import (
     CASES,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from dsg.models.grounding.contexts import MOTIF, VCTREE, AnyContext
 from dsg.models.grounding.losses import mask_refinement_loss
 from dsg.models.grounding.motif import Known
 from dsg.models.grounding.refine import MaskRefiner, mask_logits, of_labels
-from dsg.models.grounding.stage import MOTIF, VCTREE, AnyContext
 from dsg.nets.initial import unfilled
 from dsg.parity.checks import EXACT, Checks, Tolerance
 from dsg.parity.golden import Golden

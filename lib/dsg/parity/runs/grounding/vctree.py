@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from dsg.models.grounding.boxes import overlap_numbers, positions
+from dsg.models.grounding.contexts import VCTREE
 from dsg.models.grounding.losses import related_loss
 from dsg.models.grounding.motif import certain_logits
-from dsg.models.grounding.stage import VCTREE
 from dsg.models.grounding.trees import NONE, Tree, grow_tree, preorder
 from dsg.models.grounding.vctree import Choose, PairScores, VCTreeContext
 from dsg.parity.checks import EXACT, Checks

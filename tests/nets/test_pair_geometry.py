@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from dsg.models.dsg.geometry import pair_geometry
+from dsg.nets.pair_geometry import pair_geometry
 from tests.models.dsg.cases import close
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dsg.models.dsg.gpi import SUM_DIVISOR, GraphLayer
+from dsg.nets.graph_layer import SUM_DIVISOR, GraphLayer
 from dsg.parity.golden import open_golden
 from dsg.parity.runs import gpi_methods
 from tests.golden import FOLDER
