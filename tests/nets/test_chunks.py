@@ -33,7 +33,7 @@ def test_gradients_of_what_is_recomputed(wrapped: bool) -> None:
             tape.watch(tensors)
             rows = tf.range(7)
             values = (
-                recomputed_in_chunks(function, tf.size(rows), 3, tensors)
+                recomputed_in_chunks(lambda at, _, *given: function(at, *given), tf.size(rows), 3, tensors)
                 if chunked
                 else function(rows, *tensors)
             )

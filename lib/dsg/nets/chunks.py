@@ -45,11 +45,17 @@ def in_chunks(function: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, size
 
 
 def recomputed_in_chunks(
-    function: Callable[..., tf.Tensor], count: tf.Tensor, size: int, tensors: Sequence[tf.Tensor]
+    function: Callable[..., tf.Tensor],
+    count: tf.Tensor,
+    size: int,
+    tensors: Sequence[tf.Tensor],
+    others: Sequence[tf.Tensor] = (),
 ) -> tf.Tensor:
-    """The same of `function(rows, *tensors)`, of which nothing is kept for the gradient but `tensors`: chunks
-    are computed again for it. It reaches these tensors alone; `function` may read others, but no variables.
+    """The same of `function(rows, others, *tensors)`, of which nothing is kept for the gradient but `tensors`
+    and `others`: chunks are computed again for it. It reaches `tensors` alone; `function` reads nothing else.
     """
+    # A gradient within a condition finds what was made there, and not what lies outside.
+    count, others = tf.identity(count), [tf.identity(tensor) for tensor in others]
 
     @tf.custom_gradient
     def run(*given: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], Any]]:
@@ -58,13 +64,13 @@ def recomputed_in_chunks(
                 rows = tf.range(number * size, tf.minimum((number + 1) * size, count))
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(given)
-                    values = function(rows, *given)
+                    values = function(rows, others, *given)
                 found = tape.gradient(values, given, tf.gather(upstream, rows), tf.UnconnectedGradients.ZERO)
                 return number + 1, *(total + tf.convert_to_tensor(new) for total, new in zip(totals, found))
 
             zeros = tuple(tf.zeros_like(tensor) for tensor in given)
             return tf.while_loop(lambda number, *_: number * size < count, body, (tf.constant(0), *zeros))[1:]
 
-        return in_chunks(lambda rows: function(rows, *given), count, size), gradient
+        return in_chunks(lambda rows: function(rows, others, *given), count, size), gradient
 
     return run(*tensors)

@@ -96,7 +96,7 @@ def test_only_the_graph_learns(data: Data, trained: Run) -> None:
     assert all(np.array_equal(after.variables[name], value) for name, value in before.variables.items())
     assert {name.split("/")[1] for name in after.slots} == {"graph", "reducer", "steps"}
     history = after.meta.history[-1]
-    assert {"relation", "object", "refined", "total"} <= set(history["losses"])
+    assert {"relation", "object", "refined"} <= set(history["losses"])
     assert history["score"] == history["validation"]["mr_20"]
     assert after.meta.mask_objects == list(data.training.vocabulary.mask_objects)
     assert after.variables["transfer"].shape == (len(after.meta.mask_objects), len(after.meta.objects))

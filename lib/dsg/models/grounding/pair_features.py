@@ -6,6 +6,8 @@ time; and a pair (i, j) has the same union box as (j, i), which is cropped and c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from dsg.models.grounding.boxes import BoxList
@@ -62,26 +64,28 @@ class PairEncoder(Block):
             masks = masks if composed is None else composed.distinct(masks)
             kernels = self.masks.kernels(tf.gather(scores, pairs[:, 0]), tf.gather(scores, pairs[:, 1]))
 
-        def convolved(rows: tf.Tensor, *given: tf.Tensor) -> tf.Tensor:
+        def convolved(rows: tf.Tensor, others: Sequence[tf.Tensor], *given: tf.Tensor) -> tf.Tensor:
             """[n, side, side, C] of these pairs; [n, width] where the layer behind is composed with it."""
             kernel, bias, *levels = given[: 2 + len(maps.maps)]
+            placed, image, pairs, ends, *of_boxes = others
+            count = tf.shape(placed)[0]
             own = tf.gather(pairs, rows)
             union, which = tf.unique(tf.gather(ends, rows))
             either = tf.stack([union // count, union % count], 1)
-            around = unions(boxes.boxes, either)
-            crops = Maps(levels, maps.scales).crop(around, tf.gather(boxes.image, either[:, 0]), self._side)
+            around = unions(placed, either)
+            crops = Maps(levels, maps.scales).crop(around, tf.gather(image, either[:, 0]), self._side)
             if composed is None:
                 part = _convolve(crops, kernel[:, :, : crops.shape[-1]]) + bias
             else:
                 part = composed.of_crops(crops) + composed.bias
             result = tf.gather(part, which)
-            if masks is None:
+            if not of_boxes:
                 return result
-            both = [tf.gather(masks, own[:, role]) for role in range(2)]
+            both = [tf.gather(of_boxes[0], own[:, role]) for role in range(2)]
             if self.warped:
                 around = tf.gather(around, which)
                 both = [
-                    in_union_frame(mask, tf.gather(boxes.boxes, own[:, role]), around)
+                    in_union_frame(mask, tf.gather(placed, own[:, role]), around)
                     for role, mask in enumerate(both)
                 ]
             shown = self.masks.meet(*both, *(tf.gather(one, rows) for one in given[2 + len(maps.maps) :]))
@@ -92,18 +96,18 @@ class PairEncoder(Block):
         conv, number = self.regions.mask_conv, tf.shape(pairs)[0]
         tensors = [tf.convert_to_tensor(conv.kernel), tf.convert_to_tensor(conv.bias), *maps.maps]
         tensors += [] if kernels is None else [kernels]
+        others = [boxes.boxes, boxes.image, pairs, ends, *([] if masks is None else [masks])]
 
         if training:
-            # Not within another condition: a gradient of chunks does not reach what lies two of them away.
             together = when(
                 number <= MANY,
-                lambda: convolved(tf.range(number), *tensors),
-                lambda: recomputed_in_chunks(convolved, number, CHUNK, tensors),
+                lambda: convolved(tf.range(number), others, *tensors),
+                lambda: recomputed_in_chunks(convolved, number, CHUNK, tensors, others),
             )
             features = self.regions.dense(together)
         else:
             follow = self.regions.dense if composed is None else self.regions.after
-            features = in_chunks(lambda rows: follow(convolved(rows, *tensors)), number, CHUNK)
+            features = in_chunks(lambda rows: follow(convolved(rows, others, *tensors)), number, CHUNK)
         return tf.gather(tf.ensure_shape(features, [None, self.regions.fc7.kernel.shape[1]]), back)
 
 
