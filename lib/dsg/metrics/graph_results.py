@@ -72,8 +72,8 @@ class GraphResults:
             if result is not None:
                 figures[name] = result.figures["AP"]
         if self.overlaps is not None:
-            for name, values in self.overlaps.ious.items():
-                figures.update({f"iou_{name}_{kind}": value for kind, value in values.items()})
+            for name, kinds in self.overlaps.ious.items():
+                figures.update({f"iou_{name}_{kind}": value for kind, value in kinds.items()})
         return {name: value for name, value in figures.items() if not math.isnan(value)}
 
     def headline(self) -> str:
@@ -100,12 +100,11 @@ class GraphResults:
             rows += [(t, *(_text(one.figures[name]) for name in MASK_FIGURES)) for t, one in measured if one]
             lines += ["", *aligned(rows)]
         if self.overlaps is not None:
-            counts = [f"{kind} ({self.overlaps.objects[kind]:,})" for kind in (BASE, NOVEL)]
-            rows = [("IoU with true masks", *counts)]
+            kinds = (BASE, NOVEL)
+            rows = [("IoU with true masks", *(f"{kind} ({self.overlaps.objects[kind]:,})" for kind in kinds))]
             for name, title in OVERLAPS.items():
                 if name in self.overlaps.ious:
-                    values = self.overlaps.ious[name]
-                    rows.append((title, *(_text(values[kind]) for kind in (BASE, NOVEL))))
+                    rows.append((title, *(_text(self.overlaps.ious[name][kind]) for kind in kinds)))
             lines += ["", *aligned(rows)]
         rows = [("predicate", "relations", *(f"R@{k}" for k in self.recalls))]
         for number in np.argsort(-self.counts, kind="stable").tolist():

@@ -80,6 +80,7 @@ def test_a_detector_is_trained_once_and_before_what_needs_it() -> None:
     for place, run in enumerate(runs):
         if run.row.kind == "detectors":
             assert run.net == "grounding_mini_detector" and run.config.grounding.stage == "detector"
+            assert run.config.train.ims_per_batch == (2 if run.row.key == "joint" else 4)  # 2 + 2 images
             assert run.needs is None and run.config.grounding.joint == (run.row.key == "joint")
             continue
         assert run.needs in runs[:place] and run.config.grounding.stage == "graph"

@@ -31,7 +31,10 @@ def finish(run: PlannedRun, account: Account, mean: float) -> None:
     rows = {"R": 0.5, "ng-R": 0.75, "mR": mean, "mR_released": mean + 0.03, "zsR": None}
     masks = {"no_refine": {"AP": mean}, "refine": {"AP": mean + 0.1}}
     run.results.parent.mkdir(parents=True)
-    run.results.write_text(json.dumps({"recall": {k: rows for k in ("20", "50", "100")}, "masks": masks}))
+    kinds = (("transferred", mean), ("refined", mean + 0.2), ("filled", 0.5), ("nearest", 0.6))
+    iou = {name: {"base": value, "novel": value / 2} for name, value in kinds}
+    stored = {"recall": dict.fromkeys(("20", "50", "100"), rows), "masks": masks, "overlaps": {"iou": iou}}
+    run.results.write_text(json.dumps(stored))
     account.add(run, 30.0, True)
 
 
@@ -75,10 +78,13 @@ def test_masks_are_shown_without_refinement_and_with_it(tmp_path) -> None:
     runs, account = plan_graphs(asked), Account(asked.folder / "runs.json")
     for run in runs:
         finish(run, account, 0.25)
-    lines = lines_of(write_table(asked, runs, account))
-    assert lines["no refinement, SGCls"][1].startswith("25.0 / - ")
-    assert lines["MOTIF + refinement, SGCls"][1].startswith("35.0 / - ")
-    assert lines["VCTree + refinement, SGCls"][3].startswith("54.3 / 77.9")
+    text = write_table(asked, runs, account)
+    lines = lines_of(text)
+    plain, motif = lines["no refinement, SGCls"], lines["MOTIF + refinement, SGCls"]
+    assert plain[1].startswith("25.0 / - ") and motif[1].startswith("35.0 / - ")
+    assert (plain[2], motif[2]) == ("25.0 / 12.5", "45.0 / 22.5")
+    assert "whole box has an IoU of 50.0 / 25.0, the mask of the nearest category 60.0 / 30.0" in text
+    assert lines["VCTree + refinement, SGCls"][4].startswith("54.3 / 77.9")
 
 
 def test_a_graph_counts_as_finished_with_its_detector_only(tmp_path) -> None:

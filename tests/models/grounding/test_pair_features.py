@@ -64,19 +64,20 @@ def test_pairs_together_are_as_each_alone(monkeypatch: Any, options: Any, traini
 def test_the_gradient_is_the_same_in_parts(monkeypatch: Any) -> None:
     own = encoder()
     levels, boxes, scores, masks = case()
+    given = *boxes, scores, masks, tf.constant(PAIRS), *levels
     weights = [w.variable for part in (own.regions, own.masks) for w in part.named_weights().values()]
 
-    def gradients(*levels: tf.Tensor) -> list[tf.Tensor]:
+    def gradients(*given: tf.Tensor) -> list[tf.Tensor]:
+        boxes, (scores, masks, pairs, level) = BoxList(*given[:3]), given[3:]
         with tf.GradientTape() as tape:
-            tape.watch(levels)
-            maps = Maps(list(levels), [1 / 8])
-            loss = tf.reduce_sum(own(maps, boxes, scores, masks, tf.constant(PAIRS), True) ** 2)
-        return tape.gradient(loss, [*weights, *levels])
+            tape.watch(level)
+            loss = tf.reduce_sum(own(Maps([level], [1 / 8]), boxes, scores, masks, pairs, True) ** 2)
+        return tape.gradient(loss, [*weights, level])
 
-    expected = tf.function(gradients, autograph=False)(*levels)
+    expected = tf.function(gradients, autograph=False)(*given)
     monkeypatch.setattr("dsg.models.grounding.pair_features.CHUNK", 2)
     monkeypatch.setattr("dsg.models.grounding.pair_features.MANY", 2)
-    parts = tf.function(gradients, autograph=False)(*levels)
+    parts = tf.function(gradients, autograph=False)(*given)
     for found, whole in zip(parts, expected):
         assert np.abs(whole).max() > 0
         np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-6)

@@ -16,11 +16,11 @@ from dsg.apps.tables.plan import (
     split_pairs,
 )
 from dsg.apps.tables.rows import Row
-from dsg.config import config_files, net_names
+from dsg.config import Config, config_files, load_config, net_names
 from dsg.config.grounding import DETECTOR_STAGE, GRAPH_STAGE
 from dsg.engine.runs import Run
 
-STAGE, WEIGHTS = "GROUNDING.STAGE", "WEIGHTS"
+STAGE, WEIGHTS, IMAGES = "GROUNDING.STAGE", "WEIGHTS", "TRAIN.IMS_PER_BATCH"
 
 
 def plan_graphs(request: Request) -> list[PlannedRun]:
@@ -70,11 +70,18 @@ def _with_needs(
     own = f"{net}_{DETECTOR_STAGE}"  # as train_sg.sh does
     if detects and own in net_names(request.cfgs):
         net = own
+    files = config_files(request.cfgs, request.dataset_name, net)
     pairs = [STAGE, DETECTOR_STAGE if detects else GRAPH_STAGE, *row.pairs, *pairs]
+    if row.key == "plain":
+        pairs = [IMAGES, str(_images_of_a_step(load_config(files))), *pairs]
     if needs is not None and not row.tests:
         pairs += [WEIGHTS, str(needs.snapshot)]
-    files = config_files(request.cfgs, request.dataset_name, net)
     config, pairs = load_row(row, files, pairs, request.data, seed)
     run = Run.of(request.output, net, request.dataset_name, name)
     results = results_of(run, request.split)
     yield PlannedRun(row, seed, net, name, tuple(pairs), config, run.folder, results, needs)
+
+
+def _images_of_a_step(config: Config) -> int:
+    """Of the joint detector, of both data sets: the plain one sees as many of its own, as in the release."""
+    return config.train.ims_per_batch + config.grounding.mask_ims_per_batch

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dsg.apps.tables.grounding_lines import Figure, Line
-from dsg.apps.tables.grounding_results import MASK_NAMES
+from dsg.apps.tables.grounding_results import IOU_NAMES, MASK_NAMES
 from dsg.apps.tables.grounding_rows import (
     PUBLISHED_MASKS,
     PUBLISHED_MEAN_RECALL,
@@ -57,7 +57,14 @@ LAYOUTS = {
         PUBLISHED_MEAN_RECALL,
         "mR@20/50/100",
     ),
-    2: Layout((Column("/".join(MASK_NAMES), MASK_NAMES),), PUBLISHED_MASKS, "/".join(MASK_NAMES)),
+    2: Layout(
+        (
+            Column("/".join(MASK_NAMES), MASK_NAMES),
+            Column("IoU with true masks, base/novel", IOU_NAMES),
+        ),
+        PUBLISHED_MASKS,
+        "/".join(MASK_NAMES),
+    ),
     3: Layout((_at("zsR", (20, 100)), _at("zsR", (50,))), PUBLISHED_ZERO_SHOT, "zsR@20/100"),
     4: Layout(
         (_MEAN, _at("zsR", (20, 100)), _RELEASED, _at("R", _ALL_KS)),
@@ -109,9 +116,26 @@ def _notes(request: Request, lines: Sequence[Line]) -> list[str]:
             "of objects (OG), of pairs (EG), and refinement (Final: SG of table 1, answering with refined "
             "masks)."
         )
+    if request.table == 2 and (guesses := _guesses(lines)):
+        notes.append(guesses)
     if any(len(line.seeds) < line.wanted for line in lines):
         notes.append("The table is not complete: run the command again to continue.")
     return [line for note in notes for line in (note, "")][:-1]
+
+
+def _guesses(lines: Sequence[Line]) -> str:
+    """What simpler masks than transferred ones would do; empty where there are no true masks."""
+    first = next((line for line in lines if any("IoU novel filled" in one for one in line.seeds)), None)
+    if first is None:
+        return ""
+    texts = {
+        guess: " / ".join(_text(first.figure(f"{name} {guess}")) for name in IOU_NAMES)
+        for guess in ("filled", "nearest")
+    }
+    return (
+        "True masks, which generated data have: base categories copy a mask, novel ones mix those of others. "
+        f"The whole box has an IoU of {texts['filled']}, the mask of the nearest category {texts['nearest']}."
+    )
 
 
 def _cell(line: Line, column: Column) -> str:
@@ -171,11 +195,12 @@ def _line_json(request: Request, layout: Layout, line: Line) -> dict[str, Any]:
 def _run_json(request: Request, run: PlannedRun, figures: dict[str, float]) -> dict[str, Any]:
     trained = run.needs if run.only_tests and run.needs is not None else run
     sessions = read_sessions(trained.folder)
+    session = {key: value for key, value in sessions[-1].items() if key != "command"} if sessions else None
     return {
         "name": run.name,
         "seed": run.config.rng_seed,
         "commands": [_shown(request, words) for words in commands(run, request, "cpu")],
-        "session": sessions[-1] if sessions else None,  # of the training: versions, commit, machine
+        "session": session,  # of the training: versions, commit, machine
         "figures": {key: _number(value) for key, value in figures.items()},
     }
 

@@ -11,11 +11,14 @@ from typing import Any
 from dsg.errors import UserError
 
 MASK_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+IOU_NAMES = ("IoU base", "IoU novel")  # with true masks, of categories that copy a mask, and of others
 REFINED = "refined "  # before the names of figures of refined masks
+MASK_KINDS = {"transferred": ("", ""), "refined": (REFINED, "")}  # in results -> around the names of figures
 
 
 def seed_figures(path: Path) -> dict[str, float]:
-    """Figures such as `mR@20`, `AP` (of the detector's masks), `refined AP`; nan where undefined.
+    """Figures such as `mR@20`, `AP` (of the detector's masks), `refined AP`, `IoU novel`, `refined IoU novel`
+    and, to compare with, `IoU novel filled`; nan where undefined.
 
     Raises:
         UserError: the file cannot be read.
@@ -31,6 +34,10 @@ def seed_figures(path: Path) -> dict[str, float]:
         masks: Mapping[str, Any] = stored.get("masks") or {}
         for start, kind in (("", "no_refine"), (REFINED, "refine")):
             figures |= {start + name: _percent(value) for name, value in (masks.get(kind) or {}).items()}
+        ious: Mapping[str, Any] = (stored.get("overlaps") or {}).get("iou") or {}
+        for kind, values in ious.items():
+            start, end = MASK_KINDS.get(kind, ("", f" {kind}"))
+            figures |= {f"{start}IoU {name}{end}": _percent(value) for name, value in values.items()}
         return figures
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(

@@ -76,7 +76,8 @@ def relation_losses(model: GroundingModel, images: Images, config: Config) -> di
     setting = config.grounding.setting
     if setting == SGDET:
         nodes = detected_nodes(model, images, config)
-        background, predicates = nodes.known.scores.shape[1] - 1, model.graph.sizes.predicates - 1
+        sizes = model.graph.sizes
+        background, predicates = sizes.context.labels - 1, sizes.predicates - 1
         pairs = sampled_pairs(
             *(nodes.boxes, nodes.labels, images.batch, config), predicates=predicates, background=background
         )

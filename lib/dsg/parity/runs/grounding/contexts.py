@@ -145,6 +145,7 @@ def compare_predicates(
         [tf.gather(both[:, : SIZES.hidden], subject), tf.gather(both[:, SIZES.hidden :], object_)], -1
     )
     logits = head(got.edges, case.pairs, features, got.labels)
+    assert head.frequency is not None
     frequency = head.frequency(tf.gather(got.labels, subject), tf.gather(got.labels, object_))
     for key, values in (
         ("post_emb", both),
