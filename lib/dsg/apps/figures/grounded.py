@@ -139,6 +139,9 @@ def _examples(
             if len(found[triple in unseen]) < count:
                 found[triple in unseen].append(Example(place, relation, triple in unseen))
                 break
+    for unknown, kind in ((False, "relation"), (True, "zero-shot triplet")):
+        if not found[unknown]:
+            LOG.warning("no %s that tells the networks from each other in %d images", kind, len(order))
     yield from (*found[False], *found[True])
 
 

@@ -24,6 +24,7 @@ from dsg.visualize.scene_graph import Edge, Node, SceneGraph
 VERSION = 1
 """Of the JSON that `to_json` makes; it grows where a program that reads the old one would be misled."""
 NODES, EDGES = 6, 8  # of a picture
+LOWEST = 0.01  # score of a relation of a picture; most pairs have none
 OVERLAP = 0.5  # IoU above which two nodes of a picture would be the same thing again
 
 
@@ -97,7 +98,7 @@ class GroundedGraph:
 
     def chosen(self, nodes: int = NODES, edges: int = EDGES, overlap: float = OVERLAP) -> GroundedGraph:
         """The graph of what matters most: the most certain things, of equal ones those with the best
-        relations, and the best relations between them, one for each pair.
+        relations, and the best relations between them, one for each pair, whose score is `LOWEST` or more.
 
         Args:
             nodes: at most so many.
@@ -116,7 +117,7 @@ class GroundedGraph:
             if len(kept) < nodes and not same[node, kept].any():
                 kept.append(node)
         rows: dict[frozenset[int], int] = {}
-        for row, pair in enumerate(graph.pairs.tolist()):
+        for row, pair in enumerate(graph.pairs[graph.triple_scores >= LOWEST].tolist()):
             if len(rows) < edges and pair[0] != pair[1] and set(pair) <= set(kept):
                 rows.setdefault(frozenset(pair), row)
         return self._part(kept, list(rows.values()))
