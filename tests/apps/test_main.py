@@ -88,7 +88,7 @@ def test_overview_and_version(capsys):
         (["check", "vrd", "--no-imags"], "unknown option --no-imags; did you mean --no-images?"),
         (["train", "--imbd", "vrd"], "unknown option --imbd; did you mean --dataset?"),
         (["train", "--net"], "--net needs a value"),
-        (["table", "--table", "3", "--dataset", "vrd", "--net", "mini"], "invalid choice: 3"),
+        (["table", "--table", "3", "--dataset", "vrd", "--net", "mini"], "is made by `dsg cost --net mini`"),
         (["ask"], "no image to ask about"),
         (["ask", "photo.jpg"], "no query: give one"),
         (["ask", "man, riding, horse"], "no image to ask about"),

@@ -27,6 +27,7 @@ OPTION = re.compile(rf"\b(?:{FAMILIES})\.[A-Z][A-Z0-9_]*\b")
 MADE = (
     "output/",
     "data/shapes",
+    "data/vg150",
     "data/other_colours",
     "data/clevr_boxes",
     "data/imagenet_weights",

@@ -201,7 +201,10 @@ def draw_refinement(
     panels = []
     for title, masks in (("before refinement", before), ("after refinement", after)):
         drawn = draw_detections(
-            *(image, boxes, names, None, masks), min_side=min_side, largest_side=LARGEST_SIDE // 2
+            *(image, boxes, names, None, masks),
+            classes=[name_number(name) for name in names],
+            min_side=min_side,
+            largest_side=LARGEST_SIDE // 2,
         )
         panels.append(titled(title, drawn))
     return grid(panels)

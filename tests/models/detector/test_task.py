@@ -59,7 +59,7 @@ def test_training_lowers_the_loss_and_finds_the_objects(trained: Trained) -> Non
     assert set(last["losses"]) == {"rpn_class", "rpn_box", "region_class", "box", "mask", "regularization"}
     assert last["total"] < 0.6 * first["total"]
     validation = last["validation"]
-    assert validation["ap_50"] > 0.8 and validation["voc_ap"] > 0.8
+    assert validation["ap_50"] > 0.7 and validation["voc_ap"] > 0.7
     assert validation["mask_ap"] > 0.3 and validation["objects"] == 2 * len(trained.pictures.records[0].boxes)
 
 
