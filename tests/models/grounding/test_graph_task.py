@@ -97,7 +97,8 @@ def test_only_the_graph_learns(data: Data, trained: Run) -> None:
     assert {name.split("/")[1] for name in after.slots} == {"graph", "reducer", "steps"}
     history = after.meta.history[-1]
     assert {"relation", "object", "refined"} <= set(history["losses"])
-    assert history["score"] == history["validation"]["mr_20"]
+    meta = load_snapshot(trained.snapshot(0)).meta
+    assert meta.best_score == max(entry["validation"]["mr_20"] for entry in meta.history)
     assert after.meta.mask_objects == list(data.training.vocabulary.mask_objects)
     assert after.variables["transfer"].shape == (len(after.meta.mask_objects), len(after.meta.objects))
 

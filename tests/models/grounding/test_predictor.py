@@ -83,7 +83,7 @@ def test_given_boxes_and_labels_are_those_of_the_graph() -> None:
 
 @pytest.mark.usefixtures("untraced")
 def test_attended_masks_are_blurred_by_the_gaussians_of_their_pair() -> None:
-    config = config_of()
+    config = config_of("GROUNDING.SETTING", "sgcls")
     model, batch = model_of(config), batch_of(config, (3,), ((),))
     (said,) = GroundedPredictor(model, config, "sgcls", alone=True, attended=2)(alone(batch, 0))
     first = model.detector(batch["image"], batch["image_size"], predictions.testing_proposals(config))
