@@ -108,7 +108,8 @@ class GraphService:
             right = set(right_relations(chosen, truth)[:, 0].tolist())
             found = right_relations(graph, truth)
             counts = {k: len(set(found[found[:, 0] < k, 1].tolist())) for k in (20, 50, 100)}
-            data["true_relations"] = {"count": len(truth.relations), "found": counts}
+            named = {str(k): hits for k, hits in counts.items()}  # keys of JSON are texts
+            data["true_relations"] = {"count": len(truth.relations), "found": named}
             note = _note(counts, len(truth.relations))
         smaller, scale = shown_size(np.ascontiguousarray(image[:, :, ::-1]))
         plain = chosen.plain()
