@@ -13,6 +13,7 @@ from dsg.visualize.detections import (
     HUES,
     draw_detections,
     mask_outlines,
+    name_colours,
     numbered_colour,
 )
 from dsg.visualize.label_places import label_places
@@ -138,3 +139,10 @@ def test_strange_shapes_and_boxes(shape: tuple[int, int]) -> None:
         assert draw_detections(image, boxes, names, [0.9, 0.8, 0.7, 0.6], mask).dtype == np.uint8
     nothing = draw_detections(image, np.zeros((0, 4)), [], [])
     assert len(np.unique(nothing)) == 1
+
+
+def test_names_of_a_picture_have_colours_of_their_own() -> None:
+    names = [f"class {number}" for number in range(2 * HUES)]
+    assert len(set(name_colours([*names, *names]))) == 2 * HUES  # hashes of so many names meet
+    assert name_colours(names) == name_colours(names[::-1])[::-1]
+    assert len(name_colours([*names, "one more"])) == 2 * HUES + 1

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from dsg.visualize.canvas import OBJECT_COLOUR, SUBJECT_COLOUR
-from dsg.visualize.detections import OPACITY, class_colour
+from dsg.visualize.detections import OPACITY, name_colours
 from dsg.visualize.grounded import STRONGEST, draw_grounded, draw_refinement, draw_relation
 from dsg.visualize.scene_graph import Edge, Node, SceneGraph
 
 GROUND = 90
 BOXES = np.array([[60.0, 80, 200, 240], [300, 220, 420, 400]], np.float32)
 NAMES = ("man", "horse")
+COLOURS = dict(zip(NAMES, name_colours(NAMES)))
 
 
 @pytest.fixture
@@ -43,12 +44,12 @@ def test_masks_have_their_category_s_colour_on_the_image_and_in_the_diagram(imag
         ("man", (160, 100), (160, 170)),
         ("horse", (350, 360), (270, 360)),
     ):
-        assert (page[inside] == mixed(class_colour(name), OPACITY)).all()
+        assert (page[inside] == mixed(COLOURS[name], OPACITY)).all()
         assert (page[outside] == GROUND).all()
         beside = page[:440, 612:]
-        assert (beside == class_colour(name)).all(axis=2).sum() > 500  # the node
+        assert (beside == COLOURS[name]).all(axis=2).sum() > 500  # the node
     below = page[440:]
-    assert all((below == class_colour(name)).all(axis=2).any() for name in NAMES)
+    assert all((below == COLOURS[name]).all(axis=2).any() for name in NAMES)
 
 
 def test_without_masks_or_relations(image: np.ndarray) -> None:
@@ -85,7 +86,7 @@ def test_before_and_after_refinement(image: np.ndarray) -> None:
     page = draw_refinement(image, BOXES, NAMES, halves(), 1 - halves())
     places = np.argwhere((page == GROUND).all(axis=2))
     top, left = places.min(axis=0)
-    colour = mixed(class_colour("man"), OPACITY)
+    colour = mixed(COLOURS["man"], OPACITY)
     before, after = (page[top + 160, left + shift : left + shift + 600] for shift in (0, 616))
     assert (before[100] == colour).all() and (before[170] == GROUND).all()
     assert (after[100] == GROUND).all() and (after[170] == colour).all()

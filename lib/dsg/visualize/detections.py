@@ -33,19 +33,28 @@ OPACITY = 0.2  # of masks; with more, a brown cube in its class's teal would loo
 PADDING = 3  # pixels left and right of a label's text
 
 
-def name_number(name: str) -> int:
-    """A number for a class of which only the name is known; two names may have numbers of one colour."""
-    return zlib.crc32(name.encode())
-
-
-def class_colour(name: str) -> Colour:
-    """The colour of such a class.
+def name_numbers(names: Sequence[str]) -> list[int]:
+    """A number for each class of which only the name is known: mostly the same in every picture, and never
+    that of another name of this one, while there are colours.
 
     Example:
-        >>> class_colour("dog") == class_colour("dog") != class_colour("cat")
+        >>> first, second, third = name_numbers(["dog", "cat", "dog"])
+        >>> first == third != second
         True
     """
-    return numbered_colour(name_number(name))
+    taken: dict[int, str] = {}
+    for name in sorted(set(names)):
+        number = zlib.crc32(name.encode()) % (2 * HUES)
+        while number in taken and len(taken) < 2 * HUES:
+            number = (number + 1) % (2 * HUES)
+        taken.setdefault(number, name)
+    numbers = {name: number for number, name in taken.items()}
+    return [numbers.get(name, zlib.crc32(name.encode())) for name in names]
+
+
+def name_colours(names: Sequence[str]) -> list[Colour]:
+    """Their colours."""
+    return [numbered_colour(number) for number in name_numbers(names)]
 
 
 def numbered_colour(number: int) -> Colour:

@@ -32,10 +32,10 @@ from dsg.visualize.canvas import (
 from dsg.visualize.captions import flow, titled, written
 from dsg.visualize.detections import (
     LARGEST_SIDE,
-    class_colour,
     draw_detections,
     draw_mask,
-    name_number,
+    name_colours,
+    name_numbers,
     resized,
 )
 from dsg.visualize.graph_picture import beside, draw_diagram
@@ -74,12 +74,12 @@ def draw_grounded(
     scores = [node.score for node in graph.nodes]
     picture = draw_detections(
         *(image, boxes, names, scores, masks),
-        classes=[name_number(name) for name in names],
+        classes=name_numbers(names),
         numbered=True,
         min_side=min_side,
         largest_side=largest_side,
     )
-    diagram = draw_diagram(graph, max(picture.shape[0], min_side), [class_colour(name) for name in names])
+    diagram = draw_diagram(graph, max(picture.shape[0], min_side), name_colours(names))
     page = beside(picture, diagram)
     return stack([page, relation_list(graph, page.shape[1])])
 
@@ -89,7 +89,8 @@ def relation_list(graph: SceneGraph, width: int) -> np.ndarray:
     columns = max(1, min(width // COLUMN, len(graph.edges)))
     rows = -(-len(graph.edges) // columns)
     own = width // columns
-    parts = [_relation(graph, edge, own) for edge in graph.edges]
+    colours = name_colours([node.label for node in graph.nodes])
+    parts = [_relation(graph, edge, own, colours) for edge in graph.edges]
     listed = [stack(parts[first : first + rows]) for first in range(0, len(parts), max(rows, 1))]
     page = blank(ROW * rows + 8 * bool(parts), width)
     for place, column in enumerate(listed):
@@ -97,7 +98,7 @@ def relation_list(graph: SceneGraph, width: int) -> np.ndarray:
     return page
 
 
-def _relation(graph: SceneGraph, edge: Edge, width: int) -> np.ndarray:
+def _relation(graph: SceneGraph, edge: Edge, width: int, colours: Sequence[Colour]) -> np.ndarray:
     """A line: subject and object on their colours, the predicate between them, the score behind."""
     strip = blank(ROW, width)
     words = [_numbered(graph, edge.subject), edge.predicate, _numbered(graph, edge.object)]
@@ -111,7 +112,7 @@ def _relation(graph: SceneGraph, edge: Edge, width: int) -> np.ndarray:
         if place == 1:
             draw_text(strip, (x, 2), word, BLACK, SMALL)
         else:
-            colour = class_colour(graph.nodes[(edge.subject, edge.object)[place // 2]].label)
+            colour = colours[(edge.subject, edge.object)[place // 2]]
             strip[2 : 2 + height, x : x + length + 8] = colour
             draw_text(strip, (x + 4, 2), word, ink(colour), SMALL, bold=True)
         x += length + (8 if place == 1 else 16)
@@ -202,7 +203,7 @@ def draw_refinement(
     for title, masks in (("before refinement", before), ("after refinement", after)):
         drawn = draw_detections(
             *(image, boxes, names, None, masks),
-            classes=[name_number(name) for name in names],
+            classes=name_numbers(names),
             min_side=min_side,
             largest_side=LARGEST_SIDE // 2,
         )

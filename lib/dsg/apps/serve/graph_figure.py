@@ -14,7 +14,7 @@ from dsg.apps.serve.detection_figure import code, drawn, object_layers, switches
 from dsg.apps.serve.svg import block, data_url, rect, svg, unit_of
 from dsg.models.grounding.scene import GroundedGraph, Relation
 from dsg.visualize.canvas import text_size
-from dsg.visualize.detections import class_colour
+from dsg.visualize.detections import name_colours
 from dsg.visualize.grounded import ROLE_COLOURS, STRONGEST
 
 FONT, GAP = 14, 12  # pixels of the screen, more or less
@@ -43,7 +43,7 @@ def graph_figure(image: np.ndarray, graph: GroundedGraph, right: Collection[int]
     """
     names = [node.label for node in graph.nodes]
     captions = [f"{number} {node.label} {node.score:.2f}" for number, node in enumerate(graph.nodes, start=1)]
-    colours = [class_colour(name) for name in names]
+    colours = name_colours(names)
     layers = object_layers(image, graph.found.graph.boxes, names, colours, captions, graph.cells)
     unit = unit_of(image)
     size = min(FONT * unit, image.shape[0] / max(len(graph.edges), 1) * FONT / ROW)

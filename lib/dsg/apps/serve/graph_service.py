@@ -22,7 +22,7 @@ from dsg.errors import UserError
 from dsg.metrics.graph_recall import GraphTruth
 from dsg.models.grounding.scene import GroundedGraph, right_relations
 from dsg.models.grounding.trained import Given
-from dsg.visualize.detections import class_colour
+from dsg.visualize.detections import name_colours
 from dsg.visualize.graph_picture import draw_diagram
 from dsg.visualize.grounded import draw_refinement
 
@@ -113,7 +113,7 @@ class GraphService:
             note = _note(counts, len(truth.relations))
         smaller, scale = shown_size(np.ascontiguousarray(image[:, :, ::-1]))
         plain = chosen.plain()
-        colours = [class_colour(node.label) for node in plain.nodes]
+        colours = name_colours([node.label for node in plain.nodes])
         words = "; ".join(relation_words(chosen, one) for one in chosen.edges)
         diagram = picture(draw_diagram(plain, DIAGRAM, colours), words or "no relations")
         refinement = message("This model does not refine masks.")
