@@ -46,7 +46,7 @@ def test_an_example_is_described(visit: Visit) -> None:
     masks, relations = tab.locator("#answer .masks"), tab.locator("#answer .relation")
     regions = relations.first.locator(".region")
     assert masks.is_visible() and regions.count() == 2 and not regions.first.is_visible()
-    relations.first.hover()
+    relations.first.locator(".row").hover()  # the middle of the whole lies on the image
     visit.seen("relation")
     assert regions.first.is_visible() and not masks.is_visible()
     assert not relations.nth(1).locator(".region").first.is_visible()
