@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dsg.apps.export.onnx_file import export_onnx
-from dsg.models.detector.predictions import testing_proposals
+from dsg.models.detector import predictions
 from dsg.models.detector.trained import TrainedDetector
 from dsg.nets.backbones.fpn import STRIDES
 from dsg.nets.pyramid_roi import CROPPED, box_levels
@@ -38,7 +38,7 @@ def images() -> dict[str, np.ndarray]:
 def levels_of(trained: TrainedDetector, image: np.ndarray) -> set[int]:
     """The levels that proposals are cropped from, 0 the finest."""
     batch = inference_batch([image[:, :, ::-1]], trained.config)
-    first = trained.model(batch["image"], batch["image_size"], testing_proposals(trained.config))
+    first = trained.model(batch["image"], batch["image_size"], predictions.testing_proposals(trained.config))
     scales = [1.0 / stride for stride in STRIDES[:CROPPED]]
     return set(box_levels(first.proposals.boxes[0], scales).numpy().tolist())
 

@@ -87,12 +87,15 @@ class Owners:
         """What each operation's result is made of: parts whose variables it reads, and arguments."""
         captured = {inside.op.name: self._part.get(id(outside)) for outside, inside in graph.captures}
         sources: dict[str, frozenset[str]] = {}
-        for op in graph.get_operations():  # in the order in which they were made: inputs come first
+        # In the order in which they were made, so inputs come first, except those that the gradient of a loop
+        # adds to it.
+        for op in graph.get_operations():
             if op.name in captured:
                 part = captured[op.name]
                 sources[op.name] = frozenset([part] if part else [])
             elif op.type == "Placeholder":
                 sources[op.name] = frozenset([_ARGUMENT])
             else:
-                sources[op.name] = frozenset().union(*(sources[tensor.op.name] for tensor in op.inputs))
+                known = (sources.get(tensor.op.name, frozenset()) for tensor in op.inputs)
+                sources[op.name] = frozenset[str]().union(*known)
         return sources

@@ -64,7 +64,7 @@ def _maps(checks: Checks, net: str) -> Maps:
         return pyramid(checks.golden, net)
     reducer = Reducer(512)
     fill(reducer, renamed("reducer/conv/"))
-    reduced = reducer(numbers(checks.golden, "vgg/map"))
+    reduced = reducer(tf.constant(numbers(checks.golden, "vgg/map")))
     checks.compare("vgg/reduced", reduced, CLOSE)
     return Maps([reduced], [1 / STRIDE])
 
