@@ -6,10 +6,9 @@ import filecmp
 from collections.abc import Sequence
 from typing import Any
 
-from dsg.apps.serve.figure import message, plain_figure, refusal
+from dsg.apps.serve.figure import message, refusal
 from dsg.apps.serve.graph_service import GraphService
-from dsg.apps.serve.page import HOUR, LONGEST_QUEUE, Example, import_gradio, picture_choice
-from dsg.apps.serve.upload import read_upload
+from dsg.apps.serve.page import HOUR, LONGEST_QUEUE, Example, import_gradio, picture_choice, previewer
 from dsg.config.grounding import PREDCLS, SGCLS, SGDET
 from dsg.errors import UserError
 
@@ -25,14 +24,7 @@ def build_graph_page(service: GraphService, examples: Sequence[Example]) -> Any:
     gr = import_gradio()
     nothing = ("", "", "", None)
 
-    def preview(path: str | None) -> tuple[Any, ...]:
-        """The picture that was chosen, or why it cannot be taken; what was said of another one goes."""
-        if not path:
-            return (message("Choose a picture."), *nothing)
-        try:
-            return (plain_figure(read_upload(path, service.limits)), *nothing)
-        except UserError as error:
-            return (refusal(str(error)), *nothing)
+    preview = previewer(service.limits, nothing)
 
     def describe(image: str | None, setting: str) -> tuple[Any, ...]:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,25 @@ def import_gradio() -> Any:
     return gradio
 
 
+def previewer(limits: Limits, nothing: Sequence[Any]) -> Callable[[str | None], tuple[Any, ...]]:
+    """What shows a picture that was chosen, or why it cannot be taken.
+
+    Args:
+        limits: of pictures.
+        nothing: takes the place of all that was said of another picture.
+    """
+
+    def preview(path: str | None) -> tuple[Any, ...]:
+        if not path:
+            return (message("Choose a picture."), *nothing)
+        try:
+            return (plain_figure(read_upload(path, limits)), *nothing)
+        except UserError as error:
+            return (refusal(str(error)), *nothing)
+
+    return preview
+
+
 def build_page(service: Service, examples: Sequence[Example]) -> Any:
     """The page as a gradio `Blocks`, with its queue; `launch_options` belong to it."""
     gr = import_gradio()
@@ -65,14 +84,7 @@ def build_page(service: Service, examples: Sequence[Example]) -> Any:
     nothing = ("", "", "", None)
     first = examples[0].words if examples else (known.objects[0], known.predicates[0], known.objects[0])
 
-    def preview(path: str | None) -> tuple[Any, ...]:
-        """The picture that was chosen, or why it cannot be taken; what was said of another one goes."""
-        if not path:
-            return (message("Choose a picture."), *nothing)
-        try:
-            return (plain_figure(read_upload(path, service.limits)), *nothing)
-        except UserError as error:
-            return (refusal(str(error)), *nothing)
+    preview = previewer(service.limits, nothing)
 
     def ask(image: str | None, subject: str, predicate: str, object_: str) -> tuple[Any, ...]:
         try:
