@@ -46,7 +46,7 @@ def test_a_snapshot_is_tested(place: Place) -> None:
         "test_sg", ["0", "vg150", "vgg16", "mine_iter_0", "sgdet", "TEST.PICTURES", "0"], place
     )
     assert test[test.index("--snapshot") + 1] == "mine_iter_0" and "grounding_vgg16" in test
-    assert pairs_of(test) == {"GROUNDING.SETTING": "sgdet", "TEST.PICTURES": "0"}
+    assert pairs_of(test) == {"GROUNDING.TEST_SETTING": "sgdet", "TEST.PICTURES": "0"}
     (test,) = commands_of("test_sg", ["0", "vg150", "vgg16", "mine_iter_0", "--stage", "detector"], place)
     assert "grounding_vgg16_detector" in test and not pairs_of(test)
     (test,) = commands_of("train_sg", ["cpu", "vg150", "res101", "motif", "mine_iter_2"], place)

@@ -75,15 +75,18 @@ def context_first(words: Sequence[str], net: str) -> tuple[list[str], list[str]]
     )
 
 
-def setting_pairs(setting: str | None) -> list[str]:
+def setting_pairs(setting: str | None, *, tested: bool = False) -> list[str]:
     """The pair that a setting stands for; none for None.
+
+    Args:
+        tested: in a test, which leaves that of the training as it is.
 
     Raises:
         UserError: there is no such setting.
     """
     if setting is not None and setting not in SETTINGS:
         raise UserError(f"the setting is one of {', '.join(SETTINGS)}, not {setting!r}")
-    return [] if setting is None else ["GROUNDING.SETTING", setting]
+    return [] if setting is None else [f"GROUNDING.{'TEST_' * tested}SETTING", setting]
 
 
 def detector_weights(pairs: Sequence[str], net: str, dataset: str, output: str) -> list[str]:

@@ -155,11 +155,13 @@ def _train(script: str, words: Sequence[str], place: Place) -> list[Command]:
     before: list[str] = []
     if of_graphs:
         before, rest = graph_words.context_first(rest, common.net)
-        before += graph_words.setting_pairs(options.setting)
     name, pairs = (options.name, rest) if options.name is not None else name_and_pairs(rest)
     pairs = detector_pairs(pairs) if script.endswith(FASTER_RCNN) else pairs
+    trained = name is not None and (is_snapshot_name(name) or name.endswith((".npz", ".ckpt")))
+    if of_graphs:
+        before += graph_words.setting_pairs(options.setting, tested=trained)
     pairs = [*before, *pairs]
-    if name is not None and (is_snapshot_name(name) or name.endswith((".npz", ".ckpt"))):
+    if name is not None and trained:
         return [["test", *common.words, "--snapshot", place.snapshot(name), "--set", *place.pairs(pairs)]]
     if of_graphs:
         pairs = graph_words.detector_weights(pairs, common.net, common.dataset, common.output)
@@ -177,7 +179,7 @@ def _test(script: str, words: Sequence[str], place: Place) -> list[Command]:
         raise UserError(usage(script))
     snapshot, pairs = rest[0], rest[1:]
     if script.endswith(GRAPHS) and len(pairs) % 2:
-        pairs = [*graph_words.setting_pairs(pairs[0]), *pairs[1:]]
+        pairs = [*graph_words.setting_pairs(pairs[0], tested=True), *pairs[1:]]
     pairs = detector_pairs(pairs) if script.endswith(FASTER_RCNN) else pairs
     return [["test", *common.words, "--snapshot", place.snapshot(snapshot), "--set", *place.pairs(pairs)]]
 

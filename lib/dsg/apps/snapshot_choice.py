@@ -97,11 +97,11 @@ def result_folder(path: Path, output: Path, net: str, data: Dataset) -> Path:
 
 
 def setting_folder(folder: Path, path: Path, config: Config) -> Path:
-    """The folder of a snapshot's results where it is tested in another setting (GROUNDING.SETTING) than it
-    was trained in: below the others'.
+    """The folder of a snapshot's results where it is tested in another setting (GROUNDING.TEST_SETTING) than
+    it was trained in: below the others'.
     """
     trained = from_values(stored_values(load_meta(path).config)).grounding.setting
-    setting = config.grounding.setting
+    setting = config.grounding.tested_in
     return folder if config.model != GROUNDING or setting == trained else folder / setting
 
 

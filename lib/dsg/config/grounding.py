@@ -30,6 +30,12 @@ class GroundingStages:
         "graph is trained for one of them.",
         SETTINGS,
     )
+    test_setting: str = option(
+        "",
+        "What is given in a test, if it is not that of SETTING. A graph that was trained with labels given "
+        "never learned to find any: it then takes the detector's.",
+        ("", *SETTINGS),
+    )
     context: str = option(
         "motif",
         "What reads the objects of an image together: the paper's MOTIF and VCTree, IMP, or the graph layer "
@@ -159,3 +165,8 @@ class GroundingSizes:
 @dataclass(frozen=True)
 class GroundingConfig(GroundingSizes, GroundingContext, GroundingMasks, GroundingStages):
     """Segmentation-grounded scene graphs, a system of its own."""
+
+    @property
+    def tested_in(self) -> str:
+        """The setting of tests."""
+        return self.test_setting or self.setting

@@ -40,7 +40,7 @@ def _check_graph(config: Config) -> None:
             "without masks (GROUNDING.JOINT False), set GROUNDING.NODE_MASKS False and GROUNDING.EDGE_MASK "
             f"{NO_EDGE_MASK}"
         )
-    if options.masks_from == "true" and options.setting == SGDET:
+    if options.masks_from == "true" and SGDET in (options.setting, options.test_setting):
         raise UserError(
             "GROUNDING.MASKS_FROM true is for GROUNDING.SETTING predcls and sgcls, whose boxes are given"
         )

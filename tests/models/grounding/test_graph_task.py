@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from dsg.apps.testing import evaluate_snapshot
 from dsg.config import Config, flatten
@@ -124,6 +125,20 @@ def test_a_test_measures_graphs_and_masks(data: Data, trained: Run, tmp_path: Pa
     assert written["score"] == results.score
     table = (tmp_path / "table.txt").read_text()
     assert all(word in table for word in ("mR as released", "No Refine", "+ Refine", "near"))
+
+
+@pytest.mark.usefixtures("untraced")
+def test_another_setting_leaves_how_the_graph_was_trained(data: Data) -> None:
+    """A decoder that never learned labels has no say in them."""
+    images = data.validation
+    config = config_of("GROUNDING.TEST_SETTING", "sgcls")
+    model = build_grounding(config, images.vocabulary)
+    for name, variable in model.named_variables().items():
+        if "decoder" in name:
+            variable.assign(tf.fill(variable.shape, np.nan))
+    results = task_of(config).validator(model)(images, lambda: None)[0]
+    assert results.setting == "sgcls" and results.images == len(images)
+    assert results.summary()["r_100"] >= 0
 
 
 def test_a_new_graph_knows_words_and_frequencies(data: Data) -> None:

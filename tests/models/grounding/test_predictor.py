@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,15 +12,6 @@ from dsg.models.grounding.edge_masks import gaussian_kernels
 from dsg.models.grounding.mask_predictor import MaskPredictor
 from dsg.models.grounding.predictor import GroundedPredictor
 from tests.models.grounding.small_graphs import SIZES, batch_of, config_of, model_of
-
-
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """Functions are computed step by step: to trace them takes longer than all the rest."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
 
 KEYS = ("image", "image_size", "scale", "original_size", "gt_boxes", "gt_classes", "gt_valid")
 

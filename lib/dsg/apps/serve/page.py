@@ -1,5 +1,5 @@
 """The page of a model that answers queries: gradio's components, and what happens when they are used; some of
-it is shared with a detector's page.
+it is shared with the pages of other models.
 
 Nothing is fetched from elsewhere and nothing is reported: no analytics, no fonts, no shared links. What
 people upload lies in a folder of its own, is removed one to two hours later, and goes when the server ends.

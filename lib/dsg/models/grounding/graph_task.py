@@ -36,7 +36,7 @@ MANY_IMAGES = 100  # from so many to be tested on, composing the stage's layers 
 class GraphTask(DrawingTask[GroundingModel, GraphResults]):
     """The task of a `GroundingModel` with a graph."""
 
-    free_options = ("GROUNDING.MOST_BOXES",)
+    free_options = ("GROUNDING.MOST_BOXES", "GROUNDING.TEST_SETTING")
 
     def build_model(self, vocabulary: Vocabulary) -> GroundingModel:
         return build_grounding(self._config, vocabulary)
@@ -63,8 +63,8 @@ class GraphTask(DrawingTask[GroundingModel, GraphResults]):
         return self._evaluator(model, masks=False)
 
     def _evaluator(self, model: GroundingModel, *, masks: bool) -> Evaluate[GraphResults]:
-        config, setting = self._config, self._config.grounding.setting
-        predict = GroundedPredictor(model, config, guesses=masks)
+        config, setting = self._config, self._config.grounding.tested_in
+        predict = GroundedPredictor(model, config, setting, guesses=masks)
         masked = None
         if masks and model.detector.mask_head is not None and has_cocotools():
             masked = MaskPredictor(model, config, setting)
