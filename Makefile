@@ -161,8 +161,10 @@ $(CHECKED): $(BUILT) $(wildcard lib/dsg/boxes/*.py)
 	@$(VPY) -m dsg.boxes.selfcheck
 	@touch $@
 
+# A worker that dies ends the tests: without the last option xdist waits for its tests for ever.
 test: build $(DEV)
-	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line") $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder)
+	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line") $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--max-worker-restart 0)
 
 test-latest:
 	@$(MAKE) --no-print-directory test TF=latest

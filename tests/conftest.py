@@ -4,6 +4,7 @@ subject.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -14,7 +15,7 @@ import pytest
 # Importing the tests and all that they test makes millions of objects and hardly any garbage.
 gc.disable()
 
-ENOUGH = 2 << 30  # bytes that a worker may hold before garbage is collected after every file
+ENOUGH = 256 << 20  # bytes that a worker may grow by before garbage is collected
 
 # What takes longest comes first, so that workers end together; whatever is not here takes seconds.
 LONGEST = (
@@ -100,10 +101,23 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Models and graphs are garbage in circles: what files leave is collected before it fills the memory."""
-    if (nextitem is None or nextitem.path != item.path) and _resident() > ENOUGH:
+def pytest_runtest_logfinish() -> None:
+    """Models and graphs are garbage in circles: what a test leaves is collected before it fills the memory, which
+    it did where each of two workers held half of it.
+    """
+    global _held
+    if _resident() > _held + ENOUGH:
         gc.collect()
+        if _give_back is not None:
+            _give_back(0)
+        _held = _resident()
+
+
+_held = 0  # bytes, after garbage was last collected
+try:  # glibc keeps what is freed in pieces, until it is told to give it back
+    _give_back = ctypes.CDLL(None).malloc_trim
+except (AttributeError, OSError):
+    _give_back = None
 
 
 def _resident() -> int:
@@ -112,7 +126,7 @@ def _resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
-        return ENOUGH + 1
+        return sys.maxsize
 
 
 def _optimize(graphs: bool) -> None:
