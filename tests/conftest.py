@@ -102,9 +102,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_logfinish() -> None:
-    """Models and graphs are garbage in circles: what a test leaves is collected before it fills the memory, which
-    it did where each of two workers held half of it.
-    """
+    """Models and graphs are garbage in circles: what tests leave is collected before it fills the memory."""
     global _held
     if _resident() > _held + ENOUGH:
         gc.collect()
