@@ -32,6 +32,7 @@ from dsg.datasets.shapes.settings import settings_of
 from dsg.errors import UserError
 
 SETTINGS_FILE = "shapes150.json"
+VERSION = 2  # of the pictures and what is said of them: raised when the same settings give other ones
 JPEG_QUALITY = 95
 Task = tuple[str, int, dict[str, Any], str]  # kind, number of the picture, settings, folder
 Result = tuple[str, list[Solid], Optional[Graph]]
@@ -73,7 +74,7 @@ def generate_graphs(
     common = settings_of(train, test, size, seed, objects, "clevr")
     if masks < 1:
         raise UserError(f"shapes: {masks} images with masks; at least one is needed")
-    settings = {**common, "masks_train": masks, "masks_val": -(-masks // 4)}
+    settings = {**common, "version": VERSION, "masks_train": masks, "masks_val": -(-masks // 4)}
     if not is_there(folder, SETTINGS_FILE, settings, force):
         with new_folder(folder) as partial:
             _write_dataset(partial, settings, worker_count(workers), progress)

@@ -1,18 +1,21 @@
 """Which of many predicates hold between the solids of a scene, and how much people like to say each.
 
     near                  the ground between them is narrow
-    left of ... in front of   as in `shapes`: on the plane, seen from the camera
-    beside                near, and about as far from the camera
+    behind, in front of   as in `shapes`, on the plane, seen from the camera: where that is what differs most
+    left of, right of     the same across
+    beside                near, and as far from the camera
     far from              most of the plane lies between
     touching              as near as solids get
-    larger than ...       by their radius
-    hiding, hidden by     one covers a part of the other in the picture
+    larger than ...       of the same shape and almost touching
+    hiding, hidden by     one covers a good part of the other in the picture
     in shadow of          between the strongest lamp and it
     mirrored in           close to a metal one
-    aligned with          two cubes turned alike
-    matching              the same category
+    aligned with          two cubes turned alike, near
+    matching              the same category, near
 
-A few are true of most pairs and are what people say of them, the rest are rare: as in Visual Genome.
+Places are true of most pairs and are what is said of them; the rest is true of few pairs, and is what is
+said where it is. So a few predicates are frequent and many rare, as in Visual Genome, and the rare ones can
+be known.
 """
 
 from __future__ import annotations
@@ -25,32 +28,35 @@ from dsg.datasets.shapes.render import View
 from dsg.datasets.shapes.scene import Scene
 
 LIKING = {
-    "aligned with": 9.0,
-    "behind": 14.0,
-    "beside": 8.0,
-    "far from": 6.0,
-    "hidden by": 4.0,
-    "hiding": 8.0,
-    "in front of": 9.0,
-    "in shadow of": 6.0,
-    "larger than": 4.0,
+    "aligned with": 200.0,
+    "behind": 16.0,
+    "beside": 60.0,
+    "far from": 30.0,
+    "hidden by": 80.0,
+    "hiding": 100.0,
+    "in front of": 12.0,
+    "in shadow of": 150.0,
+    "larger than": 120.0,
     "left of": 12.0,
-    "matching": 4.0,
-    "mirrored in": 3.0,
+    "matching": 120.0,
+    "mirrored in": 110.0,
     "near": 40.0,
-    "right of": 5.0,
-    "smaller than": 3.0,
-    "touching": 4.0,
+    "right of": 8.0,
+    "smaller than": 120.0,
+    "touching": 100.0,
 }
-"""How much people like to say each predicate where it holds, in proportion."""
+"""How much people like to say each predicate where it holds, in proportion: the more, the more it says."""
 PREDICATES = tuple(sorted(LIKING))
 
 NEAR = 1.6  # metres of ground between two solids
-BESIDE = 0.7  # difference of their distances from the camera
-FAR = 3.6
-TOUCHING = 0.4
-MIRRORED = 0.8
-ALIGNED = math.radians(8)
+BESIDE = 0.4  # difference of their distances from the camera
+FAR = 4.5
+TOUCHING = 0.26
+MIRRORED = 0.3
+COMPARED = 0.6
+LARGER = 1.2  # times the radius
+HIDDEN = 0.25  # share of what would be seen
+ALIGNED = math.radians(5)
 
 
 def holding(view: View, labels: np.ndarray) -> np.ndarray:
@@ -63,26 +69,29 @@ def holding(view: View, labels: np.ndarray) -> np.ndarray:
     scene, count = view.scene, len(view.scene.solids)
     radius = np.array([solid.radius for solid in scene.solids])
     metal = np.array([solid.material == "metal" for solid in scene.solids])
+    shape = np.array([solid.shape for solid in scene.solids])
     places = np.array([[solid.x, solid.y] for solid in scene.solids])
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1) - radius[:, None] - radius[None]
     right, depth = _seen_from_camera(scene, places)
-    hiding = _hiding(view)
+    near, hiding = apart < NEAR, _hiding(view)
+    compared = (shape[:, None] == shape[None]) & (apart < COMPARED)
+    larger = compared & (radius[:, None] > LARGER * radius[None])
     truths = {
-        "aligned with": _aligned(scene),
-        "behind": depth > 0,
-        "beside": (apart < NEAR) & (abs(depth) < BESIDE),
+        "aligned with": _aligned(scene) & near,
+        "behind": depth > abs(right),
+        "beside": near & (abs(depth) < BESIDE),
         "far from": apart > FAR,
         "hidden by": hiding.T,
         "hiding": hiding,
-        "in front of": depth < 0,
+        "in front of": -depth > abs(right),
         "in shadow of": _shadowed(scene, places, radius),
-        "larger than": radius[:, None] > 1.2 * radius[None],
-        "left of": right < 0,
-        "matching": labels[:, None] == labels[None],
+        "larger than": larger,
+        "left of": -right > abs(depth),
+        "matching": (labels[:, None] == labels[None]) & near,
         "mirrored in": (apart < MIRRORED) & metal[None],
-        "near": apart < NEAR,
-        "right of": right > 0,
-        "smaller than": 1.2 * radius[:, None] < radius[None],
+        "near": near,
+        "right of": right > abs(depth),
+        "smaller than": larger.T,
         "touching": apart < TOUCHING,
     }
     stacked = np.stack([np.broadcast_to(truths[name], (count, count)) for name in PREDICATES], -1)
@@ -97,13 +106,13 @@ def _seen_from_camera(scene: Scene, places: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _hiding(view: View) -> np.ndarray:
-    """Which solid (row) covers points that the other would be seen at: bool [n, n]."""
+    """Which solid (row) covers a good part of the points that the other would be seen at: bool [n, n]."""
     count = len(view.windows)
     result = np.zeros((count, count), bool)
     for hidden, whole in enumerate(view.whole):
         owners = view.owner[view.windows[hidden]][whole]
         shares = np.bincount(owners[owners >= 0], minlength=count) / max(int(whole.sum()), 1)
-        result[:, hidden] = shares > 0.05
+        result[:, hidden] = shares > HIDDEN
     return result & ~np.eye(count, dtype=bool)
 
 
@@ -114,7 +123,7 @@ def _shadowed(scene: Scene, places: np.ndarray, radius: np.ndarray) -> np.ndarra
     offset = places[None] - places[:, None]  # [n, n, 2]: from the row's to the column's
     along = (offset * to_lamp[:, None]).sum(-1)
     across = np.abs(offset[..., 0] * to_lamp[:, None, 1] - offset[..., 1] * to_lamp[:, None, 0])
-    return (along > 0) & (along < radius[:, None] + 2.5 * radius[None]) & (across < 0.7 * radius[None])
+    return (along > 0) & (along < radius[:, None] + 2.5 * radius[None]) & (across < 0.5 * radius[None])
 
 
 def _aligned(scene: Scene) -> np.ndarray:
