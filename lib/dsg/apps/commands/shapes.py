@@ -40,7 +40,7 @@ def add_arguments(parser: Parser) -> None:
         "--train",
         type=int,
         metavar="N",
-        help="number of train images (default: 3000; with --graphs 1700, a tenth of them for validation)",
+        help="number of train images (default: 3000; with --graphs 6000, a tenth of them for validation)",
     )
     parser.add_argument(
         "--test", type=int, default=400, metavar="N", help="number of test images (default: 400)"
@@ -105,5 +105,5 @@ def run(options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         print(f"{folder}: nothing was changed", file=sys.stderr)
         raise
-    train = chosen.get("train", 1700 if options.graphs else 3000)
+    train = chosen.get("train", 6000 if options.graphs else 3000)
     print(f"{folder}: {train} train and {options.test} test images")

@@ -41,7 +41,7 @@ Result = tuple[str, list[Solid], Optional[Graph]]
 def generate_graphs(
     folder: str | os.PathLike[str],
     *,
-    train: int = 1700,
+    train: int = 6000,
     test: int = 400,
     masks: int = 800,
     size: tuple[int, int] = (192, 128),
