@@ -1,6 +1,7 @@
 """The scripts that people run, on a tiny data set: train, go on, test; and every mistake ends with one line.
 
-One run is trained by `train.sh` and looked at from all sides; a twin is interrupted inside an epoch.
+One run is trained by `train.sh` and looked at from all sides; of two shorter ones, the second is interrupted
+inside an epoch.
 """
 
 from __future__ import annotations
@@ -132,24 +133,31 @@ def test_the_same_command_again_is_done(world, trained):
     assert "all queries" in done.stdout
 
 
-def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, trained):
-    config = load_config(CONFIGS, [*PAIRS, "DATA.DIR", str(world.data)])
+def test_an_interrupted_run_ends_as_the_uninterrupted_one(world, untraced):
+    """Few steps, untraced; tests/models/baselines/test_training.py interrupts a run that is traced."""
+    pairs = [*PAIRS, "TRAIN.STEPS_PER_EPOCH", "3", "TEST.PICTURES", "0"]
+
+    def train_by_script(name):
+        done = world.script("train.sh", "cpu", "shapes", "mini", name, "--no-test", *pairs)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    train_by_script("single")
+    config = load_config(CONFIGS, [*pairs, "DATA.DIR", str(world.data)])
     run = Run.of(world.output, "mini", "shapes", "twin")
 
     def after_step(step):
-        if step == 12:  # inside the second epoch
+        if step == 4:  # inside the second epoch
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Interrupted):
         train(task_of(config), config, *load_splits(config, "shapes"), run, callbacks=[AfterStep(after_step)])
     folder = world.folder("twin")
-    assert load_snapshot(folder / "twin_last.npz").meta.step == 12
+    assert load_snapshot(folder / "twin_last.npz").meta.step == 4
 
     tf.keras.utils.set_random_seed(99)  # nothing of the interrupted process is left where a new one resumes
-    done = world.script("train.sh", "cpu", "shapes", "mini", "twin", "--no-test", *PAIRS)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "resuming from twin_last.npz: epoch 2, step 12" in done.stdout
-    whole = load_snapshot(world.folder("whole") / "whole_iter_2.npz")
+    assert "resuming from twin_last.npz: epoch 2, step 4" in train_by_script("twin")
+    whole = load_snapshot(world.folder("single") / "single_iter_2.npz")
     resumed = load_snapshot(folder / "twin_iter_2.npz")
     for kind in ("variables", "slots"):
         expected, found = getattr(whole, kind), getattr(resumed, kind)
