@@ -58,6 +58,9 @@ def check_graphs(
             detail = " ".join(str(error).split())
             findings.add(UNUSABLE, "the split cannot be loaded", f"{split} split", detail=detail)
             continue
+        for reason, cases in datasets[split].skipped.items():
+            for name, _ in cases:
+                findings.add(LEFT_OUT, f"image with {reason}", f"{split} split", name)
         for record in graphs_of(datasets[split]):
             _check_image(record, split, findings)
     vocabulary = next((data.vocabulary for data in datasets.values()), Vocabulary((), ()))
