@@ -19,7 +19,7 @@ from dsg.apps.checks.salvage import Picture
 from dsg.config import Config
 from dsg.datasets import Vocabulary
 from dsg.datasets.formats.vg150 import GraphImage
-from dsg.datasets.scene_graph_layout import EMBEDDINGS, GraphSource, find_graphs
+from dsg.datasets.scene_graph_layout import EMBEDDINGS, NAME_WIDTH, GraphSource, find_graphs
 from dsg.datasets.scene_graphs import (
     MOST_TEST_BOXES,
     SPLITS,
@@ -133,6 +133,8 @@ def _check_vectors(
     source: GraphSource, names: tuple[str, ...], masks: tuple[str, ...], findings: Findings
 ) -> None:
     """Word vectors of both vocabularies, which are multiplied with each other."""
+    if not source.has_name_vectors and source.glove(NAME_WIDTH) is not None:
+        return  # they are computed from it
     widths = []
     for of_masks, words in ((False, names), (True, masks)):
         try:
