@@ -118,6 +118,29 @@ def test_a_file_that_is_cut_or_reaches_outside_is_refused(files: Vg150Files, tmp
         read_vg150(dataclasses.replace(files, graphs=tmp_path / "none.h5"), "train")
 
 
+def test_images_without_objects_or_relations_are_counted(files: Vg150Files) -> None:
+    changed(files, "split", [0, 0])
+    changed(files, "img_to_first_rel", [0, -1])
+    train = read_vg150(files, "train", validation_images=0)
+    assert [image.name for image in train.images] == ["7.jpg"]
+    assert train.skipped == {"no relations": ["8.jpg"]}
+    for name in ("img_to_first_box", "img_to_last_box"):
+        changed(files, name, [0 if name == "img_to_first_box" else 1, -1])
+    for needed in (True, False):
+        train = read_vg150(files, "train", validation_images=0, need_relations=needed)
+        assert len(train.images) == 1 and train.skipped == {"no objects": ["8.jpg"]}
+    # Of the images in front of the first of training, the validation split says so.
+    validation = read_vg150(files, "validation", validation_images=1)
+    assert [image.name for image in validation.images] == ["7.jpg"]
+    assert validation.skipped == {"no objects": ["8.jpg"]}
+
+
+def test_another_split_than_the_file_has_is_one_line(files: Vg150Files) -> None:
+    changed(files, "split", [0, 0])
+    with pytest.raises(UserError, match="no image of test can be used"):
+        read_vg150(files, "test")
+
+
 def test_an_empty_split_is_one_line(files: Vg150Files) -> None:
     with pytest.raises(UserError, match="no image of train can be used"):
         read_vg150(files, "train", validation_images=1)

@@ -128,3 +128,16 @@ def test_adaptive_samples_are_one_for_each_cell_and_so_is_their_gradient() -> No
 
     for got, expected in zip(tf.function(lambda: gradient(grouped))(), gradient(dense)):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_shape_is_turned_around_by_a_negative_stride() -> None:
+    """TensorFlow's graph optimizer fails on that, says so for every function, and leaves it as it is."""
+    signature = [
+        tf.TensorSpec([None, None, None, 3]),
+        tf.TensorSpec([None, 4]),
+        tf.TensorSpec([None], tf.int32),
+    ]
+    crop = tf.function(lambda *inputs: adaptive_roi_align(*inputs, 5, 0.5), input_signature=signature)
+    slices = [op for op in crop.get_concrete_function().graph.get_operations() if op.type == "StridedSlice"]
+    strides = [tf.get_static_value(op.inputs[3]) for op in slices if op.inputs[0].shape.rank == 1]
+    assert strides and all((stride > 0).all() for stride in strides)

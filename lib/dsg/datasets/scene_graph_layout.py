@@ -5,7 +5,8 @@
             images/, VG_100K/ and VG_100K_2/, or VisualGenome/JPEGImages beside vg150
             zero_shot_triplets.npy          may be missing
             auxiliary/                      masks, in COCO's layout; or the folder coco beside vg150
-            embeddings/glove_mean_vg[.npy], glove_mean_coco[.npy], glove.*.txt    may be missing
+            embeddings/glove_mean_vg[.npy], glove_mean_coco[.npy], glove.*.txt    may be missing:
+                                            then GloVe's files of the folder glove beside vg150 count
 
 `shapes150` and a folder of your own have the same files.
 """
@@ -35,6 +36,8 @@ IMAGE_DATA = "image_data.json"
 VISUAL_GENOME = "../VisualGenome/JPEGImages"  # where `dsg fetch visualgenome` puts the images
 IMAGES = ("images", "VG_100K", "VG_100K_2", f"{VISUAL_GENOME}/VG_100K", f"{VISUAL_GENOME}/VG_100K_2")
 AUXILIARY, TRUE_MASKS, EMBEDDINGS = "auxiliary", "true_masks", "embeddings"
+GLOVE = "glove"
+NAME_WIDTH = 300  # numbers a word of GloVe's file that names are compared by
 
 
 class GraphSource(NamedTuple):
@@ -60,12 +63,32 @@ class GraphSource(NamedTuple):
         Raises:
             UserError: it is missing.
         """
-        name = "glove_mean_coco" if masks else "glove_mean_vg"
-        place = self.folder / EMBEDDINGS
+        name, place = _mean_vectors(masks), self.folder / EMBEDDINGS
         for path in (place / f"{name}.npy", place / name):
             if path.is_file():
                 return path
-        raise UserError(f"{place}: has no {name}.npy and no {name}; the release has it (data/README.md)")
+        fetch = fetch_command(GLOVE, self.folder.parent)
+        raise UserError(
+            f"{place}: has no {name}.npy and no {name}; the release has it, or `{fetch}` what it is computed "
+            "from (data/README.md)"
+        )
+
+    @property
+    def has_name_vectors(self) -> bool:
+        """Whether both of these files are there."""
+        files = [self.folder / EMBEDDINGS / _mean_vectors(masks) for masks in (False, True)]
+        return all(path.is_file() or path.with_name(f"{path.name}.npy").is_file() for path in files)
+
+    def glove(self, width: int) -> Path | None:
+        """GloVe's text file with so many numbers a word, the data set's own or of the folder `glove` beside
+        it; None if there is none.
+        """
+        places = (self.folder / EMBEDDINGS, self.folder.parent / GLOVE)
+        return next((path for place in places for path in sorted(place.glob(f"glove*.{width}d.txt"))), None)
+
+
+def _mean_vectors(masks: bool) -> str:
+    return "glove_mean_coco" if masks else "glove_mean_vg"
 
 
 def auxiliary_folder(folder: Path) -> Path:

@@ -36,13 +36,12 @@ def roi_align(
     """
     low, extent = _low_and_extent(boxes, scale, aligned)
     step = extent / float(size * points)  # between two samples
-    height, width = tf.shape(features)[1], tf.shape(features)[2]
     # A border repeated by a cell gives samples beside the map its border's values; sample() gives 0 beyond.
     # There are float32 kernels only.
     bordered = repeat_border(tf.cast(features, tf.float32))
     first = low + 0.5 * step + 1.0
     last = first + (size * points - 1) * step
-    cells = tf.cast(tf.stack([width, height]), tf.float32) + 1.0
+    cells = _cells(features)
     relative = tf.concat([(first / cells)[:, ::-1], (last / cells)[:, ::-1]], -1)  # y1 x1 y2 x2
     crops = sample(bordered, relative, image, size * points)
     if points > 1:
@@ -96,7 +95,7 @@ def adaptive_roi_align(
     counts = tf.maximum(tf.cast(tf.math.ceil(extent / float(size)), tf.int32), 1)
     step = extent / tf.cast(counts * size, tf.float32)
     bordered = repeat_border(tf.cast(features, tf.float32))
-    cells = tf.cast(tf.shape(features)[1:3][::-1], tf.float32) + 1.0
+    cells = _cells(features)
     first = low + 0.5 * step + 1.0
     last = first + tf.cast(counts * size - 1, tf.float32) * step
     relative = tf.concat([(first / cells)[:, ::-1], (last / cells)[:, ::-1]], -1)
@@ -114,6 +113,15 @@ def adaptive_roi_align(
 
     crops = tf.zeros([tf.shape(boxes)[0], size, size, features.shape[-1]])
     return tf.while_loop(lambda number, _: number < tf.size(groups), crop_group, (tf.constant(0), crops))[1]
+
+
+def _cells(features: tf.Tensor) -> tf.Tensor:
+    """Cells from the first to the last of a map [B, h, w, C] with repeated borders, x before y: float32 [2].
+
+    A slice of the shape by a stride of -1 would be shorter, but TensorFlow's graph optimizer fails on it.
+    """
+    height, width = tf.shape(features)[1], tf.shape(features)[2]
+    return tf.cast(tf.stack([width, height]), tf.float32) + 1.0
 
 
 def _low_and_extent(boxes: tf.Tensor, scale: tf.Tensor | float, aligned: bool) -> tuple[tf.Tensor, tf.Tensor]:

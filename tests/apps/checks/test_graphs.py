@@ -55,8 +55,13 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         file["relationships"][7] = [14, 14]
         file["img_to_first_rel"][9] = file["img_to_last_rel"][9] = -1
         last[9] -= 1
+        file["img_to_first_rel"][10] = file["img_to_last_rel"][10] = -1
+        file["img_to_first_box"][10] = last[10] = -1
     check = check_graphs(str(folder), images=False)
-    assert counts(check, LEFT_OUT) == {"image with more than 40 objects (GROUNDING.MOST_BOXES)": 1}
+    assert counts(check, LEFT_OUT) == {
+        "image with more than 40 objects (GROUNDING.MOST_BOXES)": 1,
+        "image with no objects": 1,
+    }
     notes = counts(check, NOTE)
     assert notes.pop("no masks to learn from") == 1 and notes.pop("predicates that are not in train") == 1
     assert notes.pop("no word vectors: masks cannot be transferred") == 1

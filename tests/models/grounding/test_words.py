@@ -52,3 +52,6 @@ def test_files_that_are_wrong_are_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"\x93NUMPY damaged")
     with pytest.raises(UserError, match="not a readable array"):
         read_name_vectors(path, 2)
+    np.save(path, np.array([[1, 2], [3, np.nan]], np.float32))
+    with pytest.raises(UserError, match="row 1 has a value that is no number"):
+        read_name_vectors(path, 2)

@@ -19,7 +19,7 @@ from dsg.apps.checks.salvage import Picture
 from dsg.config import Config
 from dsg.datasets import Vocabulary
 from dsg.datasets.formats.vg150 import GraphImage
-from dsg.datasets.scene_graph_layout import EMBEDDINGS, GraphSource, find_graphs
+from dsg.datasets.scene_graph_layout import EMBEDDINGS, NAME_WIDTH, GraphSource, find_graphs
 from dsg.datasets.scene_graphs import (
     MOST_TEST_BOXES,
     SPLITS,
@@ -58,6 +58,9 @@ def check_graphs(
             detail = " ".join(str(error).split())
             findings.add(UNUSABLE, "the split cannot be loaded", f"{split} split", detail=detail)
             continue
+        for reason, cases in datasets[split].skipped.items():
+            for name, _ in cases:
+                findings.add(LEFT_OUT, f"image with {reason}", f"{split} split", name)
         for record in graphs_of(datasets[split]):
             _check_image(record, split, findings)
     vocabulary = next((data.vocabulary for data in datasets.values()), Vocabulary((), ()))
@@ -130,6 +133,8 @@ def _check_vectors(
     source: GraphSource, names: tuple[str, ...], masks: tuple[str, ...], findings: Findings
 ) -> None:
     """Word vectors of both vocabularies, which are multiplied with each other."""
+    if not source.has_name_vectors and source.glove(NAME_WIDTH) is not None:
+        return  # they are computed from it
     widths = []
     for of_masks, words in ((False, names), (True, masks)):
         try:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from dsg.apps.export.preprocess import network_input, network_scale
+from dsg.apps.export.preprocess import last_edges, network_input, network_scale
 from dsg.boxes.choice import suppress_in_groups
 from dsg.boxes.conventions import decode_classes
 from dsg.config import Config
@@ -60,8 +60,8 @@ def detecting(trained: TrainedDetector, *, direct: bool = False) -> Detecting:
             images = tf.cast(blob[None], config.test.precision)
             first = model(images, size, testing_proposals(config))
             regions = model.classify(first, packed(first.proposals))
-            found = choose(first, regions, tf.shape(image)[:2], scale, config)
-            edges = tf.cast(tf.tile(tf.shape(image)[1::-1], [2]), tf.float32)
+            edges = last_edges(image)
+            found = choose(first, regions, edges, scale, config)
             cut = found._replace(boxes=tf.minimum(found.boxes, edges))  # as `TrainedDetector.detect` does
             outputs = {"count": tf.shape(found.scores)[0], **cut._asdict()}
             if model.mask_head is not None:
@@ -76,7 +76,7 @@ def detecting(trained: TrainedDetector, *, direct: bool = False) -> Detecting:
 
 
 def _as_torchvision(
-    first: FirstStage, regions: RegionOutputs, size: tf.Tensor, scale: tf.Tensor, config: Config
+    first: FirstStage, regions: RegionOutputs, edges: tf.Tensor, scale: tf.Tensor, config: Config
 ) -> Found:
     test = config.test
     found = detections(
@@ -90,14 +90,13 @@ def _as_torchvision(
 
 
 def _as_tf_faster_rcnn(
-    first: FirstStage, regions: RegionOutputs, size: tf.Tensor, scale: tf.Tensor, config: Config
+    first: FirstStage, regions: RegionOutputs, edges: tf.Tensor, scale: tf.Tensor, config: Config
 ) -> Found:
     """`predictions.boxes_in_image` and `predictions.image_detections`, with TensorFlow's suppression."""
     test = config.test
     proposals = tf.boolean_mask(first.proposals.boxes[0], first.proposals.valid[0]) / scale
     boxes = decode_classes(region_coder(config), proposals, regions.box_deltas)
-    last = tf.cast(size[::-1] - 1, tf.float32)
-    boxes = tf.concat([tf.maximum(boxes[..., :2], 0.0), tf.minimum(boxes[..., 2:], last)], -1)
+    boxes = tf.concat([tf.maximum(boxes[..., :2], 0.0), tf.minimum(boxes[..., 2:], edges[2:] - 1.0)], -1)
     scores = tf.transpose(tf.nn.softmax(regions.class_logits))[1:]  # class after class, no background
     boxes = tf.transpose(boxes, [1, 0, 2])[1:]
     places = tf.where(scores > test.score_threshold)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from dsg.apps.export.preprocess import network_input, network_scale
+from dsg.apps.export.preprocess import last_edges, network_input, network_scale
 from dsg.config.grounding import PREDCLS, SGDET
 from dsg.errors import UserError
 from dsg.models.grounding.predictor import GroundedPredictor
@@ -73,10 +73,9 @@ def describing(trained: TrainedGrounding, *, given: bool, direct: bool = False) 
             batch.update(gt_boxes=boxes[None] * scale, gt_classes=labels[None], gt_valid=valid[None])
         with products.native() if direct else contextlib.nullcontext():
             said = predictor.answer(batch)
-        edges = tf.cast(tf.tile(tf.shape(image)[1::-1], [2]), tf.float32)
         boxes = said["boxes"] / scale
         outputs = {
-            "boxes": boxes if given else tf.minimum(boxes, edges),
+            "boxes": boxes if given else tf.minimum(boxes, last_edges(image)),
             "labels": said["labels"],
             "scores": said["scores"],
             **_sorted(said),

@@ -51,6 +51,13 @@ def network_scale(size: tf.Tensor, target: int, max_size: int) -> tf.Tensor:
     return tf.where(tf.round(scale * long) > limit, limit / long, scale)
 
 
+def last_edges(image: tf.Tensor) -> tf.Tensor:
+    """What no x1 y1 x2 y2 in an image [H, W, 3] exceeds: W, H, W, H as float32."""
+    # Not tf.shape(image)[1::-1]: TensorFlow's graph optimizer fails on shapes turned by a negative stride.
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
+    return tf.cast(tf.stack([width, height, width, height]), tf.float32)
+
+
 def _centred(image: tf.Tensor, pixel_means: Sequence[float]) -> tf.Tensor:
     """Each value minus its channel's mean, rounded once, from float64."""
     table = np.arange(256, dtype=np.float64)[None] - np.asarray(pixel_means, np.float64)[:, None]

@@ -75,8 +75,8 @@ def read_vg150(
     """The images of a split, in the order of the file.
 
     Images without boxes are left out. With `need_relations` also images without relations, and in training
-    relations whose boxes do not overlap, with the images that then have none. The first
-    `validation_images` of the train rows, counted before that last filter, are the validation split.
+    relations whose boxes do not overlap, with the images that then have none; `skipped` names them all. The
+    first `validation_images` of the train rows, counted before that last filter, are the validation split.
 
     Args:
         files: the data set.
@@ -94,8 +94,10 @@ def read_vg150(
     predicates = _names(dictionary, "predicate_to_idx", files.dictionary)
     _check_numbers(arrays, len(objects), len(predicates), files)
     sizes = _image_sizes(files, len(arrays["split"]))
-    result = GraphSet(objects, predicates, [])
-    for row in _rows(arrays, split, need_relations, validation_images, files.graphs):
+    rows, left_out = _rows(arrays, split, need_relations, validation_images, files.graphs)
+    skipped = {reason: [f"{sizes[row][0]}.jpg" for row in rows] for reason, rows in left_out.items()}
+    result = GraphSet(objects, predicates, [], skipped)
+    for row in rows:
         image = _image(arrays, row, sizes[row], files)
         if need_relations and split == "train":
             image = _overlapping(image)
@@ -203,20 +205,25 @@ def _rows(
     need_relations: bool,
     validation_images: int | None,
     path: Path,
-) -> list[int]:
+) -> tuple[list[int], dict[str, list[int]]]:
+    """The rows of a split, and those that are left out of it by the reason."""
     if split not in ("train", "validation", "test"):
         raise UserError(f"{path}: no split {split!r}; VG150 has train, validation and test")
-    usable = arrays["img_to_first_box"] >= 0
-    if need_relations:
-        usable = usable & (arrays["img_to_first_rel"] >= 0)
-    rows = np.flatnonzero(usable & (arrays["split"] == (TEST if split == "test" else TRAIN)))
-    if validation_images is None:
-        validation_images = min(VALIDATION_IMAGES, len(rows) // 10)
-    if split == "validation":
-        rows = rows[:validation_images]
-    elif split == "train":
-        rows = rows[validation_images:]
-    return list(map(int, rows))
+    boxes, relations = (arrays[f"img_to_first_{kind}"] >= 0 for kind in ("box", "rel"))
+    usable = boxes & relations if need_relations else boxes
+    own = arrays["split"] == (TEST if split == "test" else TRAIN)
+    rows = np.flatnonzero(usable & own)
+    if split != "test":
+        if validation_images is None:
+            validation_images = min(VALIDATION_IMAGES, len(rows) // 10)
+        first = rows[validation_images] if validation_images < len(rows) else len(own)  # of training
+        first = first if validation_images else 0
+        own &= (np.arange(len(own)) < first) == (split == "validation")
+    reasons = {"no objects": ~boxes, "no relations": boxes & ~usable}
+    left_out = {reason: np.flatnonzero(own & which).tolist() for reason, which in reasons.items()}
+    return np.flatnonzero(usable & own).tolist(), {
+        reason: found for reason, found in left_out.items() if found
+    }
 
 
 def _image(

@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from dsg.config import Config
-from dsg.datasets.scene_graph_layout import EMBEDDINGS, GraphSource, find_graphs
+from dsg.datasets.scene_graph_layout import EMBEDDINGS, GLOVE, NAME_WIDTH, GraphSource, find_graphs
 from dsg.datasets.scene_graphs import GraphDataset, graphs_of
 from dsg.errors import UserError
 from dsg.models.grounding.frequencies import log_shares, predicate_counts
 from dsg.models.grounding.mask_transfer import transfer_matrix
 from dsg.models.grounding.model import GroundingModel
-from dsg.models.grounding.words import name_vectors, read_glove, read_name_vectors, words_of
+from dsg.models.grounding.words import (
+    mean_vectors,
+    name_vectors,
+    read_glove,
+    read_name_vectors,
+    words_of,
+)
 
 BACKGROUND, START = "__background__", "start"
 FREQUENCY, CO_OCCURRENCE = "graph/predicate/frequency/table", "graph/context/pairs/co"
@@ -45,6 +50,29 @@ def _start_transfer(
     if not masks:
         return ""
     options = config.grounding
+    matrix = transfer_matrix(
+        *(names, masks, *transfer_vectors(source, names, masks)),
+        transfer=options.transfer,
+        threshold=options.transfer_threshold,
+    )
+    model.transfer.assign(matrix)
+    copied = int(((matrix == 1.0).sum(0) == 1).sum())
+    return f"masks: {copied} of {len(names)} categories copy one of {len(masks)}, the others mix several"
+
+
+def transfer_vectors(
+    source: GraphSource, names: Sequence[str], masks: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A vector for each of the graphs' categories and of the masks': float32 [V, D], [M, D]. They are the
+    data set's own, or means of the words that GloVe's file has.
+
+    Raises:
+        UserError: they are missing, damaged or of different widths.
+    """
+    glove = source.glove(NAME_WIDTH)
+    if not source.has_name_vectors and glove is not None:
+        known = read_glove(glove, words_of([*names, *masks]), NAME_WIDTH)
+        return mean_vectors(names, known, NAME_WIDTH), mean_vectors(masks, known, NAME_WIDTH)
     vectors = read_name_vectors(source.name_vectors(), len(names))
     mask_vectors = read_name_vectors(source.name_vectors(masks=True), len(masks))
     if vectors.shape[1] != mask_vectors.shape[1]:
@@ -52,14 +80,7 @@ def _start_transfer(
             f"{source.name_vectors(masks=True)}: {mask_vectors.shape[1]} numbers a name, "
             f"{source.name_vectors().name} has {vectors.shape[1]}; both must be of the same word vectors"
         )
-    matrix = transfer_matrix(
-        *(names, masks, vectors, mask_vectors),
-        transfer=options.transfer,
-        threshold=options.transfer_threshold,
-    )
-    model.transfer.assign(matrix)
-    copied = int(((matrix == 1.0).sum(0) == 1).sum())
-    return f"masks: {copied} of {len(names)} categories copy one of {len(masks)}, the others mix several"
+    return vectors, mask_vectors
 
 
 def _start_frequencies(model: GroundingModel, training: GraphDataset) -> str:
@@ -83,11 +104,11 @@ def _start_embeddings(
     """Tables of labels from the vectors of their words."""
     names, masks = training.vocabulary.objects, training.vocabulary.mask_objects
     dim, rng = config.grounding.embedding, np.random.default_rng(config.rng_seed)
-    path = glove_file(source.folder, dim)
+    path = source.glove(dim)
     if path is None:
         return (
-            f"{source.folder / EMBEDDINGS}: no glove*.{dim}d.txt; the embeddings of labels start from "
-            "random values"
+            f"{source.folder / EMBEDDINGS}: no glove*.{dim}d.txt, there or in {GLOVE}/ beside the data set; "
+            "the embeddings of labels start from random values"
         )
     vectors = read_glove(path, words_of([*names, *masks, START]), dim)
     variables = model.named_variables()
@@ -99,8 +120,3 @@ def _start_embeddings(
             variable.assign(name_vectors(words, vectors, dim, rng))
     found = sum(any(word in vectors for word in (name, max(name.split(" "), key=len))) for name in names)
     return f"{path.name}: vectors of {found} of {len(names)} names"
-
-
-def glove_file(folder: Path, dim: int) -> Path | None:
-    """GloVe's text file of a data set with vectors of that width, if it has one."""
-    return next(iter(sorted((folder / EMBEDDINGS).glob(f"glove*.{dim}d.txt"))), None)

@@ -45,10 +45,10 @@ def novel_shares(dots: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
     """What each category takes of each mask: [N, M], rows sum to 1.
 
     The softmax of the dot products of their word vectors [N, M], shares below `threshold` set to 0 and the
-    rest scaled.
+    rest scaled. Where all are below, as of a name without a word that is known, the largest stay.
     """
     shares = _softmax(dots)
-    shares = np.where(shares < threshold, 0, shares)
+    shares = np.where(shares < np.minimum(threshold, shares.max(-1, keepdims=True)), 0, shares)
     return shares / shares.sum(-1, keepdims=True)
 
 

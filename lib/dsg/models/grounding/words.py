@@ -92,6 +92,11 @@ def read_name_vectors(path: Path, count: int) -> np.ndarray:
             f"{path}: is {values.dtype} {list(values.shape)}; a row of floating-point numbers for each of "
             f"{count} names is needed"
         )
+    if not np.isfinite(values).all():
+        row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
+        raise UserError(
+            f"{path}: row {row} has a value that is no number; the file is damaged, fetch it again"
+        )
     return values.astype(np.float32)
 
 
