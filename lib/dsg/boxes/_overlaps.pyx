@@ -15,7 +15,7 @@ cdef extern from "_overlaps_loops.h":
     void dsg_overlaps_f64(const float *, Py_ssize_t, const float *, Py_ssize_t, double *) noexcept nogil
 
 cdef object empty = np.empty
-cdef object contiguous = np.ascontiguousarray
+cdef object require = np.require
 cdef object single_type = np.float32
 cdef object double_type = np.float64
 cdef object single = np.dtype(np.float32)
@@ -71,7 +71,8 @@ cdef int take(object boxes, str name, Py_buffer *view) except -1:
         if is_plain(view):
             return 0
         PyBuffer_Release(view)
-    converted = contiguous(boxes, single)
+    # Aligned, too: an array out of the middle of a file may begin between two numbers.
+    converted = require(boxes, single, ("C", "A"))
     if converted.ndim != 2 or converted.shape[1] != 4:
         raise ValueError(f"{name} must be [*, 4], not {list(converted.shape)}")
     PyObject_GetBuffer(converted, view, PyBUF_STRIDES | PyBUF_FORMAT)
@@ -88,7 +89,7 @@ cdef inline bint lends(object boxes, Py_buffer *view):
 
 
 cdef inline bint is_plain(const Py_buffer *view) noexcept:
-    """Whether a buffer is C-contiguous float32 [*, 4] in the machine's own byte order."""
+    """Whether a buffer is C-contiguous, aligned float32 [*, 4] in the machine's own byte order."""
     return (
         view.ndim == 2
         and view.shape[1] == 4
@@ -97,4 +98,5 @@ cdef inline bint is_plain(const Py_buffer *view) noexcept:
         and view.format[1] == 0
         and view.strides[1] == sizeof(float)
         and (view.strides[0] == 4 * sizeof(float) or view.shape[0] < 2)
+        and <size_t> view.buf % sizeof(float) == 0
     )

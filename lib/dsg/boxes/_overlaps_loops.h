@@ -8,7 +8,9 @@
 
 #include <stddef.h>
 
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#ifdef DSG_ONE_VERSION /* sanitizers cannot look into the choice between two */
+#define DSG_VERSIONS
+#elif defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define DSG_VERSIONS __attribute__((target_clones("avx2", "default")))
 #else
 #define DSG_VERSIONS

@@ -69,16 +69,16 @@ def float32_at_least(threshold: float) -> float:
 
 
 def _checked(dets: np.ndarray, order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Contiguous float32 dets [N, 5] and int32 order, the latter certainly within the former."""
-    dets = np.ascontiguousarray(dets, np.float32)
+    """Contiguous, aligned float32 dets [N, 5] and int32 order, the latter certainly within the former."""
+    dets = np.require(dets, np.float32, ("C", "A"))
     if dets.ndim != 2 or dets.shape[1] != 5:
         raise ValueError(f"dets must be [*, 5], not {list(dets.shape)}")
     if order is None:
         return dets, None
     order = np.asarray(order)
-    if order.size and (order.min() < 0 or order.max() >= len(dets)):
+    if order.size and not (order.min() >= 0 and order.max() < len(dets)):  # nan is neither
         raise ValueError(f"order points outside the {len(dets)} boxes: {order.min()} .. {order.max()}")
-    return dets, np.ascontiguousarray(order, np.int32)
+    return dets, np.require(order, np.int32, ("C", "A"))
 
 
 def _ranks(dets: np.ndarray) -> np.ndarray:

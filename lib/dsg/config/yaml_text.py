@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 # PyYAML's own errors, and those it raises for '2024-13-45', '0x_', '!!bool x', '!!timestamp x', '[[[[...'.
+MOST_VALUES = 100_000
+"""Of a text with all its aliases written out: a few lines can stand for more than any memory holds."""
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
@@ -28,7 +30,13 @@ def parse(text: str) -> Any:
         GivenTwice: a key is given twice in one mapping.
     """
     try:
-        return _Loader(text).get_single_data()
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values_of(node, {}) > MOST_VALUES:
+            raise NotYaml(f"aliases that stand for more than {MOST_VALUES:,} values")
+        return loader.construct_document(node)
     except NOT_YAML as error:
         raise NotYaml(" ".join(str(error).split())) from error
 
@@ -36,6 +44,22 @@ def parse(text: str) -> Any:
 def write(tree: dict[str, Any]) -> str:
     """The text of a mapping in its order, with short lists and groups on one line."""
     return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None)
+
+
+def _values_of(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node has with its aliases written out; one that holds itself is counted once.
+
+    Args:
+        known: of nodes met before, by identity; filled.
+    """
+    if id(node) not in known:
+        known[id(node)] = 1
+        items = (
+            [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else node.value
+        )
+        inner = items if isinstance(node, yaml.CollectionNode) else ()
+        known[id(node)] = 1 + sum(_values_of(one, known) for one in inner)
+    return known[id(node)]
 
 
 class _Loader(yaml.SafeLoader):

@@ -38,7 +38,7 @@ def read_sessions(folder: Path) -> list[dict[str, Any]]:
     for line in lines:
         try:
             session = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(session, dict):
             sessions.append(session)

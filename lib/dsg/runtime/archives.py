@@ -28,7 +28,7 @@ DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     gzip.BadGzipFile,
-    UnicodeDecodeError,  # a name
+    *(ValueError, OverflowError),  # a name that is no text; numbers in a header that are none, or too large
 )
 """What reading a damaged archive raises."""
 Opened = Union[zipfile.ZipFile, tarfile.TarFile]

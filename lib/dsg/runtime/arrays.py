@@ -1,5 +1,5 @@
-"""Arrays from an `.npz` file that may have come from anywhere: no pickle, and no more memory than a file of
-its size accounts for, whatever it says of itself.
+"""Arrays from an `.npz` or `.npy` file that may have come from anywhere: no pickle, and no more memory than a
+file of its size accounts for, whatever it says of itself.
 """
 
 from __future__ import annotations
@@ -74,6 +74,19 @@ def read_array(archive: zipfile.ZipFile, entry: str, kinds: str = NUMBERS) -> np
     with archive.open(entry) as stream:
         content = stream.read(archive.getinfo(entry).file_size)
         stream.read(1)  # at the end the checksum is compared
+    return _plain_array(content, entry, kinds)
+
+
+def read_npy(path: Path, kinds: str = NUMBERS) -> np.ndarray:
+    """The array of a `.npy` file, read-only.
+
+    Raises:
+        DAMAGE: one of these, if it is absent, damaged, of another type or larger than the file.
+    """
+    return _plain_array(path.read_bytes(), path.name, kinds)
+
+
+def _plain_array(content: bytes, entry: str, kinds: str) -> np.ndarray:
     # Not NumPy's own reader: it makes room before it has seen whether the numbers are there.
     header = HEADER.match(content)
     if header is None:

@@ -18,6 +18,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from dsg.visualize.fonts import families, shown
 
 Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoch
 
+_LARGEST = sys.float_info.max
 _TOTAL = ("loss", "total", "total_loss")
 _RATE = ("lr", "learning_rate")
 _SPELLING = {"iou": "IoU", "rpn": "RPN", "rr": "RR", "lr": "learning rate", "gt": "GT"}
@@ -67,8 +69,9 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}: line {number} is not JSON ({error.msg}); delete that line") from error
+        except (ValueError, RecursionError) as error:  # also of numbers and lists without end
+            said = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            raise UserError(f"{path}: line {number} is not JSON ({said}); delete that line") from error
         if not isinstance(record, dict):
             raise UserError(f"{path}: line {number} is not a JSON object; delete that line")
         records.append(record)
@@ -198,8 +201,8 @@ def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
     for key, value in record.items():
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{key}/")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-            yield f"{prefix}{key}", float(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST:
+            yield f"{prefix}{key}", float(value)  # neither nan nor infinity, nor an integer beyond floats
 
 
 def plain_text(text: str) -> str:

@@ -21,7 +21,7 @@ from dsg.apps.convert.spatial import spatial_relations
 from dsg.apps.convert.tables import COLUMNS, read_relations
 from dsg.apps.convert.vocabulary import Aliases, plain
 from dsg.datasets.catalogue import leads_out
-from dsg.datasets.formats.relationships import LIMIT
+from dsg.datasets.formats.relationships import LIMIT, is_coordinate
 from dsg.datasets.picture_size import picture_size
 from dsg.errors import UserError
 from dsg.runtime.ids import described, read_id, twice, whole_number
@@ -239,11 +239,7 @@ def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
 
 def _corners(box: Any) -> Box | None:
     """x1 y1 x2 y2 of a bbox [x, y, width, height]; None if it is none."""
-    if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
+    if not (isinstance(box, list) and len(box) == 4 and all(map(is_coordinate, box))):
         return None
     x, y, width, height = box
     return x, y, x + width, y + height
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LIMIT

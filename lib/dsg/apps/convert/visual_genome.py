@@ -15,6 +15,7 @@ from typing import Any
 
 from dsg.apps.convert.records import Account, Entity, Picture
 from dsg.apps.convert.vocabulary import Aliases, plain
+from dsg.datasets.formats.relationships import LIMIT, is_coordinate
 from dsg.errors import UserError
 from dsg.runtime.ids import read_number, twice, whole_number
 from dsg.runtime.json_stream import list_elements
@@ -54,7 +55,7 @@ class VisualGenomeSource:
         for number, entry in enumerate(list_elements(self.image_data)):
             place, sides = f"{self.image_data}: element {number}", ("width", "height")
             width, height = (whole_number(entry.get(s)) if isinstance(entry, dict) else None for s in sides)
-            if not width or not height or width < 0 or height < 0:
+            if not (width and height and 0 < width < LIMIT and 0 < height < LIMIT):
                 raise UserError(f"{place}: no image_id, width and height; is this image_data.json?")
             key = _image_id(entry, place)
             if key in result:
@@ -146,7 +147,7 @@ class VisualGenomeSource:
             return known[number]
         name = self._name(item)
         sides: list[Any] = [item.get(key) if isinstance(item, dict) else None for key in ("x", "y", "w", "h")]
-        if not name or not all(isinstance(side, (int, float)) for side in sides):
+        if not name or not all(map(is_coordinate, sides)):
             return None
         x, y, width, height = sides
         return Entity(name, (x, y, x + width, y + height))
@@ -191,7 +192,8 @@ class _Stream:
             entity = self._source._entity(item, {})
             if entity is None:
                 continue
-            for number in (item.get("object_id"), *(item.get("merged_object_ids") or ())):
+            merged = item.get("merged_object_ids")
+            for number in (item.get("object_id"), *(merged if isinstance(merged, list) else ())):
                 key = whole_number(number)
                 if key is not None:
                     result.setdefault(key, entity)

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dsg.apps.snapshot_choice import RESULTS, TABLE
 from dsg.config import options, without_net
+from dsg.config.yaml_text import GivenTwice, NotYaml, parse
 from dsg.engine.session import read_sessions
 from dsg.engine.snapshots import load_meta
 from dsg.errors import UserError
@@ -20,6 +19,7 @@ from dsg.visualize.curves import read_history
 from dsg.visualize.iou_curves import CURVES
 
 ANSWERS, GRAPHS = 4, 2  # pictures of each kind that are shown
+DEEPEST = 5  # groups of options in one another
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _read_tests(folder: Path) -> Iterator[Tested]:
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
             table = (path.parent / TABLE).read_text(encoding="utf-8", errors="replace")
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if isinstance(results, dict):
             name = path.parent.relative_to(folder).as_posix()
@@ -121,8 +121,8 @@ def _best_epoch(folder: Path) -> int | None:
 def _read_config(path: Path) -> dict[str, Any]:
     """The values of a run's config.yml, unchecked: it may be of another version."""
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        tree = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, NotYaml, GivenTwice):
         return {}
     values = dict(_flatten(tree, "")) if isinstance(tree, dict) else {}
     with contextlib.suppress(UserError):
@@ -132,7 +132,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _flatten(tree: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and prefix.count(".") < DEEPEST:  # a group may hold itself
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+EPSILON = 2.0**-22
+"""Coordinates whose distance is a smaller share of the image's side can be the same float32, here or in the
+mirror image."""
 LONGEST_SIDE = 100_000
 """Pixels; an image that is said to be longer is none."""
 
@@ -77,10 +80,10 @@ def are_finite(values: Any) -> bool:
 
 
 def clipped_box(box: Sequence[float], width: float, height: float) -> tuple[float, ...] | None:
-    """x1 y1 x2 y2 cut to 0..width, 0..height, or None if nothing is left."""
+    """x1 y1 x2 y2 cut to 0..width, 0..height, or None if nothing is left that float32 tells apart."""
     x1, y1, x2, y2 = box
     cut = (max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height))
-    return cut if cut[2] > cut[0] and cut[3] > cut[1] else None
+    return cut if cut[2] - cut[0] > EPSILON * width and cut[3] - cut[1] > EPSILON * height else None
 
 
 def is_plain_name(name: Any) -> bool:

@@ -100,7 +100,7 @@ def _entity_fault(entity: Any) -> str | None:
     if not is_whole(entity["category"]):
         return f"has the category {entity['category']!r}, not a whole number"
     box = entity["bbox"]
-    if not (isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box)):
+    if not (isinstance(box, list) and len(box) == 4 and all(map(is_coordinate, box))):
         return f"has the bbox {box!r}, not [ymin, ymax, xmin, xmax]"
     return None
 
@@ -122,7 +122,8 @@ def _entity_problem(
     return None
 
 
-def _is_number(value: Any) -> bool:
+def is_coordinate(value: Any) -> bool:
+    """Whether a JSON value is a number that a coordinate in pixels can be."""
     return (
         isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LIMIT
     )  # NaN is not

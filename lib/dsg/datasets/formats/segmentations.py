@@ -19,6 +19,9 @@ Segmentation = Union[list, Mapping[str, Any]]
 """As in an annotation file: `[[x1, y1, x2, y2, ...], ...]`, or `{"size": [h, w], "counts": ...}`."""
 POINTS = 3  # that a polygon needs
 MOST_PIXELS = 2**32 - 1  # the library's run lengths have 32 bits
+LAST_SHIFT = 25
+"""Of the bits of a packed run length: the library adds the sign of longer numbers in the wrong place, and
+then has other lengths than were checked here."""
 LONGEST_OUTLINE = 2_000_000
 """Pixels along a polygon, for which the library takes about 100 MB."""
 
@@ -77,12 +80,14 @@ def _unpacked(text: str | bytes, where: str) -> list[int]:
     """Run lengths out of COCO's text: five bits a character and one that says there are more; from the third
     number on each is the difference to the last but one.
     """
-    content = text.encode("ascii", "replace") if isinstance(text, str) else text
+    if isinstance(text, str) and not text.isascii():
+        raise UserError(f"{where}: run lengths in a text that is not COCO's")
+    content = text.encode() if isinstance(text, str) else text
     counts: list[int] = []
     value = shift = 0
     for byte in content:
         bits = byte - 48
-        if not 0 <= bits < 64 or shift > 60:
+        if not 0 <= bits < 64 or shift > LAST_SHIFT:
             raise UserError(f"{where}: run lengths in a text that is not COCO's")
         value |= (bits & 31) << shift
         shift += 5
@@ -120,9 +125,9 @@ def run_lengths(segmentation: Any, height: int, width: int, where: str) -> dict[
     mask = cocotools("mask")
     if isinstance(segmentation, list):
         return mask.merge(mask.frPyObjects(segmentation, height, width))
-    if isinstance(segmentation["counts"], list):
-        return mask.frPyObjects(dict(segmentation), height, width)
     counts = segmentation["counts"]
+    if isinstance(counts, list):  # a size of 50.0 and 60.0 is one, but not to the library
+        return mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     return {"size": [height, width], "counts": counts.encode() if isinstance(counts, str) else counts}
 
 

@@ -23,9 +23,12 @@ REMOVED = (1592, 1722, 4616, 4617)
 """Ids of `image_data.json` that the rows of the HDF5 file leave out."""
 VALIDATION_IMAGES = 5000
 LONGER_SIDE = 1024  # of an image in the units of `boxes_1024`
+LIMIT = 10**12
+"""Coordinates, ids and numbers of rows are below."""
+BOXES = "boxes_1024"
 TRAIN, TEST = 0, 2  # in `split`
 RANGES = ("img_to_first_box", "img_to_last_box", "img_to_first_rel", "img_to_last_rel")
-SIZES = {"boxes_1024": 4, "labels": 1, "relationships": 2, "predicates": 1}
+SIZES = {BOXES: 4, "labels": 1, "relationships": 2, "predicates": 1}
 """The columns of the arrays that have a row for each box or relation."""
 ATTRIBUTES = "attributes"
 
@@ -129,6 +132,7 @@ def read_graph_arrays(path: Path) -> dict[str, np.ndarray]:
         UserError: the file is missing, damaged or not VG150's.
     """
     arrays = read_hdf5(path, ["split", *RANGES, *SIZES], optional=[ATTRIBUTES])
+    arrays = {name: _numbers(values, name, path) for name, values in arrays.items()}
     images = len(arrays["split"]) if arrays["split"].ndim == 1 else -1
     for name in RANGES:
         if arrays[name].shape != (images,):
@@ -136,13 +140,24 @@ def read_graph_arrays(path: Path) -> dict[str, np.ndarray]:
     for name, columns in SIZES.items():
         if arrays[name].ndim != 2 or arrays[name].shape[1] != columns:
             raise UserError(f"{path}: {name} is {list(arrays[name].shape)}, not [*, {columns}]")
-    for first, second in (("boxes_1024", "labels"), ("relationships", "predicates")):
+    for first, second in ((BOXES, "labels"), ("relationships", "predicates")):
         if len(arrays[first]) != len(arrays[second]):
             raise UserError(f"{path}: {first} and {second} are not of the same length")
     attributes = arrays.setdefault(ATTRIBUTES, np.zeros((len(arrays["labels"]), 0), np.int32))
     if attributes.ndim != 2 or len(attributes) != len(arrays["labels"]):
         raise UserError(f"{path}: {ATTRIBUTES} is {list(attributes.shape)}; it must be as long as labels")
     return arrays
+
+
+def _numbers(values: np.ndarray, name: str, path: Path) -> np.ndarray:
+    """The numbers of an array: of boxes as they are, all others whole, int64.
+
+    Raises:
+        UserError: they are none that pixels, categories or rows can have.
+    """
+    if values.size and not (values.min() > -LIMIT and values.max() < LIMIT):  # also what is not a number
+        raise UserError(f"{path}: {name} from {values.min()} to {values.max()}; the file is damaged")
+    return values if name == BOXES else values.astype(np.int64, copy=False)
 
 
 def _names(dictionary: Any, key: str, path: Path) -> tuple[str, ...]:
@@ -187,7 +202,7 @@ def _image_sizes(files: Vg150Files, rows: int) -> list[tuple[int, int, int]]:
     for number, image in enumerate(content):
         entry = image if isinstance(image, dict) else {}
         values = [whole_number(entry.get(key)) for key in ("image_id", "width", "height")]
-        if any(value is None or value < 1 for value in values):
+        if not all(value is not None and 1 <= value < LIMIT for value in values):
             raise UserError(f"{path}: image {number} has no image_id, width and height: {str(image)[:60]}")
         if values[0] not in REMOVED:
             sizes.append((int(values[0] or 0), int(values[1] or 0), int(values[2] or 0)))
@@ -232,7 +247,7 @@ def _image(
     identity, width, height = size
     first = int(arrays["img_to_first_box"][row])
     own = slice(first, int(arrays["img_to_last_box"][row]) + 1)
-    boxes = arrays["boxes_1024"][own].astype(np.float64)
+    boxes = arrays[BOXES][own].astype(np.float64)
     # As the release reads them: corners are whole numbers, halves go towards zero.
     corners = np.trunc(boxes[:, :2] - boxes[:, 2:] / 2)
     boxes = np.concatenate([corners, corners + boxes[:, 2:]], 1) * (max(width, height) / LONGER_SIDE)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dsg.datasets.formats.vg150 import TEST, TRAIN, read_graph_arrays
 from dsg.errors import UserError
-from dsg.runtime.arrays import DAMAGE, reason_of
+from dsg.runtime.arrays import DAMAGE, read_npy, reason_of
 
 ZERO_SHOT = "zero_shot_triplets.npy"
 
@@ -43,7 +43,7 @@ def read_zero_shot(path: Path, objects: int, predicates: int) -> np.ndarray:
         UserError: it is missing, damaged, or has numbers that the vocabulary has not.
     """
     try:
-        triplets = np.load(path, allow_pickle=False)
+        triplets = read_npy(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except DAMAGE as error:

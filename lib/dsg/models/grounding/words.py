@@ -9,7 +9,7 @@ import numpy as np
 
 from dsg.checkpoints.pth import read_tensors
 from dsg.errors import UserError
-from dsg.runtime.arrays import DAMAGE, reason_of
+from dsg.runtime.arrays import DAMAGE, read_npy, reason_of
 
 LONGEST_LINE = 100_000  # characters; a line of GloVe's has a few thousand
 
@@ -77,7 +77,7 @@ def read_name_vectors(path: Path, count: int) -> np.ndarray:
         raise UserError(f"{path}: no such file of word vectors")
     if path.suffix == ".npy":
         try:
-            values = np.load(path, allow_pickle=False)
+            values = read_npy(path)
         except DAMAGE as error:
             raise UserError(f"{path}: not a readable array ({reason_of(error)})") from None
     else:
@@ -92,12 +92,14 @@ def read_name_vectors(path: Path, count: int) -> np.ndarray:
             f"{path}: is {values.dtype} {list(values.shape)}; a row of floating-point numbers for each of "
             f"{count} names is needed"
         )
-    if not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+        vectors = values.astype(np.float32)
+    if not np.isfinite(vectors).all():
+        row = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
         raise UserError(
             f"{path}: row {row} has a value that is no number; the file is damaged, fetch it again"
         )
-    return values.astype(np.float32)
+    return vectors
 
 
 def _numbers(numbers: list[str], dim: int, path: Path, line: int) -> np.ndarray:
