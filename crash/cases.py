@@ -88,8 +88,9 @@ def killed_runs(
     if not disks:
         why = "no disk can be mounted here"
         skipped = [(moment, blow) for moment, blow in hits if blow not in SIGNALS]
-        yield [Case(subject.name, moment.name, blow, False, 0, 0.0, skipped=why) for moment, blow in skipped]
         hits = [hit for hit in hits if hit not in skipped]
+        if skipped:
+            yield [Case(subject.name, hit[0].name, hit[1], False, 0, 0.0, skipped=why) for hit in skipped]
     number = 0
     while hits:
         number += 1

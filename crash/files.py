@@ -106,6 +106,11 @@ class _Slow(BaseHTTPRequestHandler):
             pass
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Nobody waits for an answer of which the end cannot be sent."""
+
+
 def _archive() -> bytes:
     """What VRD's archive holds, by name; and some more files to unpack."""
     from dsg.apps.fetch.catalogue import catalogue
@@ -121,7 +126,7 @@ def _archive() -> bytes:
 
 def _serve(inputs: Path, work: Path) -> None:
     """Serve the archive as long as this program runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Slow,), {"content": _archive()}))
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Slow,), {"content": _archive()}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     (inputs / ADDRESS).write_text(f"http://127.0.0.1:{server.server_address[1]}", encoding="utf-8")
 
