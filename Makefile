@@ -8,6 +8,8 @@
 #                     (ONLY_TF=1: without those of which neither its version nor NumPy's changes anything)
 #   make demo         answer queries about the bundled images and draw the answers
 #   make bench        measure speed and memory (QUICK=1 for a short run)
+#   make crash-test   kill training and other commands at random moments and run them again (CASES=30, SEED=0), and compare
+#                     losses with those that are kept
 #   make fuzz         read 10,000 hostile files in bounded time (CASES=N, SECONDS=N, SEED=N: other ones)
 #   make sanitize     the box operations under AddressSanitizer and UBSan, with arrays of every kind
 #   make bench-peers  the detector beside torchvision's, which is installed into an environment of its own, .venv-peers (6 GB)
@@ -30,7 +32,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PYTHONPATH := $(CURDIR)/lib$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .DEFAULT_GOAL := build
-.PHONY: build env extras test test-latest demo bench fuzz sanitize bench-peers docs lint typecheck format python clean distclean help FORCE
+.PHONY: build env extras test test-latest demo bench crash-test fuzz sanitize bench-peers docs lint typecheck format python clean distclean help FORCE
 
 ifeq ($(filter pinned latest,$(TF)),)
 $(error TF is 'latest' or left out, not '$(TF)')
@@ -184,6 +186,11 @@ fuzz: build $(DEV)
 sanitize: build
 	@$(VPY) -m fuzz.kernels $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
+# The disk of some cases is in memory, where this user may mount one.
+crash-test: build
+	@$(VPY) -m crash --cases $(or $(CASES),30) --seed $(or $(SEED),0)
+	@CUDA_VISIBLE_DEVICES=-1 $(VPY) -m crash.trajectories
+
 $(PEERS_READY): requirements-peers.txt
 	$(call say,installing requirements-peers.txt into .venv-peers: this is large)
 	@$(PYTHON) -m venv --clear .venv-peers
@@ -215,7 +222,7 @@ lint: $(DEV)
 	@$(VPY) -m ruff format --check .
 
 typecheck: $(DEV)
-	@$(VPY) -m mypy lib/dsg benchmarks fuzz
+	@$(VPY) -m mypy lib/dsg benchmarks crash fuzz
 
 format: $(DEV)
 	@$(VPY) -m ruff check --fix .
@@ -224,7 +231,7 @@ format: $(DEV)
 clean:
 	@rm -rf build dist lib/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 	@rm -f $(KERNELS:=.c) $(KERNELS:=.*.so)
-	@find $(wildcard lib tests tools benchmarks fuzz) -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find $(wildcard lib tests tools benchmarks crash fuzz) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
 	@rm -rf .venv .venv-latest .venv-docs .venv-peers

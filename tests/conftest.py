@@ -56,6 +56,7 @@ ONE_LINE = (
     "tests/benchmarks/test_annotations.py",
     "tests/benchmarks/test_scaling.py",
     "tests/config/",
+    "tests/crash/test_crash.py",
     "tests/project/test_build.py",
     "tests/project/test_container.py",
     "tests/project/test_docs.py",
@@ -71,6 +72,7 @@ ONE_LINE = (
     "tests/runtime/test_locks.py",
     "tests/runtime/test_logs.py",
     "tests/runtime/test_progress.py",
+    "tests/runtime/test_scratch.py",
     "tests/runtime/test_text.py",
 )
 

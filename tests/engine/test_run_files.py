@@ -87,9 +87,11 @@ def test_a_run_killed_behind_its_last_snapshot_gets_its_history(data, run):
     whole = history.read_text()
     history.write_text(whole.partition("\n")[0] + "\n")
     (run.folder / "curves.png").unlink()
+    shutil.copy(run.snapshot(1), run.last)  # as from inside the last epoch
     config, *splits = settings("co", data, *STEPS, "TRAIN.EPOCHS", "2")
     train(task_of(config), config, *splits, run)
     assert history.read_text() == whole and (run.folder / "curves.png").is_file()
+    assert not run.last.exists()
 
 
 def test_a_report_after_training_and_after_testing(run, tested):

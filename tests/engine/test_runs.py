@@ -72,6 +72,16 @@ def test_one_process_at_a_time(run):
         pass
 
 
+def test_what_a_killed_process_left_half_written_is_removed(run):
+    left = [".try_iter_11.npz.tmp", ".try_last.npz.tmp", ".history.jsonl.123.tmp", ".curves.png.7.tmp"]
+    others = [".other_last.npz.tmp", ".report.html.123.tmp", ".try_last.npz.tmp.bak"]
+    for name in left + others:
+        (run.folder / name).touch()
+    with run.lock():
+        assert not any((run.folder / name).exists() for name in left)
+    assert all((run.folder / name).exists() for name in others)
+
+
 def test_nothing_to_resume(tmp_path):
     fresh = Run.of(tmp_path, "mini", "shapes", "fresh")
     assert fresh.resume() is None
@@ -95,6 +105,19 @@ def test_a_best_snapshot_that_is_left_alone_is_not_replaced(run):
     run.check_new(snapshot_iters=1)
     run.snapshot(0).unlink()
     run.check_new(snapshot_iters=1)
+
+
+def test_a_run_killed_between_its_best_and_its_first_snapshot_begins_again(tmp_path):
+    """The best one of an epoch is written first, and the history last."""
+    killed = Run.of(tmp_path, "mini", "shapes", "killed")
+    killed.make_folder()
+    for first in (1, 3):
+        save(killed.snapshot(0), first)
+        (killed.folder / "history.jsonl").write_text("{}\n" * (first - 1))
+        killed.check_new(snapshot_iters=first)
+        (killed.folder / "history.jsonl").write_text("{}\n" * first)
+        with pytest.raises(UserError, match="only the best snapshot"):
+            killed.check_new(snapshot_iters=first)
 
 
 def test_find_by_name_and_path(run, tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in [ROOT / "setup.py", ROOT / "pyproject.toml", *ROOT.glob("requirements*.txt")]:
         shutil.copy(path, folder / "clone")
     shutil.copytree(ROOT / "experiments" / "cfgs", folder / "clone" / "experiments" / "cfgs")
-    for other in ("benchmarks", "tests"):  # which must stay outside
+    for other in ("benchmarks", "crash", "tests"):  # which must stay outside
         (folder / "clone" / other).mkdir()
         (folder / "clone" / other / "__init__.py").touch()
     command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q"]
@@ -87,7 +87,7 @@ def test_everything_that_is_needed_is_in_the_wheel(wheel: Path) -> None:
     assert modules <= names
     cfgs = ROOT / "experiments" / "cfgs"
     assert {f"dsg/cfgs/{path.relative_to(cfgs)}" for path in cfgs.rglob("*.yml")} <= names
-    outside = ("tests/", "tools/", "benchmarks/")
+    outside = ("tests/", "tools/", "benchmarks/", "crash/")
     assert not [name for name in names if name.startswith(outside) or name.endswith(".c")]
 
 

@@ -25,6 +25,7 @@ from dsg.runtime.locks import locked
 from dsg.runtime.weight_files import CHECKPOINT_PART, best_snapshot, find_weights
 
 LOG = logging.getLogger("dsg")
+HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True)
@@ -85,24 +86,52 @@ class Run:
         """
         held = f"{self.folder}: another process is training this run; wait for it, or give another name"
         with locked(self.folder / ".lock", held, "train it only once at a time"):
+            self._remove_half_written()
             yield
+
+    def _remove_half_written(self) -> None:
+        """Remove what a killed process left of the files that only a training run writes."""
+        files = (
+            rf"{re.escape(self.name)}_(iter_\d+|last)\.npz|config\.yml|(history|sessions)\.jsonl|curves\.png"
+        )
+        half_written = re.compile(rf"\.({files})(\.\d+)?\.tmp")
+        for path in self.folder.glob(".*.tmp"):
+            if half_written.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     def check_new(self, snapshot_iters: int) -> None:
         """Check, if there is nothing to resume from, that new training does not replace a best snapshot.
 
         Args:
-            snapshot_iters: epochs between two snapshots; a best one from before the first of them is worth
-                no more than a run that was killed at its beginning.
+            snapshot_iters: epochs between two snapshots; a best one from before the first of them, or written
+                just before it when the run was killed, is worth no more than a run that was killed at its
+                beginning.
 
         Raises:
             UserError: of an earlier run only the best snapshot is left.
         """
         best, file = self.best(), self.snapshot(0).name
-        if best is not None and best.epoch >= snapshot_iters:
+        if best is None or best.epoch < snapshot_iters:
+            return
+        if best.epoch > snapshot_iters or self._epochs_told() >= snapshot_iters:
             raise UserError(
                 f"{self.folder}: only the best snapshot, of epoch {best.epoch}, is left; training cannot "
                 f"resume from it and would replace it: give another name, or move {file} away"
             )
+
+    def _epochs_told(self) -> int:
+        """How many epochs are in the history, which follows the snapshot of each."""
+        try:
+            return (self.folder / HISTORY).read_text(encoding="utf-8", errors="replace").count("\n")
+        except OSError:
+            return 0
+
+    def finish_epoch(self, kept: int) -> None:
+        """Delete what the snapshot of an epoch makes superfluous: older ones, see `prune`, and the one from
+        inside the epoch.
+        """
+        self.prune(kept)
+        self.last.unlink(missing_ok=True)
 
     def best(self) -> Meta | None:
         """The description in the best snapshot; None if there is no readable one."""

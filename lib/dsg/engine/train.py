@@ -104,7 +104,9 @@ def train(
             LOG.info("trained %d epochs", state.epoch)
         else:
             LOG.info("%s is finished: %d epochs; raise TRAIN.EPOCHS to train longer", run.name, state.epoch)
-            write_history(run.folder, state.history)  # killed behind its last snapshot, a run has not done so
+            # Killed behind its last snapshot, a run has not done so.
+            run.finish_epoch(config.train.snapshot_kept)
+            write_history(run.folder, state.history)
         best = task.score_text(math.nan if state.best_score is None else state.best_score)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))
         finished(run.folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -309,6 +310,31 @@ def test_an_earlier_conversion_is_not_lost(files, tmp_path):
     assert load(out, "annotations_train.json") == before
     convert_coco(*files, out, Options(rule=RULE, force=True))
     assert load(out, "annotations_train.json") != before
+
+
+def test_a_conversion_that_is_cut_off_is_made_again(files, tmp_path, monkeypatch):
+    """Wherever among the files that it moves to their place: by the same command, without --force."""
+    (tmp_path / "photos").mkdir()
+    options = Options(rule=RULE, images=tmp_path / "photos")
+    convert_coco(*files, tmp_path / "whole", options)
+    whole = {path.name for path in (tmp_path / "whole").iterdir()}
+    replace = os.replace
+    for moves in range(len(whole)):
+        left = iter(range(moves))
+
+        def cut_off(source, target, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            replace(source, target)
+
+        out = tmp_path / f"after {moves}"
+        monkeypatch.setattr(os, "replace", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            convert_coco(*files, out, options)
+        monkeypatch.setattr(os, "replace", replace)
+        convert_coco(*files, out, options)
+        assert {path.name for path in out.iterdir()} == whole
+        assert load_dataset(out, "train").records
 
 
 def test_splits(write, tmp_path):

@@ -11,7 +11,7 @@ from dsg.apps.convert.records import Account, Picture
 from dsg.apps.convert.splits import SplitRule
 from dsg.apps.convert.visual_genome import VisualGenomeSource
 from dsg.apps.convert.vocabulary import Aliases, Choice
-from dsg.apps.convert.writer import check_link, link_images, write_dataset
+from dsg.apps.convert.writer import check_link, write_dataset
 from dsg.errors import UserError
 
 
@@ -92,11 +92,10 @@ def convert_coco(
 
     write_dataset(
         *(folder, pictures(), categories, predicates, rule, account),
+        images=None if options.images is None else (options.images, "images"),
         force=options.force,
         allow_unknown=options.allow_unknown,
     )
-    if options.images is not None:
-        link_images(folder, options.images, "images")
     return account
 
 
@@ -106,8 +105,9 @@ def convert_visual_genome(source: VisualGenomeSource, folder: Path, options: Opt
     Raises:
         UserError: a file is not of its format, or nothing remains.
     """
-    if options.images is not None:
-        check_link(folder, options.images, _image_folder(options.images))
+    images = None if options.images is None else (options.images, _image_folder(options.images))
+    if images is not None:
+        check_link(folder, *images)
     account = Account(order="x, y, w, h", source=str(source.relationships))
     source = replace(
         source,
@@ -119,12 +119,11 @@ def convert_visual_genome(source: VisualGenomeSource, folder: Path, options: Opt
     pictures = source.pictures(sizes, account)
     write_dataset(
         *(folder, pictures, categories, predicates, options.rule, account),
+        images=images,
         force=options.force,
         allow_unknown=options.allow_unknown,
     )
     account.notes += source.notes()
-    if options.images is not None:
-        link_images(folder, options.images, _image_folder(options.images))
     return account
 
 

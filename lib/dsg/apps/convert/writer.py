@@ -28,6 +28,7 @@ def write_dataset(
     rule: SplitRule,
     account: Account,
     *,
+    images: tuple[Path, str] | None = None,
     force: bool = False,
     allow_unknown: bool = False,
 ) -> None:
@@ -39,6 +40,7 @@ def write_dataset(
 
     Args:
         account: is filled.
+        images: where the images lie, and the name of the link to that folder, see `check_link`.
         force: replace the files of an earlier conversion.
         allow_unknown: lists may name images that do not exist.
 
@@ -69,7 +71,12 @@ def write_dataset(
         if force:
             for pattern in (ANNOTATIONS, METADATA):
                 (folder / pattern.format("validation")).unlink(missing_ok=True)
-        for path in sorted(unfinished.iterdir()):
+        if images is not None and not (folder / images[1]).exists():
+            _link_images(unfinished, *images)
+        # The annotations to learn from say that all is there.
+        for path in sorted(
+            unfinished.iterdir(), key=lambda path: path == annotation_file(unfinished, "train")
+        ):
             os.replace(path, folder / path.name)
         complete = True
     except OSError as error:
@@ -82,7 +89,7 @@ def write_dataset(
 
 
 def check_link(folder: Path, images: Path, name: str) -> None:
-    """Sees, before long work, that `link_images` will succeed.
+    """Sees, before long work, that `name` in the data set's folder can be a link to where the images lie.
 
     Raises:
         UserError: there are no images, or something else has that name.
@@ -94,16 +101,13 @@ def check_link(folder: Path, images: Path, name: str) -> None:
         raise UserError(f"{link}: already exists; remove it, or leave out --images")
 
 
-def link_images(folder: Path, images: Path, name: str) -> None:
-    """Makes `name` in the data set's folder a link to where the images lie.
+def _link_images(folder: Path, images: Path, name: str) -> None:
+    """Makes the link.
 
     Raises:
-        UserError: there are no images, or the link cannot be made.
+        UserError: it cannot be made.
     """
-    check_link(folder, images, name)
     link = folder / name
-    if link.exists():
-        return
     try:
         link.symlink_to(images.resolve(), target_is_directory=True)
     except OSError as error:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dsg.datasets.shapes.instances import (
-    Solid,
-    move_into,
-    remove,
-    solids_of,
-    temporary_beside,
-    write_instances,
-)
+from dsg.datasets.shapes.instances import Solid, move_into, solids_of, write_instances
 from dsg.datasets.shapes.pictures import CLEVR, IMAGE_FOLDERS, make_view, picture_name
 from dsg.datasets.shapes.scene import objects_of
 from dsg.datasets.shapes.settings import stored_settings
 from dsg.errors import UserError
 from dsg.runtime.progress import Progress
+from dsg.runtime.scratch import scratch_folder
 
 
 def add_instances(folder: Path) -> None:
@@ -38,12 +32,9 @@ def add_instances(folder: Path) -> None:
                 pictures[split][picture_name(split, number)] = solids_of(view, objects)
                 progress.advance()
     try:
-        made = temporary_beside(folder)
-        try:
+        with scratch_folder(folder / "instances") as made:
             write_instances(made, pictures, settings["size"], objects, IMAGE_FOLDERS)
             move_into(made, folder)
-        finally:
-            remove(made)
     except OSError as error:
         raise UserError(
             f"{folder}: its annotations for detectors cannot be written ({error.strerror or error}); make it "

@@ -8,19 +8,20 @@ import contextlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
-import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
 
 from dsg.errors import UserError
+from dsg.runtime.scratch import exchange, scratch_folder
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -76,21 +77,17 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: it cannot be written.
     """
-    partial = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        yield partial
-        partial.chmod(0o755)
-        _exchange(partial, folder)
+        with scratch_folder(folder) as partial:
+            yield partial
+            partial.chmod(0o755)
+            exchange(partial, folder)
     except OSError as error:
         place = error.filename or folder
         raise UserError(
             f"{place}: cannot be written ({error.strerror or error}); nothing was changed"
         ) from None
-    finally:
-        if partial is not None and partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def mapped(
@@ -122,16 +119,16 @@ def worker_count(workers: int | None) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _exchange(partial: Path, folder: Path) -> None:
-    """Gives the finished folder its name; an earlier folder of that name is removed only after that."""
-    old = partial.with_name(f"{partial.name}-old")
-    if folder.exists():
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _start_worker() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends the pool
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what the parent does then
     cv2.setNumThreads(1)  # the processes share the processors already
+
+
+def _end_with_parent() -> None:
+    """A worker would wait for tasks for ever where its parent was killed: it keeps the pipe open itself."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,16 +111,6 @@ def move_into(made: Path, folder: Path) -> None:
         except OSError:
             if not (folder / name).exists():
                 raise
-
-
-def temporary_beside(folder: Path) -> Path:
-    """An empty folder on the same disk."""
-    return Path(tempfile.mkdtemp(prefix=".instances-", dir=folder))
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder of `temporary_beside`, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def coco_content(

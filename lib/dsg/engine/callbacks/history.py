@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dsg.engine.callbacks.callback import Callback
+from dsg.engine.runs import HISTORY
 from dsg.engine.state import TrainState
 from dsg.runtime.files import write_text
 from dsg.visualize.curves import training_curves
@@ -25,5 +26,5 @@ class History(Callback):
 
 def write_history(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """`history.jsonl` and `curves.png` of all epochs so far."""
-    write_text(folder / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in history))
+    write_text(folder / HISTORY, "".join(json.dumps(entry) + "\n" for entry in history))
     training_curves(history, folder / "curves.png")
