@@ -66,9 +66,10 @@ def run(options: argparse.Namespace) -> None:
         settings = dataclasses.replace(settings, bfloat16=False)
         print("bfloat16 is left out: this processor computes it by way of float32")
     sections = options.only or (QUICK_SECTIONS if options.quick else DEFAULT_SECTIONS)
-    report = benchmark(settings, sections)
+    report = benchmark(
+        settings, sections, keep=lambda found: write_text(options.output, json.dumps(found, indent=1) + "\n")
+    )
     print(f"\n{format_report(report)}")
-    write_text(options.output, json.dumps(report, indent=1) + "\n")
     print(f"\n{options.output}")
     if "scaling" in sections:
         write_scaling(

@@ -46,7 +46,10 @@ MEMORY = "memory:"
 
 
 def benchmark(
-    settings: Settings, sections: Sequence[str] = DEFAULT_SECTIONS, say: Callable[[str], None] = print
+    settings: Settings,
+    sections: Sequence[str] = DEFAULT_SECTIONS,
+    say: Callable[[str], None] = print,
+    keep: Callable[[dict[str, Any]], None] = lambda report: None,
 ) -> dict[str, Any]:
     """Measures, and returns the report: `cases`, `ratios`, `checks`, `machine`, `settings`; ready for JSON.
 
@@ -54,6 +57,7 @@ def benchmark(
         settings: sizes and repetitions.
         sections: of `SECTIONS`.
         say: is told what is going on.
+        keep: is given the report so far, after every job; minutes of measurements are not lost with the next.
 
     Raises:
         UserError: a job lacks something (memory, a file).
@@ -61,8 +65,9 @@ def benchmark(
     """
     cases: dict[str, dict[str, Any]] = {}
     checks: dict[str, float] = {}
-    about = machine()
-    loads = [load_average()]
+    about: dict[str, Any] = machine()
+    about["load"] = loads = [load_average()]
+    report: dict[str, Any] = {}
     jobs = _jobs(settings, sections)
     for number, job in enumerate(jobs, 1):
         start, busy = time.monotonic(), _processor_seconds()
@@ -75,14 +80,16 @@ def benchmark(
             cases.setdefault(name, {}).update(case)
         checks.update({f"{job} {name}": value for name, value in found["checks"].items()})
         loads.append(load_average())
-    return {
-        "machine": {**about, "load": loads},
-        "settings": dataclasses.asdict(settings),
-        "cases": cases,
-        "checks": checks,
-        "ratios": ratios(cases),
-        "processor_ratios": ratios(cases, BY_PROCESSOR),
-    }
+        report = {
+            "machine": about,
+            "settings": dataclasses.asdict(settings),
+            "cases": cases,
+            "checks": checks,
+            "ratios": ratios(cases),
+            "processor_ratios": ratios(cases, BY_PROCESSOR),
+        }
+        keep(report)
+    return report
 
 
 def _jobs(settings: Settings, sections: Sequence[str]) -> list[str]:

@@ -321,7 +321,13 @@ def test_mini_section(untraced: None) -> None:
 @pytest.mark.one_line
 def test_a_benchmark_runs_its_jobs_in_other_processes() -> None:
     said: list[str] = []
-    report = benchmark(TINY, ["operations", "memory"], said.append)
+    kept: list[str] = []
+    report = benchmark(
+        TINY, ["operations", "memory"], said.append, lambda found: kept.append(json.dumps(found))
+    )
+    first, last = map(json.loads, kept)
+    assert "nms/best/tensorflow" in first["cases"] and "input/shapes" not in first["cases"]
+    assert last == json.loads(json.dumps(report))
     assert json.loads(json.dumps(report))["ratios"].keys() >= PROMISED
     assert report["cases"]["nms/best/tensorflow"]["runs"] == 2
     assert report["ratios"]["overlaps_over_release"] > 0
