@@ -1,8 +1,8 @@
 """`python -m fuzz.kernels`: the compiled box operations under AddressSanitizer and UBSan, `make sanitize`.
 
-They are built once more, in a folder of their own, and called with arrays that are random, empty, not
-numbers, inverted, not contiguous, not aligned or of the wrong type, in a process into which the sanitizers are
-loaded. What they see ends it.
+They are built once more, in a folder of their own, and called with arrays that are random, empty, no numbers,
+inverted, not contiguous, not aligned or of the wrong type, in a process into which the sanitizers are loaded.
+What they see ends it.
 """
 
 from __future__ import annotations
