@@ -58,6 +58,13 @@ def test_many_names_with_one_twice(tmp_path: Path) -> None:
             READERS[reader].read(tmp_path / "case")
 
 
+def test_a_table_whose_first_line_is_longer_than_csv_reads(tmp_path: Path) -> None:
+    files = {**valid_files("dsg_convert_coco"), "relations.csv": b"a" * 200_000}
+    write_files(tmp_path / "case", files)
+    with pytest.raises(UserError, match="the columns subject, predicate, object are expected"):
+        READERS["dsg_convert_coco"].read(tmp_path / "case")
+
+
 def test_every_case_has_its_reader() -> None:
     assert CASES and {path.parent.name for path in CASES} <= set(READERS)
 

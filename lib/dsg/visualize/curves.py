@@ -41,6 +41,7 @@ from dsg.visualize.fonts import families, shown
 
 Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoch
 
+_DEEPEST = 20  # groups in one another
 _LARGEST = sys.float_info.max
 _TOTAL = ("loss", "total", "total_loss")
 _RATE = ("lr", "learning_rate")
@@ -199,7 +200,7 @@ def _short_names(names: Sequence[str]) -> dict[str, str]:
 def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:
     """Finite numbers of a nested record with names joined by '/'."""
     for key, value in record.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and prefix.count("/") < _DEEPEST:
             yield from _flatten(value, f"{prefix}{key}/")
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             yield f"{prefix}{key}", float(value)  # neither nan nor infinity, nor an integer beyond floats
