@@ -36,6 +36,7 @@ def build() -> None:
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
+    os.chdir(ROOT)
     sources = ROOT / "lib" / "dsg" / "boxes"
     modules = [
         Extension(
@@ -50,6 +51,7 @@ def build() -> None:
     made = cythonize(modules, language_level=3, quiet=True, build_dir=str(FOLDER / "c"))
     command = Distribution({"ext_modules": made}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(FOLDER / "lib"), str(FOLDER / "o")  # type: ignore[attr-defined]
+    command.force = True  # type: ignore[attr-defined]
     command.ensure_finalized()
     command.run()
 

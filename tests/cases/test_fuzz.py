@@ -22,6 +22,7 @@ CORPUS = Path(__file__).parent / "fuzz"
 READERS = {slug(name): reader for name, reader in all_readers().items()}
 CASES = sorted(path for path in CORPUS.glob("*/*") if path.is_dir())
 QUICK = [name for name in READERS if name != "tensorflow_1_checkpoints"]
+WITH_MASKS = ("rle_and_polygons", "dsg_check_of_coco_instances")
 FRESH = 12
 referring = "referring_json_and_metadata"
 valid_files = functools.cache(lambda name: READERS[name].files())
@@ -29,7 +30,7 @@ valid_files = functools.cache(lambda name: READERS[name].files())
 
 def read(name: str, folder: Path, changed: dict[str, bytes]) -> str:
     """What becomes of changed files beside valid ones."""
-    if name == "rle_and_polygons" and not has_cocotools():
+    if name in WITH_MASKS and not has_cocotools():
         pytest.skip("pycocotools is not installed")
     write_files(folder, {**valid_files(name), **changed})
     return attempt(READERS[name], folder)
