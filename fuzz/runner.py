@@ -108,6 +108,7 @@ def _child(reader: Reader, more: tuple[int, float, int], folder: Path, out: int,
     os.dup2(errors, 1)
     os.dup2(errors, 2)
     faulthandler.enable(errors)
+    sys.dont_write_bytecode = True  # what is imported late would write outside of the folder
     status = 1
     try:
         work(reader, *more, folder, out)
