@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 from hypothesis import strategies as st
 
+from dsg.apps.checks.command import check_dataset
+from dsg.apps.checks.detection import check_instances
 from dsg.apps.convert.command import Options, convert_coco, convert_visual_genome
 from dsg.apps.convert.splits import make_rule
 from dsg.apps.convert.visual_genome import VisualGenomeSource
@@ -84,6 +86,18 @@ def _read_instances(folder: Path) -> None:
 
 
 COCO = Reader("COCO instances", _coco_files, _json_cases, _read_instances, 1.5)
+
+
+def _check(folder: Path) -> None:
+    check_dataset(str(folder), images=False).lines()
+
+
+def _check_instances(folder: Path) -> None:
+    check_instances(str(folder), images=False).lines()
+
+
+CHECK = Reader("dsg check of relationships", _relationship_files, _json_cases, _check, 0.5)
+CHECK_COCO = Reader("dsg check of COCO instances", _coco_files, _json_cases, _check_instances, 0.5)
 
 
 def _voc_files() -> Files:
@@ -295,4 +309,4 @@ def _convert_visual_genome(folder: Path) -> None:
 
 
 CONVERT_VG = Reader("dsg convert visual-genome", _visual_genome_files, _json_cases, _convert_visual_genome)
-READERS = (RELATIONSHIPS, COCO, VOC, VG150, CONVERT_COCO, CONVERT_VG)
+READERS = (RELATIONSHIPS, COCO, VOC, VG150, CONVERT_COCO, CONVERT_VG, CHECK, CHECK_COCO)

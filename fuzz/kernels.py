@@ -1,8 +1,8 @@
 """`python -m fuzz.kernels`: the compiled box operations under AddressSanitizer and UBSan, `make sanitize`.
 
-They are built once more, in a folder of their own, and called with arrays that are random, empty, not
-numbers, inverted, not contiguous, not aligned or of the wrong type, in a process into which the sanitizers are
-loaded. What they see ends it.
+They are built once more, in a folder of their own, and called with arrays that are random, empty, no numbers,
+inverted, not contiguous, not aligned or of the wrong type, in a process into which the sanitizers are loaded.
+What they see ends it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def build() -> None:
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
 
+    os.chdir(ROOT)
     sources = ROOT / "lib" / "dsg" / "boxes"
     modules = [
         Extension(
@@ -50,6 +51,7 @@ def build() -> None:
     made = cythonize(modules, language_level=3, quiet=True, build_dir=str(FOLDER / "c"))
     command = Distribution({"ext_modules": made}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(FOLDER / "lib"), str(FOLDER / "o")  # type: ignore[attr-defined]
+    command.force = True  # type: ignore[attr-defined]
     command.ensure_finalized()
     command.run()
 

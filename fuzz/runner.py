@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import hashlib
 import json
 import os
 import selectors
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fuzz.reader import Reader
-from fuzz.work import work
+from fuzz.work import CASE, CHANGED, FAULTS, digest, work
 
 START = 120.0  # seconds that loading a reader may take
 
@@ -108,6 +107,7 @@ def _child(reader: Reader, more: tuple[int, float, int], folder: Path, out: int,
     os.dup2(errors, 1)
     os.dup2(errors, 2)
     faulthandler.enable(errors)
+    sys.dont_write_bytecode = True  # what is imported late would write outside of the folder
     status = 1
     try:
         work(reader, *more, folder, out)
@@ -137,13 +137,15 @@ def _fault(tried: Tried, kind: str, said: str, folder: Path | None, keep: Path |
 
 
 def _kept(name: str, kind: str, folder: Path, keep: Path) -> Path | None:
-    """Where the changed files of the case at hand are kept; None if the next is there already."""
-    target = keep / slug(name) / hashlib.sha256(kind.encode()).hexdigest()[:8]
+    """Where the changed files of a case are kept; None if they cannot be read."""
+    target = keep / slug(name) / digest(kind)
     shutil.rmtree(target, ignore_errors=True)
+    own = folder / FAULTS / digest(kind)
+    place = own if own.is_dir() else folder
     try:
-        for file in json.loads((folder / "changed.json").read_text()):
+        for file in json.loads((place / CHANGED).read_text()):
             (target / file).parent.mkdir(parents=True, exist_ok=True)
-            source = folder / "case" / file
+            source = place / CASE / file
             (target / file).write_bytes(source.read_bytes() if source.is_file() else b"")
     except (OSError, ValueError):
         return None

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import strategies as st
 
 from dsg.apps.report.contents import read_run
+from dsg.apps.report.text import as_text
 from dsg.config import Config, flatten, load_config
 from dsg.config.load import dump_yaml
 from dsg.errors import UserError
@@ -136,7 +137,7 @@ def _run_cases(files: Files) -> st.SearchStrategy[Files]:
 def _read_run(folder: Path) -> None:
     run = read_run(folder)
     collect_series(run.history)
-    run.changed_options()
+    as_text(run)
 
 
 RUNS = Reader("a run's own files", _run_files, _run_cases, _read_run, 0.7)

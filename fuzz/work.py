@@ -6,26 +6,31 @@ says in lines: `s` begun, then `a` accepted, `r` refused, or `f` and JSON for a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import time
 import traceback
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from fuzz.guards import Watch, limit_memory
+from fuzz.guards import Escaped, Watch, limit_memory
 from fuzz.mutations import Files
 from fuzz.reader import Reader, attempt, write_files
 
 MEMORY = 1_500_000_000  # bytes that reading may add
 BATCH = 100
+CASE, CHANGED, FAULTS = "case", "changed.json", "faults"
+OURS = {CASE, CHANGED, FAULTS}
+"""In the folder of a worker: the files of the case at hand, which of them are changed, and first cases."""
 
 
 def work(reader: Reader, cases: int, until: float, first_seed: int, folder: Path, out: int) -> None:
     """Reads cases until there are so many, or it is late, and writes the lines to the descriptor `out`."""
     lines = os.fdopen(out, "w", buffering=1)
-    base, place = reader.files(), folder / "case"
+    base, place = reader.files(), folder / CASE
     strategy = reader.cases(base)
     write_files(place, base)
     reader.read(place)  # what is imported now is not imported by a case
@@ -39,17 +44,23 @@ def work(reader: Reader, cases: int, until: float, first_seed: int, folder: Path
             return
         left -= 1
         write_files(place, {**base, **changed})
-        (folder / "changed.json").write_text(json.dumps(sorted(changed)))
+        (folder / CHANGED).write_text(json.dumps(sorted(changed)))
         lines.write("s\n")
         try:
             with watch.watching():
                 outcome = attempt(reader, place)
-            beside = {path.name for path in folder.iterdir()} - {"case", "changed.json"}
-            lines.write(f"f {json.dumps(['wrote', str(sorted(beside))])}\n" if beside else f"{outcome[0]}\n")
+            beside = {path.name for path in folder.iterdir()} - OURS
+            if beside:
+                raise Escaped(f"wrote {sorted(beside)}")
+            lines.write(f"{outcome[0]}\n")
         except BaseException as error:  # each is a fault: that is the point
             if isinstance(error, KeyboardInterrupt):
                 raise
-            lines.write(f"f {json.dumps(described(error))}\n")
+            kind, said = described(error)
+            if not (folder / FAULTS / digest(kind)).exists():  # the next case takes the place of this one
+                shutil.copytree(place, folder / FAULTS / digest(kind) / CASE)
+                shutil.copy(folder / CHANGED, folder / FAULTS / digest(kind))
+            lines.write(f"f {json.dumps([kind, said])}\n")
 
     batch = 0
     while left > 0 and time.monotonic() < until:
@@ -66,6 +77,11 @@ def work(reader: Reader, cases: int, until: float, first_seed: int, folder: Path
         batch += 1
         if left == before:
             break
+
+
+def digest(kind: str) -> str:
+    """A short name for a kind of fault."""
+    return hashlib.sha256(kind.encode()).hexdigest()[:8]
 
 
 def described(error: BaseException) -> tuple[str, str]:

@@ -150,6 +150,17 @@ def test_wrong_arguments(version):
         version(np.zeros((3, 5)), 0.5, order=np.array([0, 3]))
     with pytest.raises(ValueError, match="outside the 3 boxes"):
         version(np.zeros((3, 5)), 0.5, order=np.array([-1]))
+    with pytest.raises(ValueError, match="outside the 3 boxes"):
+        version(np.zeros((3, 5)), 0.5, order=np.array([0, np.nan]))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_numbers_out_of_the_middle_of_a_file(version):
+    """They begin between two addresses of numbers."""
+    dets = random_dets(np.random.default_rng(5), 20).astype(np.float32)
+    moved = np.frombuffer(b"x" + dets.tobytes(), np.float32, dets.size, 1).reshape(dets.shape)
+    assert not moved.flags.aligned
+    assert list(version(moved, 0.4)) == list(version(dets, 0.4))
 
 
 def test_arguments_are_left_alone():

@@ -131,6 +131,9 @@ def test_what_is_not_plain_float32_is_converted():
     ):
         np.testing.assert_array_equal(overlaps(other, query), expected)
     np.testing.assert_array_equal(overlaps(boxes[3:4], query[::-1]), expected[3:4, ::-1])
+    moved = np.frombuffer(b"x" + boxes.tobytes(), np.float32, 40, 1).reshape(10, 4)
+    assert not moved.flags.aligned
+    np.testing.assert_array_equal(overlaps(moved, query), expected)
     packed = np.zeros(10, [("box", np.float32, 4), ("score", np.float32)])
     packed["box"] = boxes
     np.testing.assert_array_equal(overlaps(packed["box"], query), expected)

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from dsg.errors import UserError
-from dsg.pipeline.images import MAX_PIXELS, mirror, network_scale, read_image, stated_size, to_blob
+from dsg.pipeline.images import MAX_PIXELS, mirror, network_scale, read_image, to_blob
+from dsg.pipeline.stated_size import stated_size
 from tests.golden import golden
 from tests.shared import ROOT
 
@@ -270,6 +271,32 @@ def test_a_png_states_its_size_in_its_first_chunk() -> None:
     other = png_chunk(b"abCd", struct.pack(">II", 1, 1))
     data = cv2.imencode(".png", picture())[1].tobytes()
     assert stated_size(data[:8] + other + data[8:]) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", [".tif", ".pbm", ".pgm", ".ppm", ".pam", ".sr", ".hdr", ".pfm"])
+def test_stated_size_of_simple_formats(kind: str) -> None:
+    image = picture(24, 32)
+    image = image[:, :, 0] if kind in (".pbm", ".pgm") else image
+    image = image.astype(np.float32) if kind in (".hdr", ".pfm") else image
+    assert stated_size(cv2.imencode(kind, image)[1].tobytes()) == (24, 32)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("big", [False, True])
+def test_a_tiff_of_gigabytes_is_refused_before_it_is_decoded(tmp_path, order: str, big: bool) -> None:
+    """OpenCV's own limit is five times ours."""
+    tags = [
+        struct.pack(f"{order}HH{'QQ' if big else 'II'}", tag, 16 if big else 4, 1, 30_000)
+        for tag in (256, 257)
+    ]
+    start = {"<": b"II", ">": b"MM"}[order]
+    if big:
+        head = start + struct.pack(f"{order}HHHQQ", 43, 8, 0, 16, len(tags))
+    else:
+        head = start + struct.pack(f"{order}HIH", 42, 8, len(tags))
+    (tmp_path / "a.tif").write_bytes(head + b"".join(tags) + bytes(8))
+    with pytest.raises(UserError, match="30000 x 30000 pixels are more than 200 million"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_stated_size_of_what_is_none() -> None:

@@ -72,7 +72,7 @@ cdef int take(object boxes, str name, Py_buffer *view) except -1:
             return 0
         PyBuffer_Release(view)
     # Aligned, too: an array out of the middle of a file may begin between two numbers.
-    converted = require(boxes, single, ("C", "A"))
+    converted = require(boxes, single, ("C", "A", "E"))
     if converted.ndim != 2 or converted.shape[1] != 4:
         raise ValueError(f"{name} must be [*, 4], not {list(converted.shape)}")
     PyObject_GetBuffer(converted, view, PyBUF_STRIDES | PyBUF_FORMAT)

@@ -70,7 +70,7 @@ def float32_at_least(threshold: float) -> float:
 
 def _checked(dets: np.ndarray, order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Contiguous, aligned float32 dets [N, 5] and int32 order, the latter certainly within the former."""
-    dets = np.require(dets, np.float32, ("C", "A"))
+    dets = np.require(dets, np.float32, ("C", "A", "E"))
     if dets.ndim != 2 or dets.shape[1] != 5:
         raise ValueError(f"dets must be [*, 5], not {list(dets.shape)}")
     if order is None:
@@ -78,7 +78,7 @@ def _checked(dets: np.ndarray, order: np.ndarray | None) -> tuple[np.ndarray, np
     order = np.asarray(order)
     if order.size and not (order.min() >= 0 and order.max() < len(dets)):  # nan is neither
         raise ValueError(f"order points outside the {len(dets)} boxes: {order.min()} .. {order.max()}")
-    return dets, np.require(order, np.int32, ("C", "A"))
+    return dets, np.require(order, np.int32, ("C", "A", "E"))
 
 
 def _ranks(dets: np.ndarray) -> np.ndarray:

@@ -139,7 +139,9 @@ def open_checkpoint(prefix: str | Path) -> Any:
     if not prefix.is_file() and len(parts) == 1:
         raise UserError(f"{prefix}: {prefix.name}.data-00000-of-00001 is missing beside {prefix.name}.index")
     try:
-        return tf.train.load_checkpoint(str(prefix))
+        reader = tf.train.load_checkpoint(str(prefix))
+        reader.get_variable_to_shape_map()  # of a damaged file, names may be no text
+        return reader
     except READ_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{prefix}: not a readable TensorFlow checkpoint ({reason})") from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import stat
 import struct
 from collections.abc import Sequence
@@ -24,8 +23,8 @@ import numpy as np
 from dsg.errors import UserError
 from dsg.pipeline.orientation import is_tiff, is_webp, stated_orientation, stored_pixels, upright_pixels
 from dsg.pipeline.picture_formats import GIF, SAVE_AS, first_frame, other_format, to_8_bit
+from dsg.pipeline.stated_size import JPEG, PNG, stated_size
 
-PNG, JPEG, BMP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM"  # what such files begin with
 MAX_PIXELS = 200_000_000
 """Larger images are refused before they are decoded: a file of kilobytes can claim gigabytes of pixels."""
 DAMAGED = "the image is truncated or damaged; fetch it again"
@@ -135,25 +134,6 @@ def mirror(image: np.ndarray) -> np.ndarray:
     return cv2.flip(image, 1)
 
 
-def stated_size(data: bytes) -> tuple[int, int]:
-    """Height and width that the header of an image file states; (0, 0) if it cannot be told.
-
-    Knows PNG, JPEG, WebP, BMP and GIF, as their decoders read them; for the rest OpenCV's own limit has to
-    do.
-    """
-    if data.startswith(PNG) and data[12:16] == b"IHDR" and len(data) >= 24:
-        width, height = struct.unpack(">II", data[16:24])
-        return height, width
-    if data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:
-        width, height = struct.unpack("<HH", data[6:10])
-        return height, width
-    if data.startswith(BMP) and len(data) >= 26:
-        return _bmp_size(data)
-    if is_webp(data) and len(data) >= 30:
-        return _webp_size(data)
-    return _jpeg_size(data) if data.startswith(JPEG) else (0, 0)
-
-
 def _eight_bits(data: bytes, path: str | Path) -> np.ndarray | None:
     """A TIFF picture of other numbers than those of 8 or 16 bits, of which OpenCV makes what it likes; None
     for all others.
@@ -180,50 +160,6 @@ def _has_last_chunk(png: bytes) -> bool:
             return True
         at += 12 + length  # with length, kind and checksum
     return False
-
-
-def _bmp_size(data: bytes) -> tuple[int, int]:
-    """Height and width in the second header of a BMP file, whose own length tells of what kind it is."""
-    (length,) = struct.unpack_from("<I", data, 14)
-    if length == 12:  # of OS/2
-        width, height = struct.unpack_from("<HH", data, 18)
-        return height, width
-    width, height = struct.unpack_from("<ii", data, 18)
-    return abs(height), abs(width)  # rows from top to bottom count below zero
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Height and width in the first chunk of a WebP file, of which there are three kinds."""
-    kind, frame = data[12:16], data[20:30]
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(frame[7:10], "little"), 1 + int.from_bytes(frame[4:7], "little")
-    if kind == b"VP8L":
-        sides = int.from_bytes(frame[1:5], "little")
-        return 1 + (sides >> 14 & 0x3FFF), 1 + (sides & 0x3FFF)
-    if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", frame, 6)
-        return height & 0x3FFF, width & 0x3FFF  # the upper two bits are a wish for the display
-    return 0, 0
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Height and width in the frame header of a JPEG file, found by walking through the segments.
-
-    As libjpeg walks, lest another size is found than is decoded: what stands between segments is passed over.
-    """
-    at = len(JPEG)
-    while found := _JPEG_MARKER.search(data, at):
-        marker, at = found[1][0], found.end()
-        if marker in _JPEG_FRAMES and at + 7 <= len(data):
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            return height, width
-        at += max(2, int.from_bytes(data[at : at + 2], "big"))
-    return 0, 0
-
-
-# None of those without a length, and so without a segment: they are passed over, too.
-_JPEG_MARKER = re.compile(rb"\xff([^\0\xff\x01\xd0-\xd7])")
-_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # those three are tables
 
 
 def _read_bytes(path: str | Path) -> bytes:

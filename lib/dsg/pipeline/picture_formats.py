@@ -43,9 +43,11 @@ SIGNATURES = (
     (b"\x1aE\xdf\xa3", "a video"),
 )
 SVG = re.compile(
-    rb"\s*(\xef\xbb\xbf)?\s*(<\?xml.{0,500}?)?(<!--.{0,500}?-->\s*)*(<!DOCTYPE svg.{0,300}?)?<svg[\s>]",
-    re.DOTALL,
+    rb"(<\?xml.{0,500}?)?(<!--(?:(?!-->).){0,500}-->\s*)*(<!DOCTYPE svg.{0,300}?)?<svg[\s>]", re.DOTALL
 )
+"""After blanks. A comment ends with the first `-->`: were others tried, the ways to read many comments would
+have no end."""
+BLANK = b"\xef\xbb\xbf \t\r\n"
 ALL_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_ENDINGS = (
     *(".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".psd", ".pdf"),
@@ -69,9 +71,9 @@ def other_format(data: bytes) -> str:
         name = BRANDS.get(head[8:12], "a video")
         if name == "HEIC" and b"avif" in head[16 : int.from_bytes(head[:4], "big")]:
             name = "AVIF"
-    elif SVG.match(head):
+    elif SVG.match(head.lstrip(BLANK)):
         name = "SVG"
-    elif head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+    elif head.lstrip(BLANK).lower().startswith((b"<!doctype html", b"<html")):
         return "not an image but a web page; fetch it again"
     return f"is {name}, which is not supported; {SAVE_AS}" if name else ""
 
@@ -108,7 +110,7 @@ def first_frame(data: bytes) -> np.ndarray | None:
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=("GIF",)) as image:
                 frame = np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, Image.DecompressionBombError):
+    except Exception:  # Pillow lists no exceptions for damaged files; among them is struct.error
         return None
     return np.ascontiguousarray(frame[:, :, ::-1])
 

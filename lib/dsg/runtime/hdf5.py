@@ -13,7 +13,18 @@ import numpy as np
 from dsg.errors import UserError
 from dsg.runtime.limits import Limits
 
-DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError)
+DAMAGE = (
+    *(
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        ArithmeticError,
+        MemoryError,
+    ),
+)
 """What h5py raises for a file that is cut or damaged."""
 
 

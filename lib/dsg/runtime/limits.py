@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from typing import Any
 
 MAX_MEMBERS = 1_000_000
 MAX_RATIO = 100  # unpacked by packed; annotations as JSON reach 30
@@ -20,6 +22,18 @@ class Limits:
     def unpacked(self, packed: int) -> int:
         """Bytes that an archive of so many may become."""
         return max(self.allowed, int(self.ratio * packed))
+
+
+def is_figure(value: Any) -> bool:
+    """Whether a JSON value is a number that can be computed with: neither true or false, nor nan, infinite or
+    beyond all floating-point numbers.
+
+    Example:
+        >>> is_figure(0.5), is_figure(10**400), is_figure(float("nan")), is_figure(True)
+        (True, False, False, False)
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def size_text(number: int) -> str:

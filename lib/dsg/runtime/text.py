@@ -85,8 +85,11 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise RepeatedKey(next(key for position, key in enumerate(keys) if key in keys[:position]))
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise RepeatedKey(key)
+            seen.add(key)
     return result
 
 

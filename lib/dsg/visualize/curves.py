@@ -18,13 +18,13 @@ import io
 import json
 import math
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dsg.errors import UserError
 from dsg.runtime.files import write_bytes
+from dsg.runtime.limits import is_figure
 from dsg.visualize.canvas import (
     BLACK,
     BLUE,
@@ -41,7 +41,7 @@ from dsg.visualize.fonts import families, shown
 
 Series = dict[str, list[tuple[float, float]]]  # name -> (epoch, value), by epoch
 
-_LARGEST = sys.float_info.max
+_DEEPEST = 20  # groups in one another
 _TOTAL = ("loss", "total", "total_loss")
 _RATE = ("lr", "learning_rate")
 _SPELLING = {"iou": "IoU", "rpn": "RPN", "rr": "RR", "lr": "learning rate", "gt": "GT"}
@@ -199,10 +199,10 @@ def _short_names(names: Sequence[str]) -> dict[str, str]:
 def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:
     """Finite numbers of a nested record with names joined by '/'."""
     for key, value in record.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and prefix.count("/") < _DEEPEST:
             yield from _flatten(value, f"{prefix}{key}/")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST:
-            yield f"{prefix}{key}", float(value)  # neither nan nor infinity, nor an integer beyond floats
+        elif is_figure(value):
+            yield f"{prefix}{key}", float(value)
 
 
 def plain_text(text: str) -> str:

@@ -55,6 +55,9 @@ def read_relations(text: str, path: Path) -> Iterator[tuple[str, str, str]]:
 
 def _columns(head: str, separator: str) -> tuple[str, list[int]] | None:
     """The separator and the places of the columns, if the first line is one of names separated so."""
-    cells = next(csv.reader([head], delimiter=separator, skipinitialspace=True), [])
+    try:
+        cells = next(csv.reader([head], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # longer than any name
+        return None
     names = [cell.strip().lower().removesuffix("_id") for cell in cells]
     return (separator, [names.index(name) for name in COLUMNS]) if set(COLUMNS) <= set(names) else None

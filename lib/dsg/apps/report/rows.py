@@ -8,11 +8,13 @@ from typing import Any
 
 from dsg.apps.report.contents import RunFiles
 from dsg.metrics.results import Mean
+from dsg.runtime.limits import is_figure
 from dsg.runtime.progress import duration
 
 Rows = list[tuple[str, ...]]
 
 NOTHING = "-"
+LONGEST = 1e10  # seconds of an epoch; beyond, they are damaged
 VERSIONS = ("dsg", "python", "tensorflow")
 SCORES = (
     ("subject IoU", "subject_iou"),
@@ -44,7 +46,8 @@ def facts(run: RunFiles) -> Rows:
     if not run.sessions:
         return [("folder", str(run.folder))]
     first, last = run.sessions[0], run.sessions[-1]
-    gpus = ", ".join(map(str, last.get("gpus") or [])) or "no GPU"
+    listed = last.get("gpus")
+    gpus = ", ".join(map(str, listed if isinstance(listed, list) else [])) or "no GPU"
     found: Rows = [
         ("command", str(last.get("command") or NOTHING)),
         ("folder", str(run.folder)),
@@ -120,7 +123,7 @@ def best_line(run: RunFiles) -> str:
     named = [
         f"{title} {_number(_at(scores, key), '.4f')}"
         for title, key in (*SCORES[:2], *PRECISIONS)
-        if isinstance(_at(scores, key), (int, float))
+        if is_figure(_at(scores, key))
     ]
     return f"best epoch on validation: {run.best_epoch}" + (f", {', '.join(named)}" if named else "")
 
@@ -128,7 +131,7 @@ def best_line(run: RunFiles) -> str:
 def total_time(run: RunFiles) -> str:
     """The time of all training steps."""
     seconds = [entry.get("seconds") for entry in run.history]
-    return duration(sum(value for value in seconds if isinstance(value, (int, float))))
+    return duration(sum(value for value in seconds if is_figure(value) and abs(value) < LONGEST))
 
 
 def _at(tree: Any, *keys: str) -> Any:
@@ -139,7 +142,7 @@ def _at(tree: Any, *keys: str) -> Any:
 
 
 def _number(value: Any, form: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_figure(value):
         return NOTHING
     return format(int(value) if form == "d" else value, form)
 
@@ -147,7 +150,7 @@ def _number(value: Any, form: str) -> str:
 def _mean(results: Mapping[str, Any], *keys: str) -> str:
     """A mean with its standard error as in the table of a test."""
     figures = [_at(results, *keys, key) for key in ("mean", "stderr")]
-    return str(Mean(*(math.nan if not isinstance(one, (int, float)) else one for one in figures)))
+    return str(Mean(*(one if is_figure(one) else math.nan for one in figures)))
 
 
 def _value(value: Any) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dsg.errors import UserError
-from dsg.pipeline.images import BMP, JPEG, PNG, decode_image, stated_size
+from dsg.pipeline.images import decode_image
 from dsg.pipeline.orientation import is_webp
+from dsg.pipeline.stated_size import BMP, JPEG, PNG, stated_size
 
 MEGA = 1_000_000
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")  # of what is taken

@@ -42,7 +42,7 @@ class Account:
                 key: Entry(dict(one["options"]), float(one["seconds"]), bool(one["finished"]))
                 for key, one in stored.items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
             pass
 
     def finished(self, run: PlannedRun) -> bool:
@@ -149,7 +149,7 @@ def _tested_as_asked(run: PlannedRun) -> bool:
         tested, asked = stored_values(stored), json.loads(json.dumps(flatten(run.config)))
         free = {*NO_MATTER, *automatic(run.config)}  # what training chose is as it was asked for
         return all(asked[name] == value for name, value in tested.items() if name not in free)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError, RecursionError):
         return True  # what is wrong with the file is said when it is read
 
 

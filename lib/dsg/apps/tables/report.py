@@ -81,7 +81,7 @@ def read_results(run: PlannedRun) -> dict[str, Any]:
         found = json.loads(run.results.read_text(encoding="utf-8"))
         assert isinstance(found["iou"]["dsg"]["all"]["subject"], dict)
         return dict(found)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
         raise UserError(
             f"{run.results}: not the results of a test; delete it, and the table tests again"
         ) from error

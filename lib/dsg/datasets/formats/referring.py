@@ -9,6 +9,7 @@ category that does not exist) is left to `roidb`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,11 +154,7 @@ def read_names(path: Path) -> tuple[str, ...]:
         raise UserError(
             f"{path}: an empty list; it must name every category or predicate, in the order of the indices"
         )
-    repeated = (
-        sorted({name for name in content if content.count(name) > 1})
-        if len(set(content)) < len(content)
-        else []
-    )
+    repeated = sorted(name for name, number in Counter(content).items() if number > 1)
     if repeated:
         raise UserError(f"{path}: {repeated[0]!r} is listed twice; each index needs a name of its own")
     return tuple(content)

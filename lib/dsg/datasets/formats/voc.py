@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -39,7 +40,7 @@ CLASSES = (
     "tvmonitor",
 )
 LARGEST_FILE = 10_000_000  # bytes; the kit's largest has 30 kB
-FLAG = re.compile(r"\s+(-1|0|1)$")
+FLAG = re.compile(r"(?<!\s)\s+(-1|0|1)$")
 """Behind a name in the lists of a single class: whether the image shows it."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -105,7 +106,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     """
     names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
     names = [name for name in names if name not in (CLASSES[0], "background")]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, number in Counter(names).items() if number > 1), None)
     if not names or twice is not None:
         reason = f"names {twice!r} twice" if names else "names no class"
         raise UserError(f"{path}: {reason}; write the name of each class in a line of its own")
