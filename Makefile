@@ -8,8 +8,7 @@
 #                     (ONLY_TF=1: without those of which neither its version nor NumPy's changes anything)
 #   make demo         answer queries about the bundled images and draw the answers
 #   make bench        measure speed and memory (QUICK=1 for a short run)
-#   make crash-test   kill training and other commands at random moments and run them again (CASES=30, SEED=0), and compare
-#                     losses with those that are kept
+#   make crash-test   kill training and other commands at random moments and run them again (CASES=30, SEED=0)
 #   make fuzz         read 10,000 hostile files in bounded time (CASES=N, SECONDS=N, SEED=N: other ones)
 #   make sanitize     the box operations under AddressSanitizer and UBSan, with arrays of every kind
 #   make bench-peers  the detector beside torchvision's, which is installed into an environment of its own, .venv-peers (6 GB)
@@ -189,7 +188,6 @@ sanitize: build
 # The disk of some cases is in memory, where this user may mount one.
 crash-test: build
 	@$(VPY) -m crash --cases $(or $(CASES),30) --seed $(or $(SEED),0)
-	@CUDA_VISIBLE_DEVICES=-1 $(VPY) -m crash.trajectories
 
 $(PEERS_READY): requirements-peers.txt
 	$(call say,installing requirements-peers.txt into .venv-peers: this is large)

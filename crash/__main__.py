@@ -61,7 +61,8 @@ def run(arguments: Sequence[str], options: argparse.Namespace) -> int:
     """The cases that the options ask for; 1 if any of them has a fault."""
     disk.enter(arguments)
     prepare_place(options.output)
-    started, cases = time.monotonic(), []
+    started = time.monotonic()
+    cases: list[Case] = []
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         for name, kills in plan(options.cases, options.only).items():
             if kills:
@@ -77,7 +78,7 @@ def _cases_of(name: str, kills: int, seed: int, work: Path) -> list[Case]:
     subject, rng = SUBJECTS[name], random.Random(f"{seed} {name}")
     print(f"  {name}: undisturbed ...", flush=True)
     whole = undisturbed(subject, work)
-    cases = []
+    cases: list[Case] = []
     for some in killed_runs(subject, whole, kills, rng, work, disk.can_mount()):
         for case in some:
             print(line(case), flush=True)

@@ -117,10 +117,11 @@ def _one_run(
         ended, faults = _struck(subject, whole.inputs, folder, moment, blow, disk)
         seconds = round(ended.seconds, 1)
         cases.append(Case(subject.name, moment.name, blow, ended.reached, ended.status, seconds, faults))
-        if not ended.reached:
+        if not ended.reached or ended.status == 0:  # it was at its end
             break
-    last = _start(subject, whole.inputs, folder)
-    faults = faults_of(last, (0,)) or differences(whole.content, subject.content(folder))
+    else:
+        ended = _start(subject, whole.inputs, folder)
+    faults = faults_of(ended, (0,)) or differences(whole.content, subject.content(folder))
     for case in cases:
         case.faults += [f"in the end: {fault}" for fault in faults]
     return cases

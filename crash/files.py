@@ -23,9 +23,10 @@ def _any(view: View) -> bool:
     return bool(view.names())
 
 
-def _partial(view: View, file: str) -> bool:
-    """Whether a file lies in the generator's unfinished folder."""
-    return any(file in view.names(name) for name in view.names() if name.startswith(".shapes"))
+def _unfinished(view: View, place: str = ".") -> list[str]:
+    """The names in a folder of the generator's unfinished one."""
+    made = [name for name in view.names() if name.startswith(".shapes")]
+    return [file for name in made for file in view.names(f"{name}/{place}")]
 
 
 GENERATOR = Subject(
@@ -36,8 +37,8 @@ GENERATOR = Subject(
         *("--workers", "2"),
     ),
     (
-        at("writing pictures", lambda view: _partial(view, "CLEVR_v1.0")),
-        at("pictures are there", lambda view: _partial(view, "annotations_train.json")),
+        at("writing pictures", lambda view: bool(_unfinished(view, "CLEVR_v1.0/images/train"))),
+        at("pictures are there", lambda view: "annotations_train.json" in _unfinished(view)),
         at_random(_any),
     ),
     files_below,

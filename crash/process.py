@@ -103,8 +103,9 @@ def run(
                 process.kill()
                 process.wait()
             orphans = _end_orphans(process.pid)
-    texts = (path.read_text(encoding="utf-8", errors="replace") for path in (output, errors))
-    return Ended(reached, status, *texts, time.monotonic() - started, orphans)
+    seconds = time.monotonic() - started
+    printed, told = (path.read_text(encoding="utf-8", errors="replace") for path in (output, errors))
+    return Ended(reached, status, printed, told, seconds, orphans)
 
 
 def _stopped_at(

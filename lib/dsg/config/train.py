@@ -93,8 +93,8 @@ class ScheduleOptions:
     )
     snapshot_iters: int = option(1, "Epochs between snapshots.", within=COUNT)
     snapshot_kept: int = option(3, "Snapshots kept besides the best one.", within=NOT_NEGATIVE)
-    save_minutes: int = option(
-        30,
+    save_minutes: float = option(
+        30.0,
         "Minutes between saves within an epoch, so that a crash loses no more (0: none).",
         within=NOT_NEGATIVE,
     )
