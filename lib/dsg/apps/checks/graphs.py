@@ -59,8 +59,8 @@ def check_graphs(
             findings.add(UNUSABLE, "the split cannot be loaded", f"{split} split", detail=detail)
             continue
         for reason, cases in datasets[split].skipped.items():
-            for name, _ in cases:
-                findings.add(LEFT_OUT, f"image with {reason}", f"{split} split", name)
+            for image, _ in cases:
+                findings.add(LEFT_OUT, f"image with {reason}", f"{split} split", image)
         for record in graphs_of(datasets[split]):
             _check_image(record, split, findings)
     vocabulary = next((data.vocabulary for data in datasets.values()), Vocabulary((), ()))
