@@ -117,7 +117,8 @@ def accuracies(overlaps: np.ndarray, image: np.ndarray, names: Sequence[str]) ->
     reached = [(overlaps >= threshold).astype(np.float64) for threshold in THRESHOLDS]
     steps = len(THRESHOLDS)
     # Whole numbers, whose sums are exact in any order; they are divided at the end.
-    hits = np.stack([reached[0] * steps, np.sum(reached, axis=0)], axis=2).reshape(-1, len(image))
+    hits = np.stack([reached[0] * steps, np.sum(reached, axis=0)], axis=2)
+    hits = hits.reshape(2 * len(CASES) * len(ROLES), len(image))
     place = np.empty(len(names), np.int64)
     place[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
     where = place[image]
@@ -126,7 +127,7 @@ def accuracies(overlaps: np.ndarray, image: np.ndarray, names: Sequence[str]) ->
     queries = steps * queries[queries > 0]
     share = sums.sum(axis=0) / queries.sum() if len(queries) else np.full(len(hits), math.nan)
     low, high = share_intervals(sums, queries)
-    cells = iter(map(Accuracy, *(map(float, one) for one in (share, low, high))))
+    cells = iter([Accuracy(*map(float, one)) for one in zip(share, low, high)])
     return {case: {role: {at: next(cells) for at in (AT_HALF, MEAN)} for role in ROLES} for case in CASES}
 
 

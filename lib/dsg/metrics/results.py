@@ -114,9 +114,10 @@ class EvaluationResults:
         """How often the most probable box is right, over ambiguous (True), unambiguous (False) or all (None)
         queries; None for systems that predict no boxes.
         """
+        return self._accuracies(counting, ambiguous) if counting in self.columns.boxes else None
+
+    def _accuracies(self, counting: str, ambiguous: bool | None) -> Accuracies:
         columns = self.columns
-        if counting not in columns.boxes:
-            return None
         chosen = np.ones(self.queries, bool) if ambiguous is None else columns.ambiguous == ambiguous
         return accuracies(columns.boxes[counting][:, :, chosen], columns.image[chosen], self.image_names)
 
@@ -190,7 +191,7 @@ class EvaluationResults:
     def _box_accuracy_json(self) -> dict[str, Any] | None:
         sets = {"all": None, "ambiguous": True, "unambiguous": False}
         found = {
-            counting: {name: self.box_accuracy(counting, flag) for name, flag in sets.items()}
+            counting: {name: self._accuracies(counting, flag) for name, flag in sets.items()}
             for counting in self.columns.boxes
         }
         return accuracies_json(found) if found else None
