@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsg.datasets.records import ImageRecord, Vocabulary, ambiguous
+from dsg.datasets.records import ImageRecord, Vocabulary, ambiguous, annotated_pairs
 from dsg.datasets.roidb import build_record, draw_predicates
 from tests.datasets.files import BUS, CAT, DOG, OBJECTS, PREDICATES, mention, relation
 
@@ -76,7 +76,7 @@ def test_no_relationships_give_empty_arrays() -> None:
     assert record.queries.shape == (0, 3)
     assert record.roles.shape == (0, 0)
     assert record.predicates.shape == (0, 0)
-    assert ambiguous(record).shape == (0,)
+    assert ambiguous(record).shape == (0,) and annotated_pairs(record).shape == (0, 3)
 
 
 def test_repeated_relationships_and_self_relations() -> None:
@@ -97,6 +97,8 @@ def test_roles_against_loops(seed: int) -> None:
     related = {tuple(row) for row in record.triples.tolist()}
     categories = record.entities.tolist()
     number = len(categories)
+    pairs = {tuple(row) for row in annotated_pairs(record).tolist()}
+    assert len(pairs) == len(annotated_pairs(record))
     for query, (s, r, o) in enumerate(record.queries.tolist()):
         roles = [3] * number
         subjects, objects = set(), set()
@@ -104,6 +106,7 @@ def test_roles_against_loops(seed: int) -> None:
             for j in range(number):
                 if i != j and categories[i] == s and categories[j] == o and (i, r, j) in related:
                     roles[i], roles[j] = 1, 2
+                    pairs.remove((query, i, j))
                     subjects.add(i)
                     objects.add(j)
         assert record.roles[query].tolist() == roles
@@ -112,6 +115,7 @@ def test_roles_against_loops(seed: int) -> None:
         rivals = any(categories[k] == s and k not in subjects for k in range(number))
         rivals |= any(categories[k] == o and k not in objects for k in range(number))
         assert ambiguous(record)[query] == rivals
+    assert not pairs
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dsg.datasets.loader import load_dataset
 from dsg.datasets.mirror import mirror_map, mirrored
-from dsg.datasets.records import Dataset, ImageRecord, Vocabulary, ambiguous
+from dsg.datasets.records import Dataset, ImageRecord, Vocabulary, ambiguous, annotated_pairs
 from dsg.datasets.roidb import draw_predicates
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "ImageRecord",
     "Vocabulary",
     "ambiguous",
+    "annotated_pairs",
     "draw_predicates",
     "load_dataset",
     "mirror_map",

@@ -106,3 +106,14 @@ def ambiguous(record: ImageRecord) -> np.ndarray:
     other_subject = (same_subject & ~record.subject_masks).any(axis=1)
     other_object = (same_object & ~record.object_masks).any(axis=1)
     return np.asarray(other_subject | other_object)
+
+
+def annotated_pairs(record: ImageRecord) -> np.ndarray:
+    """The annotated pairs of different entities that answer each query, int64 [R, 3]: the query, and the
+    boxes of subject and object, all by position.
+    """
+    triples = record.triples[record.triples[:, 0] != record.triples[:, 2]]
+    subjects, predicates, objects = triples.T
+    asked = np.stack([record.entities[subjects], predicates, record.entities[objects]], axis=1)
+    query, triple = np.nonzero((record.queries[:, None] == asked[None]).all(axis=2))
+    return np.stack([query, subjects[triple], objects[triple]], axis=1).astype(np.int64)

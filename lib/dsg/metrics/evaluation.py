@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dsg.errors import UserError
+from dsg.metrics.box_accuracy import COUNTINGS, ImageBoxes, box_overlaps
 from dsg.metrics.detection import RECALL_THRESHOLDS, best_overlaps, recall
 from dsg.metrics.raster import MAP_SIZE
 from dsg.metrics.results import Coverage, EvaluationResults, QueryColumns
@@ -79,6 +80,7 @@ class Evaluator:
         self._ambiguous: list[np.ndarray] = []
         self._iou: dict[str, list[np.ndarray]] = {"dsg": [], "rr": []}  # each [2, Q]: subject, object
         self._overlaps: dict[str, list[np.ndarray]] = {"proposals": [], "refined": []}
+        self._boxes: dict[str, list[np.ndarray]] = {counting: [] for counting in COUNTINGS}
 
     def add_image(
         self,
@@ -96,6 +98,7 @@ class Evaluator:
         gt_boxes_norm_rr: np.ndarray | None = None,
         proposals_norm: np.ndarray | None = None,
         image_size: tuple[float, float] | None = None,
+        answers: ImageBoxes | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score the queries of one image.
 
@@ -116,6 +119,7 @@ class Evaluator:
             proposals_norm: [P, 4] boxes of the RPN, normalised; with `image_size`, recall is measured (+1
                 widths).
             image_size: (width, height) that the boxes were divided by.
+            answers: the most probable boxes, for accuracies; of every image or of none.
 
         Returns:
             Subject and object IoU ('dsg'), each [Q] float64.
@@ -153,6 +157,8 @@ class Evaluator:
             columns.append(np.stack(values))
         if proposals_norm is not None:
             self._add_overlaps(proposals_norm, boxes_norm, gt_boxes_norm, image_size)
+        for counting, inclusive in COUNTINGS.items() if answers is not None else ():
+            self._boxes[counting].append(box_overlaps(answers, inclusive=inclusive))
         self._names[name] = len(self._names)
         self._queries.append(queries)
         self._ambiguous.append(np.asarray(ambiguous, bool).reshape(len(queries)))
@@ -181,6 +187,7 @@ class Evaluator:
             query=np.concatenate([np.zeros((0, 3), np.int64), *self._queries]),
             ambiguous=np.concatenate([np.zeros(0, bool), *self._ambiguous]),
             iou={convention: (values[0], values[1]) for convention, values in iou.items()},
+            boxes={name: np.concatenate(found, axis=2) for name, found in self._boxes.items() if found},
         )
         return EvaluationResults(
             predicates=self._predicates,

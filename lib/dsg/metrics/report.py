@@ -10,14 +10,32 @@ from pathlib import Path
 
 import numpy as np
 
+from dsg.metrics.box_accuracy import (
+    ANSWER,
+    AT_HALF,
+    BEST_BOX,
+    BEST_PROPOSAL,
+    CASES,
+    MEAN,
+    ROLES,
+    TRUE_BOXES,
+)
 from dsg.metrics.results import EvaluationResults
 from dsg.runtime.files import write_text
 
 QUERIES = "queries.jsonl"  # file of a test
+BOX_TITLE = "most probable box"
+BOX_LIMITS = (  # titles of what limits the accuracy of boxes
+    ("  best of its boxes", BEST_BOX),
+    ("  best of the proposals", BEST_PROPOSAL),
+    ("  its choice, true boxes", TRUE_BOXES),
+)
+BOX_NOTE = "(in brackets: 95% of the shares of resampled images)"
 
 
 def format_table(results: EvaluationResults, max_predicates: int | None = None) -> str:
-    """The results as text: all, ambiguous and unambiguous queries, each predicate, how well boxes cover.
+    """The results as text: all, ambiguous and unambiguous queries, each predicate, how well boxes cover
+    the truth, how often the most probable ones are right.
 
     Args:
         results: what to show.
@@ -52,11 +70,26 @@ def format_table(results: EvaluationResults, max_predicates: int | None = None) 
             recalls = ", ".join(f"{value:.3f} at IoU {t:g}" for t, value in coverage.recall.items())
             best = f"mean best IoU {coverage.mean_best_iou:.3f}"
             lines.append(f"{name:<13}  recall {recalls}; {best} ({results.gt_boxes} boxes)")
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join([*lines, *_box_lines(results)]).rstrip() + "\n"
+
+
+def _box_lines(results: EvaluationResults) -> list[str]:
+    """Accuracy of the most probable boxes and what limits it; nothing for systems without boxes."""
+    whole, unsure = results.box_accuracy(), results.box_accuracy(ambiguous=True)
+    if whole is None or unsure is None:
+        return []
+    rows: list[Sequence[str]] = [(BOX_TITLE, *ROLES)]
+    for at in (AT_HALF, MEAN):
+        shown = [(f"right at IoU {at}", whole[ANSWER]), ("  ambiguous", unsure[ANSWER])]
+        shown += [(title, whole[case]) for title, case in BOX_LIMITS]
+        rows += [(title, *(str(found[role][at]) for role in ROLES)) for title, found in shown]
+    return ["", *aligned(rows), BOX_NOTE]
 
 
 def query_rows(results: EvaluationResults) -> Iterator[dict[str, object]]:
-    """One flat dictionary per query: image, indices (and names), ambiguous, IoUs in both conventions."""
+    """One flat dictionary per query: image, indices (and names), ambiguous, IoUs in both conventions; of
+    systems with boxes also the IoU of the most probable ones (widths x2 - x1), of subject, object and both.
+    """
     columns = results.columns
     for row in range(results.queries):
         subject, predicate, object_ = (int(value) for value in columns.query[row])
@@ -75,6 +108,9 @@ def query_rows(results: EvaluationResults) -> Iterator[dict[str, object]]:
             for role, iou in (("subject", subject_iou), ("object", object_iou)):
                 asked = not np.isnan(iou[row])
                 record[f"{prefix}{role}_iou"] = float(iou[row]) if asked else None
+        if "exclusive" in columns.boxes:
+            for role, iou in zip(ROLES, columns.boxes["exclusive"][CASES.index(ANSWER), :, row]):
+                record[f"box_{role}_iou"] = float(iou)
         yield record
 
 

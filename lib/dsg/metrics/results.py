@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dsg.metrics.box_accuracy import Accuracies, accuracies, accuracies_json
 from dsg.metrics.iou_curves import THRESHOLDS, iou_curves
 
 HEADLINE = (  # label and key of `EvaluationResults.summary`
@@ -69,6 +70,8 @@ class QueryColumns:
     ambiguous: np.ndarray  # [S] bool
     # convention -> subject IoU [S], object IoU [S], float64; nan if it does not ask the query
     iou: dict[str, tuple[np.ndarray, np.ndarray]]
+    # counting of widths -> IoU of boxes [4, 3, S], see `dsg.metrics.box_accuracy`; empty without boxes
+    boxes: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,17 @@ class EvaluationResults:
         if predicate is not None:
             chosen &= self.columns.query[:, 1] == predicate
         return RoleScores(int(chosen.sum()), Mean.of(subject[chosen]), Mean.of(object_[chosen]))
+
+    def box_accuracy(self, counting: str = "exclusive", ambiguous: bool | None = None) -> Accuracies | None:
+        """How often the most probable box is right, over ambiguous (True), unambiguous (False) or all (None)
+        queries; None for systems that predict no boxes.
+        """
+        return self._accuracies(counting, ambiguous) if counting in self.columns.boxes else None
+
+    def _accuracies(self, counting: str, ambiguous: bool | None) -> Accuracies:
+        columns = self.columns
+        chosen = np.ones(self.queries, bool) if ambiguous is None else columns.ambiguous == ambiguous
+        return accuracies(columns.boxes[counting][:, :, chosen], columns.image[chosen], self.image_names)
 
     def predicates_by_count(self) -> list[int]:
         """The predicates that occur in the queries, most frequent first."""
@@ -170,8 +184,17 @@ class EvaluationResults:
                 "gt_boxes": self.gt_boxes,
                 "proposals": _coverage_json(self.proposals),
                 "refined": _coverage_json(self.refined),
+                "box_accuracy": self._box_accuracy_json(),
             }
         )
+
+    def _box_accuracy_json(self) -> dict[str, Any] | None:
+        sets = {"all": None, "ambiguous": True, "unambiguous": False}
+        found = {
+            counting: {name: self._accuracies(counting, flag) for name, flag in sets.items()}
+            for counting in self.columns.boxes
+        }
+        return accuracies_json(found) if found else None
 
 
 def _coverage_json(coverage: Coverage | None) -> dict[str, Any] | None:
@@ -185,4 +208,6 @@ def _without_nan(value: Any) -> Any:
     """The same JSON value with None for nan, which JSON does not know."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -13,7 +13,7 @@ import pytest
 
 from dsg.apps.report.contents import read_run, run_of_test
 from dsg.apps.report.page import LARGE, data_uri
-from dsg.apps.report.rows import epoch_rows, facts, score_rows
+from dsg.apps.report.rows import box_rows, epoch_rows, facts, score_rows
 from dsg.apps.report.write import make_report, report_finished
 from dsg.config import dump_yaml, load_config
 from dsg.engine.session import add_session, read_sessions, this_session
@@ -113,6 +113,25 @@ def test_the_text_has_the_same(run):
     assert re.search(r"^TRAIN.EPOCHS +3 +20$", text, re.MULTILINE) and "TRAIN.GAMMA" not in text
     assert "test/odd_iter_0/table.txt" in text
     assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_accuracies_of_boxes_are_shown_where_they_were_measured(run):
+    assert box_rows({"iou": {}}) == box_rows({"box_accuracy": None}) == []
+    assert "most probable box" not in make_report(run).read_text(encoding="utf-8")
+    cell = {
+        "0.5": {"accuracy": 0.75, "interval": [0.5, 1.0]},
+        "0.5:0.95": {"accuracy": 0.25, "interval": [None, None]},
+    }
+    shares = {"answer": {role: cell for role in ("subject", "object", "both")}}
+    path = run / "test" / "odd_iter_0" / "results.json"
+    results = {**json.loads(path.read_text()), "box_accuracy": {"exclusive": {"all": shares}}}
+    path.write_text(json.dumps(results))
+    titles, everything, *_, limit = box_rows(results)
+    assert titles[3:5] == ("both at IoU 0.5", "subject at IoU 0.5:0.95")
+    assert everything == ("all queries", *["0.750 [0.500, 1.000]"] * 3, *["0.250"] * 3)
+    assert limit == ("its choice, true boxes", *["-"] * 6)
+    assert "0.750 [0.500, 1.000]" in Page(make_report(run).read_text(encoding="utf-8")).text
+    assert re.search(r"^its choice, true boxes +- ", (run / "report.txt").read_text(), re.MULTILINE)
 
 
 def test_epochs(run):

@@ -14,7 +14,7 @@ from dsg.apps.tables.account import Account, check_epochs, epochs_done, time_lef
 from dsg.apps.tables.command import write_table
 from dsg.apps.tables.plan import Request, plan_runs
 from dsg.apps.tables.plot import draw_table
-from dsg.apps.tables.report import figures_of, row_results, to_json, to_markdown
+from dsg.apps.tables.report import box_figures, figures_of, row_results, to_json, to_markdown
 from dsg.config import flatten
 from dsg.errors import UserError
 from tests.shared import ROOT
@@ -32,6 +32,11 @@ def results(mean: float | None) -> dict:
         for name in ("all", "ambiguous")
     }
     return {"iou": {"dsg": sets, "rr": sets}}
+
+
+def with_boxes(share: float | None) -> dict:
+    cells = {role: {"0.5": {"accuracy": share}} for role in ("subject", "object", "both")}
+    return {**results(0.5), "box_accuracy": {"exclusive": {"all": {"answer": cells}}}}
 
 
 def finish(run, account, mean: float, seconds: float = 30.0) -> None:
@@ -129,6 +134,29 @@ def test_seeds_are_averaged_and_their_spread_is_told():
     assert math.isnan(nothing_asked.mean) and math.isnan(nothing_asked.spread)
 
 
+def test_accuracies_of_boxes_are_averaged_where_every_seed_has_them():
+    figure = box_figures([with_boxes(0.4), with_boxes(0.6)])["both"]
+    assert (figure.mean, figure.spread) == (0.5, pytest.approx(math.sqrt(0.02)))
+    assert math.isnan(figure.stderr) and math.isnan(box_figures([with_boxes(None)])["both"].mean)
+    earlier, maps = results(0.5), {**results(0.5), "box_accuracy": None}
+    assert box_figures([]) == box_figures([with_boxes(0.4), earlier]) == box_figures([maps]) == {}
+
+
+def test_the_table_has_accuracies_of_boxes_or_a_dash(tmp_path):
+    asked = request(tmp_path, dataset="shapes", net="mini")
+    runs, account = plan_runs(asked), Account(tmp_path / "runs.json")
+    finish(runs[0], account, 0.41)
+    finish(runs[1], account, 0.42)
+    runs[1].results.write_text(json.dumps(with_boxes(0.75)))
+    rows = row_results(runs[:3], [True, True, False], [0.0] * 3)
+    lines = [line for line in to_markdown(asked, rows).splitlines() if line.startswith("| ")]
+    assert "| box subject | box object | box both | queries |" in lines[0]
+    assert "| - | - | - | 40 (9) |" in lines[2] and "| 0.750 | 0.750 | 0.750 | 40 (9) |" in lines[3]
+    stored = to_json(asked, rows)["rows"]
+    assert stored[rows[1].row.key]["box_accuracy"]["both"] == {"mean": 0.75, "stderr": None, "spread": None}
+    assert "box_accuracy" not in stored[rows[0].row.key]
+
+
 def test_the_table_has_our_numbers_beside_the_published_ones(tmp_path):
     asked = request(tmp_path)
     runs, account = plan_runs(asked), Account(tmp_path / "runs.json")
@@ -139,7 +167,7 @@ def test_the_table_has_our_numbers_beside_the_published_ones(tmp_path):
     text = write_table(asked, runs, account)
     lines = {line.split(" |")[0][2:]: line for line in text.splitlines() if line.startswith("| ")}
     assert "| 0.410 ± 0.010 | 0.410 ± 0.010 |" in lines["TWO STEP"]
-    assert "0.430 ± 0.0014 | 0.491 ± 0.0014 | 40 (9) | 1 | 30s" in lines["TWO STEP"]
+    assert "| - | - | - | 0.430 ± 0.0014 | 0.491 ± 0.0014 | 40 (9) | 1 | 30s" in lines["TWO STEP"]
     assert "0.510 ± 0.010 / 0.014" in lines["DSG"] and lines["DSG"].endswith("| 40 (9) | 2 | 3m00s |")
     assert "| - | - |" in lines["DSG -SGL"] and "| 0 of 1 | - |" in lines["DSG -SGL"]
     assert "not complete" in text and "validation split" in text and "--split validation" in text

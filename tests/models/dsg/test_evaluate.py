@@ -44,6 +44,9 @@ def test_batches_do_not_matter_and_bad_images_are_named(setting):
     singles = evaluate(model, data, alone, predict=predict)
     assert singles.image_names == pairs.image_names
     np.testing.assert_allclose(singles.columns.iou["dsg"], pairs.columns.iou["dsg"], atol=1e-12)
+    for counting, overlaps in pairs.columns.boxes.items():
+        assert overlaps.shape == (4, 3, pairs.queries) and overlaps.any()
+        np.testing.assert_allclose(singles.columns.boxes[counting], overlaps, atol=1e-6)
 
 
 def test_answers_are_within_their_image_and_can_be_drawn(setting):
@@ -109,8 +112,9 @@ def test_true_boxes_in_place_of_proposals(setting):
         np.testing.assert_allclose(image.prediction.proposals, image.gt_boxes, atol=1e-3)
         seen.append(image.index)
 
-    evaluate(model, data, config, observe=observe)
+    found = evaluate(model, data, config, observe=observe).box_accuracy()
     assert seen == [0, 1, 2, 4]
+    assert found is not None and found["best_proposal"]["both"]["0.5:0.95"].share == 1
     nowhere = {
         "image": tf.zeros([1, 48, 72, 3]),
         "image_size": tf.constant([[72.0, 48.0]]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -70,7 +71,12 @@ def test_the_likeliest_box_comes_first(trained: Trained) -> None:
         for role, boxes in ((1, found.subject_boxes(query)), (2, found.object_boxes(query))):
             best = found.probabilities[query, :, role].argmax()
             np.testing.assert_array_equal(boxes[0], found.boxes[best])
+            assert found.top(role)[query] == found.best_first(query, role)[0] == best
     assert len(found.subject_boxes(0)) == found.subjects[0].sum()
+    unsure = replace(found, subjects=found.subjects & [[True], [False], [True]])
+    assert (unsure.top(1) < 0).tolist() == [False, True, False]
+    labelled = replace(found, probabilities=None, objects=~found.objects)  # as TWO STEP
+    assert labelled.top(2).tolist() == [labelled.best_first(query, 2)[0] for query in range(len(QUERIES))]
 
 
 def test_images_of_several_sizes_get_what_each_gets_alone(trained: Trained) -> None:

@@ -14,7 +14,15 @@ import cv2
 import jinja2
 
 from dsg.apps.report.contents import RunFiles
-from dsg.apps.report.rows import best_line, epoch_rows, facts, option_rows, score_rows, total_time
+from dsg.apps.report.rows import (
+    best_line,
+    box_rows,
+    epoch_rows,
+    facts,
+    option_rows,
+    score_rows,
+    total_time,
+)
 
 TEMPLATE = Path(__file__).with_name("page.html")
 LARGE = 400_000  # bytes from which a picture is embedded as JPEG
@@ -23,7 +31,7 @@ QUALITY = 88
 
 def as_html(run: RunFiles) -> str:
     """The whole page."""
-    rows = (best_line, epoch_rows, facts, option_rows, score_rows, total_time)
+    rows = (best_line, box_rows, epoch_rows, facts, option_rows, score_rows, total_time)
     return render(TEMPLATE, run=run, **{function.__name__: function for function in rows})
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsg.apps.report.contents import RunFiles
+from dsg.metrics.box_accuracy import ANSWER, AT_HALF, MEAN, ROLES, Accuracy
+from dsg.metrics.report import BOX_LIMITS, BOX_TITLE
 from dsg.metrics.results import Mean
 from dsg.runtime.limits import is_figure
 from dsg.runtime.progress import duration
@@ -99,6 +101,25 @@ def score_rows(results: Mapping[str, Any]) -> Rows:
     return rows
 
 
+def box_rows(results: Mapping[str, Any]) -> Rows:
+    """How often the most probable box of a test is right, and what limits that; empty where the system
+    predicts no boxes, or the test was made before this was measured.
+    """
+    if not _at(results, "box_accuracy"):
+        return []
+    shown = [(f"{name} queries", name, ANSWER) for name in ("all", "ambiguous", "unambiguous")]
+    shown += [(title.strip(), "all", case) for title, case in BOX_LIMITS]
+    rows: Rows = [(BOX_TITLE, *(f"{role} at IoU {at}" for at in (AT_HALF, MEAN) for role in ROLES))]
+    for title, name, case in shown:
+        cells = [
+            _accuracy(results, "box_accuracy", "exclusive", name, case, role, at)
+            for at in (AT_HALF, MEAN)
+            for role in ROLES
+        ]
+        rows.append((title, *cells))
+    return rows
+
+
 def precision_rows(results: Mapping[str, Any]) -> Rows:
     """The average precision of a test: of boxes, of masks, and of each class that has objects."""
     rows: Rows = [("", "objects", "AP", "AP50", "AP75", "mask AP", "VOC AP")]
@@ -149,8 +170,18 @@ def _number(value: Any, form: str) -> str:
 
 def _mean(results: Mapping[str, Any], *keys: str) -> str:
     """A mean with its standard error as in the table of a test."""
-    figures = [_at(results, *keys, key) for key in ("mean", "stderr")]
-    return str(Mean(*(one if is_figure(one) else math.nan for one in figures)))
+    return str(Mean(*(_known(_at(results, *keys, key)) for key in ("mean", "stderr"))))
+
+
+def _accuracy(results: Mapping[str, Any], *keys: str) -> str:
+    """A share with its interval as in the table of a test."""
+    ends = _at(results, *keys, "interval")
+    low, high = ends if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    return str(Accuracy(*map(_known, (_at(results, *keys, "accuracy"), low, high))))
+
+
+def _known(value: Any) -> float:
+    return value if is_figure(value) else math.nan
 
 
 def _value(value: Any) -> str:

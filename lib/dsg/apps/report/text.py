@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dsg.apps.report.contents import RunFiles, Tested
-from dsg.apps.report.rows import Rows, best_line, epoch_rows, facts, option_rows, score_rows, total_time
+from dsg.apps.report.rows import (
+    Rows,
+    best_line,
+    box_rows,
+    epoch_rows,
+    facts,
+    option_rows,
+    score_rows,
+    total_time,
+)
 from dsg.metrics.report import aligned
 
 
@@ -22,7 +31,9 @@ def as_text(run: RunFiles) -> str:
 
 def _test(run: RunFiles, tested: Tested) -> str:
     place = f"test/{tested.name}"
-    lines = [f"Test of {tested.name}", "", _table(score_rows(tested.results)), ""]
+    lines = [f"Test of {tested.name}", ""]
+    for rows in filter(None, (score_rows(tested.results), box_rows(tested.results))):
+        lines += [_table(rows), ""]
     lines.append(f"more: {place}/table.txt" + f", {place}/{tested.curves.name}" * tested.curves.is_file())
     return "\n".join(lines)
 

@@ -12,6 +12,8 @@ from typing import Any
 from dsg.apps.tables.plan import PlannedRun, Request
 from dsg.apps.tables.rows import PUBLISHED_ERRORS, PUBLISHED_SPLITS, TITLES, Row, published
 from dsg.errors import UserError
+from dsg.metrics.box_accuracy import ANSWER, AT_HALF
+from dsg.metrics.box_accuracy import ROLES as BOX_ROLES
 from dsg.runtime.progress import duration
 
 SETS = ("all", "ambiguous")
@@ -23,10 +25,10 @@ Figures = dict[tuple[str, str, str], "Figure"]
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean IoU over the seeds; nan where undefined."""
+    """A mean IoU or accuracy over the seeds; nan where undefined."""
 
     mean: float
-    stderr: float  # over queries: sample deviation / sqrt(n), mean of the seeds'
+    stderr: float  # over queries: sample deviation / sqrt(n), mean of the seeds'; nan of accuracies
     spread: float  # sample deviation of the seeds' means; nan for one seed
 
 
@@ -41,6 +43,8 @@ class RowResult:
     figures: Figures  # empty if no seed is finished
     seconds: float  # of all its runs
     runs: tuple[str, ...]  # folders of the finished ones
+    # accuracy of boxes by subject, object and both; empty without boxes, or if a test did not measure it
+    boxes: dict[str, Figure]
 
 
 def row_results(
@@ -66,6 +70,7 @@ def row_results(
                 figures_of(results),
                 sum(seconds[place] for place in done),
                 tuple(str(runs[place].folder) for place in done),
+                box_figures(results),
             )
         )
     return found
@@ -96,10 +101,22 @@ def figures_of(results: Sequence[dict[str, Any]]) -> Figures:
                 cells = [one["iou"][convention][name][role] for one in results]
                 means = [_number(cell["mean"]) for cell in cells]
                 errors = [_number(cell["stderr"]) for cell in cells]
-                known = len(means) > 1 and all(map(math.isfinite, means))
-                spread = stdev(means) if known else math.nan
-                figures[convention, name, role] = Figure(fmean(means), fmean(errors), spread)
+                figures[convention, name, role] = Figure(fmean(means), fmean(errors), _spread(means))
     return figures
+
+
+def box_figures(results: Sequence[dict[str, Any]]) -> dict[str, Figure]:
+    """Accuracies of the most probable boxes at IoU 0.5 over all queries, means over several seeds."""
+    found = [one.get("box_accuracy") for one in results]
+    if not found or not all(found):
+        return {}
+    answers = [one["exclusive"]["all"][ANSWER] for one in found if one]
+    values = {role: [_number(one[role][AT_HALF]["accuracy"]) for one in answers] for role in BOX_ROLES}
+    return {role: Figure(fmean(ones), math.nan, _spread(ones)) for role, ones in values.items()}
+
+
+def _spread(means: Sequence[float]) -> float:
+    return stdev(means) if len(means) > 1 and all(map(math.isfinite, means)) else math.nan
 
 
 def to_json(request: Request, rows: Sequence[RowResult]) -> dict[str, Any]:
@@ -120,7 +137,8 @@ def to_markdown(request: Request, rows: Sequence[RowResult]) -> str:
     """The table for people: our numbers, and beside them the published ones where the paper has them."""
     known = published(request.table, request.dataset_name)
     head = ["model", "subject", "object", "ambiguous subject", "ambiguous object", "rr subject", "rr object"]
-    head += ["rr amb. subject", "rr amb. object"] + (["paper subject", "paper object"] if known else [])
+    head += ["rr amb. subject", "rr amb. object"] + [f"box {role}" for role in BOX_ROLES]
+    head += ["paper subject", "paper object"] if known else []
     lines = [
         f"# Table {request.table}. {TITLES[request.table]}",
         "",
@@ -137,6 +155,7 @@ def to_markdown(request: Request, rows: Sequence[RowResult]) -> str:
             for name in SETS
             for role in ROLES
         ]
+        cells += [_cell(row.boxes.get(role)) for role in BOX_ROLES]
         if known:
             cells += _published_cells(request.table, known, row.row.key)
         seeds = str(row.seeds) if row.seeds == row.wanted else f"{row.seeds} of {row.wanted}"
@@ -151,7 +170,8 @@ def _notes(request: Request, known: bool, rows: Sequence[RowResult]) -> list[str
     notes = [
         "Mean IoU of 14 x 14 maps ± standard error over queries; after a slash, the spread (standard "
         "deviation) over seeds where there are several. In brackets: ambiguous queries. Columns rr count the "
-        "cells and roles of a box as Referring Relationships does, the others as the release of DSG does."
+        "cells and roles of a box as Referring Relationships does, the others as the release of DSG does.",
+        "Columns box: how often the most probable box is right at box IoU 0.5 (both: as a pair).",
     ]
     if known:
         split = PUBLISHED_SPLITS[request.table]
@@ -194,6 +214,8 @@ def _row_json(request: Request, row: RowResult) -> dict[str, Any]:
         values[convention] = {
             name: {role: _plain(row.figures[convention, name, role]) for role in ROLES} for name in SETS
         }
+    if row.boxes:
+        values["box_accuracy"] = {role: _plain(figure) for role, figure in row.boxes.items()}
     known = published(request.table, request.dataset_name).get(row.row.key)
     if known:
         values["published"] = {**dict(zip(ROLES, known)), "split": PUBLISHED_SPLITS[request.table]}

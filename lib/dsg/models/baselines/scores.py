@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets import ImageRecord, ambiguous
+from dsg.datasets import ImageRecord, ambiguous, annotated_pairs
 from dsg.datasets.records import OBJECT, SUBJECT
 from dsg.errors import UserError
 from dsg.metrics.evaluation import true_answers
@@ -214,11 +214,9 @@ def true_maps(
 
 def _of_different(record: ImageRecord) -> tuple[np.ndarray, np.ndarray]:
     """The record's subject and object masks, bool [Q, G], without relations of a thing to itself."""
-    subjects, predicates, objects = record.triples[record.triples[:, 0] != record.triples[:, 2]].T
-    asks = np.stack([record.entities[subjects], predicates, record.entities[objects]], 1)
-    meant = (record.queries[:, None] == asks[None]).all(-1)  # [Q, T]
-    boxes = np.eye(len(record.boxes), dtype=bool)
-    subject, object_ = (meant @ boxes[one] for one in (subjects, objects))
+    query, subjects, objects = annotated_pairs(record).T
+    subject, object_ = (np.zeros((len(record.queries), len(record.boxes)), bool) for _ in range(2))
+    subject[query, subjects] = object_[query, objects] = True
     return subject, object_
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from dsg.config import Config
-from dsg.datasets import Dataset, ImageRecord, ambiguous
+from dsg.datasets import Dataset, ImageRecord, ambiguous, annotated_pairs
 from dsg.errors import UserError
+from dsg.metrics.box_accuracy import ImageBoxes
 from dsg.metrics.evaluation import Evaluator
 from dsg.metrics.results import EvaluationResults
+from dsg.metrics.role_iou import OBJECT, SUBJECT
 from dsg.models.dsg.predictions import Prediction, Predictor, unbatch
 from dsg.pipeline.bad_records import BadRecords, iterate
 from dsg.pipeline.batches import evaluation_batches
@@ -104,6 +106,13 @@ def score(evaluator: Evaluator, image: Examined) -> tuple[np.ndarray, np.ndarray
         gt_boxes_norm_rr=record.boxes / original,
         proposals_norm=found.proposals.astype(np.float64) / size,
         image_size=(float(size[0]), float(size[1])),
+        answers=ImageBoxes(
+            found.boxes,
+            found.proposals,
+            image.gt_boxes,
+            np.stack([found.top(SUBJECT), found.top(OBJECT)]),
+            annotated_pairs(record),
+        ),
     )
 
 

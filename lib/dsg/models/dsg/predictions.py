@@ -77,14 +77,22 @@ class Prediction:
         indices = np.flatnonzero((self.subjects if role == SUBJECT else self.objects)[query])
         return indices[np.argsort(-self.likelihood(query, role)[indices], kind="stable")]
 
-    def likelihood(self, query: int, role: int) -> np.ndarray:
-        """How likely each box answers a query in a role, float32 [N]; how likely it is of the category asked
-        for if there are no probabilities of roles.
+    def top(self, role: int) -> np.ndarray:
+        """The first of `best_first` for every query, int [Q]; -1 where no box answers it."""
+        chosen = self.subjects if role == SUBJECT else self.objects
+        if not chosen.size:
+            return np.full(len(chosen), -1)
+        best = np.where(chosen, self.likelihood(slice(None), role), -np.inf).argmax(axis=1)
+        return np.where(chosen.any(axis=1), best, -1)
+
+    def likelihood(self, query: int | slice, role: int) -> np.ndarray:
+        """How likely each box answers a query in a role, float32 [N], or several queries, [Q, N]; how likely
+        it is of the category asked for if there are no probabilities of roles.
         """
         if self.probabilities is not None:
             return self.probabilities[query, :, role]
         assert self.entities is not None
-        return self.entities[:, self.queries[query, 0 if role == SUBJECT else 2]]
+        return self.entities[:, self.queries[query, 0 if role == SUBJECT else 2]].T
 
     def subject_boxes(self, query: int) -> np.ndarray:
         """The boxes that answer a query as its subject, most probable first, [K, 4]."""
