@@ -126,13 +126,6 @@ class Run:
         except OSError:
             return 0
 
-    def finish_epoch(self, kept: int) -> None:
-        """Delete what the snapshot of an epoch makes superfluous: older ones, see `prune`, and the one from
-        inside the epoch.
-        """
-        self.prune(kept)
-        self.last.unlink(missing_ok=True)
-
     def best(self) -> Meta | None:
         """The description in the best snapshot; None if there is no readable one."""
         if not self.snapshot(0).exists():

@@ -104,8 +104,9 @@ def train(
             LOG.info("trained %d epochs", state.epoch)
         else:
             LOG.info("%s is finished: %d epochs; raise TRAIN.EPOCHS to train longer", run.name, state.epoch)
-            # Killed behind its last snapshot, a run has not done so.
-            run.finish_epoch(config.train.snapshot_kept)
+            # Killed behind its last snapshot, a run has done neither.
+            if saved is not None and saved.path != run.last:
+                run.last.unlink(missing_ok=True)
             write_history(run.folder, state.history)
         best = task.score_text(math.nan if state.best_score is None else state.best_score)
         LOG.info("best on validation: epoch %d, %s, %s", state.best_epoch, best, run.snapshot(0))

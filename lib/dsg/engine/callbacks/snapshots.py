@@ -60,7 +60,8 @@ class Snapshots(Callback):
     def on_epoch_end(self, state: TrainState) -> None:
         if state.epoch % self._options.snapshot_iters == 0 or state.epoch == self._options.epochs:
             self._save(self._run.snapshot(state.epoch), state)
-            self._run.finish_epoch(self._options.snapshot_kept)
+            self._run.prune(self._options.snapshot_kept)
+            self._run.last.unlink(missing_ok=True)
 
     def on_interrupt(self, state: TrainState) -> None:
         self._save(self._run.last, state)
