@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         """As in argparse; the nested parsers refuse unknown options.
 
         Args:
-            otherwise: the nested parser of words the first of which, options aside, names none.
+            otherwise: the nested parser of words the first of which names none; of options alone it is none.
         """
         self._otherwise = otherwise
         self._nested = super().add_subparsers(**settings)
@@ -55,8 +55,8 @@ class Parser(argparse.ArgumentParser):
         """The options; exits with status 2 if they are wrong."""
         if self.bare:
             words = [word for word in words if word != "--set"]
-        first = next((word for word in words if not word.startswith("-")), None)
-        if self._nested is not None and self._otherwise and first not in (None, *self._nested.choices):
+        told = self._otherwise and any(not word.startswith("-") for word in words)
+        if self._nested is not None and told and words[0] not in self._nested.choices:
             words = [self._otherwise, *words]
         if self._nested is None:
             self._refuse_unknown(words)

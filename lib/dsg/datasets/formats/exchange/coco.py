@@ -7,6 +7,7 @@ has not, is written where it is known, and read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dsg.datasets.formats.exchange.entries import (
     names_by_id,
     positions,
     read_object,
+    score_of,
     sides_of_corners,
     text_of,
     write_json,
@@ -45,24 +47,23 @@ def read(path: Path, pictures: Path | None = None) -> Annotation:
         UserError: it is not of the format; the message says where.
     """
     content = read_object(path, "an object with images and annotations")
-    names = names_by_id(list_of(content, "categories", path), "categories", path)
     predicates = names_by_id(list_of(content, "rel_categories", path), "rel_categories", path)
-    result = Annotation([], tuple(names.values()), tuple(predicates.values()))
-    images = _images(content, path, pictures)
-    things: dict[str, list[Thing]] = {key: [] for key in images}
-    places: dict[str, tuple[str, int]] = {}  # of each annotation: image and position
-    for key, image, thing in _things(content, path, names, result):
-        if image not in things:
-            result.skip("box of an unknown image", key)
-            continue
-        places[key] = image, len(things[image])
-        things[image].append(thing)
-    relations = _relations(list_of(content, "rel_annotations", path), path, predicates, places, result)
-    result.images = [
-        AnnotatedImage(key, file, width, height, tuple(things[key]), tuple(relations.get(key, ())), split)
-        for key, (file, width, height, split) in images.items()
-    ]
+    entries = list_of(content, "rel_annotations", path)
+    result, places = _boxes(content, path, pictures)
+    relations = _relations(entries, path, predicates, places, result)
+    result.predicates = tuple(predicates.values())
+    result.images = [replace(image, relations=tuple(relations.get(image.key, ()))) for image in result.images]
     return result
+
+
+def boxes_of(path: Path, pictures: Path | None = None) -> Annotation:
+    """The annotation of a file without its relations.
+
+    Raises:
+        UserError: as of `read`.
+    """
+    content = read_object(path, "an object with images and annotations")
+    return _boxes(content, path, pictures)[0]
 
 
 def write(path: Path, annotation: Annotation) -> None:
@@ -113,6 +114,28 @@ def coco_content(annotation: Annotation) -> dict[str, Any]:
     }
 
 
+def _boxes(
+    content: dict[str, Any], path: Path, pictures: Path | None
+) -> tuple[Annotation, dict[str, tuple[str, int]]]:
+    """Images with their things; and of each annotation's id the image and the position there."""
+    names = names_by_id(list_of(content, "categories", path), "categories", path)
+    result = Annotation([], tuple(names.values()), ())
+    images = _images(content, path, pictures)
+    things: dict[str, list[Thing]] = {key: [] for key in images}
+    places: dict[str, tuple[str, int]] = {}
+    for key, image, thing in _things(content, path, names, result):
+        if image not in things:
+            result.skip("box of an unknown image", key)
+            continue
+        places[key] = image, len(things[image])
+        things[image].append(thing)
+    result.images = [
+        AnnotatedImage(key, file, width, height, tuple(things[key]), (), split)
+        for key, (file, width, height, split) in images.items()
+    ]
+    return result, places
+
+
 def _images(
     content: dict[str, Any], path: Path, pictures: Path | None
 ) -> dict[str, tuple[str, int, int, str | None]]:
@@ -147,7 +170,7 @@ def _things(
         if entry.get("iscrowd"):
             result.skip("crowd", key)
         else:
-            things.append((key, image, Thing(key, names[category], box, entry.get("score"))))
+            things.append((key, image, Thing(key, names[category], box, score_of(entry))))
     return things
 
 
@@ -171,6 +194,6 @@ def _relations(
             result.skip("relation between two images", f"{place}: {subject} and {other}")
             continue
         known = {key: places[key][1] for key in (subject, other) if key in places}
-        found = result.related(known, (subject, predicates[predicate], other), place, entry.get("score"))
+        found = result.related(known, (subject, predicates[predicate], other), place, score_of(entry))
         relations.setdefault(image, []).extend(found)
     return relations

@@ -100,6 +100,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LIMIT
 
 
+def score_of(entry: dict[str, Any]) -> float | None:
+    """The score of an entry; None if it has none."""
+    return float(entry["score"]) if is_number(entry.get("score")) else None
+
+
 def names_by_id(entries: Sequence[Any], what: str, path: Path) -> dict[str, str]:
     """The names of a list of `{"id", "name"}`, by id, in its order.
 

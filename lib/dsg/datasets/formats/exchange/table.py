@@ -38,6 +38,10 @@ FORMATS: dict[str, Format] = {
     "vg150": Format("VG150's HDF5 file, its dictionary and image_data.json", "", f"{_HERE}.vg150"),
     "coco": Format("COCO with rel_categories and rel_annotations", ".json", f"{_HERE}.coco", True),
     "psg": Format("PSG's JSON", ".json", f"{_HERE}.psg"),
+    "reltr": Format("RelTR's COCO files with rel.json", "", f"{_HERE}.reltr"),
+    "label-studio": Format("Label Studio's JSON", ".json", f"{_HERE}.label_studio", True),
+    "gqa": Format("GQA's sceneGraphs.json", ".json", f"{_HERE}.gqa"),
+    "open-images": Format("Open Images' relationships", ".csv", f"{_HERE}.open_images"),
 }
 
 
