@@ -116,6 +116,25 @@ def test_the_command(tmp_path, capsys) -> None:
     assert "already exists" in capsys.readouterr().err
 
 
+def test_training_names_the_command_for_what_it_does_not_read(tmp_path) -> None:
+    psg.write(tmp_path / "psg.json", related())
+    write_annotation(tmp_path / "reltr", related(), "reltr")
+    write_annotation(tmp_path / "vg", related(), "vg150")
+    convert_files(tmp_path / "psg.json", tmp_path / "rr", Options())
+    for load, name, command in (
+        (load_dataset, "psg.json", "FOLDER`"),
+        (load_dataset, "reltr", "FOLDER`"),
+        (load_dataset, "vg", "FOLDER`"),
+        (load_graphs, "psg.json", "FOLDER --to vg150`"),
+        (load_graphs, "reltr", "FOLDER --to vg150`"),
+        (load_graphs, "rr", "FOLDER --to vg150`"),
+    ):
+        with pytest.raises(UserError) as error:
+            load(tmp_path / name, "train")
+        said = str(error.value)
+        assert f"`dsg convert {tmp_path / name} {command} makes a data set" in said and "\n" not in said
+
+
 def test_what_cannot_be_told_is_refused(tmp_path) -> None:
     psg.write(tmp_path / "psg.json", made())
     (tmp_path / "other.json").write_text(json.dumps({"a": 1}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,6 @@ class Format:
     title: str
     ending: str  # of its file; empty: it is a folder
     module: str
-    scores: bool = False  # predictions keep theirs
 
     def loaded(self) -> ModuleType:
         """Its module."""
@@ -36,12 +36,14 @@ TRAINABLE = ("referring", "vg150")
 FORMATS: dict[str, Format] = {
     "referring": Format("the layout of data sets (data/README.md)", "", f"{_HERE}.referring"),
     "vg150": Format("VG150's HDF5 file, its dictionary and image_data.json", "", f"{_HERE}.vg150"),
-    "coco": Format("COCO with rel_categories and rel_annotations", ".json", f"{_HERE}.coco", True),
+    "coco": Format("COCO with rel_categories and rel_annotations", ".json", f"{_HERE}.coco"),
     "psg": Format("PSG's JSON", ".json", f"{_HERE}.psg"),
     "reltr": Format("RelTR's COCO files with rel.json", "", f"{_HERE}.reltr"),
-    "label-studio": Format("Label Studio's JSON", ".json", f"{_HERE}.label_studio", True),
+    "label-studio": Format("Label Studio's JSON", ".json", f"{_HERE}.label_studio"),
     "gqa": Format("GQA's sceneGraphs.json", ".json", f"{_HERE}.gqa"),
     "open-images": Format("Open Images' relationships", ".csv", f"{_HERE}.open_images"),
+    "sgbench": Format("SGBench's file of predictions", ".json", f"{_HERE}.sgbench"),
+    "scene-graphs": Format("what `dsg graph` writes", "", f"{_HERE}.scene_graphs"),
 }
 
 
@@ -114,7 +116,8 @@ def recognised(path: Path) -> str:
         content = read_text(path).partition("\n")[0] if ending == ".csv" else read_json(path)
     for name, one in FORMATS.items():
         module = one.loaded()
-        if one.ending == ending and hasattr(module, "recognised") and module.recognised(content):
+        fits = one.ending == ending or name == "scene-graphs"
+        if fits and hasattr(module, "recognised") and module.recognised(content):
             return name
     raise UserError(f"{path}: of no format that is known; name it by --from: {', '.join(readable())}")
 
@@ -132,3 +135,24 @@ def target_format(path: Path, name: str = "") -> str:
     if not ending or len(names) == 1:
         return names[0]
     raise UserError(f"{path}: several formats have this ending; name one by --to: {', '.join(writable())}")
+
+
+def refuse_foreign(path: Path, to: str) -> None:
+    """Say, of a file or folder that is no data set but of a format that is read, how it becomes one.
+
+    Args:
+        to: the format that is needed, one of `TRAINABLE`.
+
+    Raises:
+        UserError: it is.
+    """
+    try:
+        name = recognised(path)
+    except UserError:
+        return
+    if name != to:
+        words = shlex.join(["dsg", "convert", str(path)])
+        more = "" if to == TRAINABLE[0] else f" --to {to}"
+        raise UserError(
+            f"{path}: {FORMATS[name].title}; `{words} FOLDER{more}` makes a data set of it (docs/formats.md)"
+        )
