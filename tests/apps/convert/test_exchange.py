@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dsg.apps.convert.command import Options
+from dsg.apps.convert.command import Options, convert_visual_genome
 from dsg.apps.convert.exchange import convert_files
+from dsg.apps.convert.splits import SplitRule
+from dsg.apps.convert.visual_genome import VisualGenomeSource
 from dsg.apps.convert.vocabulary import Choice
 from dsg.apps.main import main
 from dsg.datasets import load_dataset
@@ -91,6 +93,29 @@ def test_a_data_set_and_back_is_the_same(tmp_path) -> None:
     }
     for path in (tmp_path / "a").iterdir():
         assert path.read_text() == (tmp_path / "b" / path.name).read_text()
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_visual_genomes_files_are_what_their_reader_reads(objects, tmp_path) -> None:
+    psg.write(tmp_path / "psg.json", related())
+    convert_files(tmp_path / "psg.json", tmp_path / "vg", Options(), to="visual-genome")
+    files = [tmp_path / "vg" / f"{name}.json" for name in ("relationships", "image_data", "objects")]
+    rule = SplitRule(test=frozenset({"9"}))
+    source = VisualGenomeSource(*files[: 3 if objects else 2])
+    options = Options(categories=Choice(names=("cup", "table", "person")), rule=rule)
+    convert_visual_genome(source, tmp_path / "a", options)
+    convert_files(tmp_path / "psg.json", tmp_path / "b", options)
+    for split in ("train", "test"):
+        [first], [second] = (load_dataset(tmp_path / name, split).records for name in "ab")
+        assert first.name == second.name and first.entities.tolist() == second.entities.tolist()
+        np.testing.assert_array_equal(first.boxes, second.boxes)
+        assert len(first.triples) == len(second.triples) == 4
+
+
+def test_relations_beside_the_boxes_have_their_own_command(tmp_path, capsys) -> None:
+    coco.write(tmp_path / "a.json", made())
+    assert main(["convert", "coco", str(tmp_path / "a.json"), "-", str(tmp_path / "b")]) == 2
+    assert f"`dsg convert {tmp_path / 'a.json'} DIR`" in capsys.readouterr().err
 
 
 def test_names_that_are_not_chosen_leave_with_their_relations(tmp_path) -> None:

@@ -167,6 +167,10 @@ class CocoSource:
 
 def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[Triple]:
     if path is None:
+        if "rel_annotations" in content:
+            raise UserError(
+                f"{boxes}: has its relations in rel_annotations; read it by `dsg convert {boxes} DIR`"
+            )
         if not isinstance(content.get("relationships"), list):
             raise UserError(
                 f"{boxes}: has no list `relationships`; name a file of relations, or `{SPATIAL}` to "

@@ -42,6 +42,7 @@ FORMATS: dict[str, Format] = {
     "label-studio": Format("Label Studio's JSON", ".json", f"{_HERE}.label_studio"),
     "gqa": Format("GQA's sceneGraphs.json", ".json", f"{_HERE}.gqa"),
     "open-images": Format("Open Images' relationships", ".csv", f"{_HERE}.open_images"),
+    "visual-genome": Format("Visual Genome's own files", "", f"{_HERE}.visual_genome"),
     "sgbench": Format("SGBench's file of predictions", ".json", f"{_HERE}.sgbench"),
     "scene-graphs": Format("what `dsg graph` writes", "", f"{_HERE}.scene_graphs"),
 }
