@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dsg.apps.commands.convert import EXCHANGE
 from dsg.apps.convert.command import Options, convert_visual_genome
 from dsg.apps.convert.exchange import convert_files
 from dsg.apps.convert.splits import SplitRule
@@ -22,6 +23,7 @@ from dsg.datasets.formats.exchange.table import FORMATS, readable, recognised, w
 from dsg.datasets.scene_graphs import load_graphs
 from dsg.errors import UserError
 from tests.datasets.formats.exchange.annotations import made, without
+from tests.shared import ROOT
 
 
 def related() -> Annotation:
@@ -158,6 +160,14 @@ def test_training_names_the_command_for_what_it_does_not_read(tmp_path) -> None:
             load(tmp_path / name, "train")
         said = str(error.value)
         assert f"`dsg convert {tmp_path / name} {command} makes a data set" in said and "\n" not in said
+
+
+def test_the_help_and_the_page_list_the_formats() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text()
+    for name in FORMATS:
+        assert name in EXCHANGE and page.count(f"| `{name}` |") >= 1, name
+    only_read, only_written = (set(FORMATS) - set(names) for names in (writable(), readable()))
+    assert only_read == {"scene-graphs"} and only_written == {"sgbench", "visual-genome"}
 
 
 def test_what_cannot_be_told_is_refused(tmp_path) -> None:

@@ -23,7 +23,8 @@ of two annotations and a name between them), or a JSON list of such objects or o
 reads the entry `relationships` of the file of boxes, and `spatial` computes relations from the boxes
 (docs/your-own-data.md)."""
 FILES = "files"
-EXCHANGE = """From one format to another; docs/formats.md says what each keeps."""
+EXCHANGE = """From one format to another: coco, gqa, label-studio, open-images, psg, referring, reltr, vg150;
+only from scene-graphs, only to sgbench and visual-genome. docs/formats.md says what each keeps."""
 
 
 def add_arguments(parser: Parser) -> None:

@@ -96,13 +96,13 @@ def _narrowed(annotation: Annotation, options: Options, account: Account, lower:
     categories, predicates = (
         names if choice == Choice() else kept for names, choice, kept in zip(listed, choices, chosen)
     )
-    narrowed = Annotation([_kept(image, categories, predicates, account) for image in images], (), ())
-    narrowed.categories, narrowed.predicates = tuple(categories), tuple(predicates)
-    return narrowed
+    kept_names = frozenset(categories), frozenset(predicates)
+    kept_images = [_kept(image, *kept_names, account) for image in images]
+    return Annotation(kept_images, tuple(categories), tuple(predicates))
 
 
 def _kept(
-    image: AnnotatedImage, categories: list[str], predicates: list[str], account: Account
+    image: AnnotatedImage, categories: frozenset[str], predicates: frozenset[str], account: Account
 ) -> AnnotatedImage:
     places = [number for number, thing in enumerate(image.things) if thing.name in categories]
     if len(places) < len(image.things):

@@ -115,6 +115,7 @@ def test_the_newest_annotation_counts(tmp_path) -> None:
     ("made_of", "said"),
     [
         (task(region("a", "cup"), link("a", "a", "up", "on")), "the direction is 'up'"),
+        ({"data": {"image": "a.jpg"}, "annotations": 4}, "'annotations' is 4, not a list"),
         (task({**region("a", "cup"), "value": {"x": 1}}), "no box of x, y, width, height"),
         ({"annotations": []}, "task 0: has no data"),
         ({"data": {"image": 3}, "annotations": [{"result": [region("a", "cup")]}]}, "names no image"),

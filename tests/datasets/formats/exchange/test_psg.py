@@ -68,6 +68,7 @@ def test_a_relation_of_a_deleted_box_is_counted(tmp_path) -> None:
         (lambda v: v["data"][0]["relations"].append([0, 1]), "not [subject, object, predicate]"),
         (lambda v: v["data"][0]["annotations"][0].update(category_id=3), "the category_id is 3"),
         (lambda v: v["data"][0]["annotations"][0].update(bbox=None), "the bbox is null"),
+        (lambda v: v["data"][0].update(relations={}), "'relations' is an object, not a list"),
         (lambda v: v["data"][0].pop("height"), "no valid width and height"),
         (lambda v: v.pop("thing_classes"), "has no list `thing_classes`"),
     ],

@@ -38,6 +38,20 @@ def list_of(content: dict[str, Any], key: str, path: Path, kind: str = "a COCO f
     return list(content[key])
 
 
+def optional_list(entry: dict[str, Any], key: str, place: str) -> list[Any]:
+    """The list that an entry has under a key; empty if it has none, or null.
+
+    Raises:
+        UserError: it has something else there.
+    """
+    value = entry.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise UserError(f"{place}: {key!r} is {described(value)}, not a list")
+    return value
+
+
 def text_of(entry: Any, name: str, place: str) -> str:
     """The text that an entry has under a name.
 

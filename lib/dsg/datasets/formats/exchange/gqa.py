@@ -20,6 +20,7 @@ from dsg.datasets.formats.exchange.annotation import (
 from dsg.datasets.formats.exchange.entries import (
     corners_of_sides,
     needed_size,
+    optional_list,
     read_object,
     sides_of_corners,
     text_of,
@@ -57,7 +58,7 @@ def read(path: Path, pictures: Path | None = None) -> Annotation:
         known = {thing.key: position for position, thing in enumerate(things)}
         relations: list[Relation] = []
         for name, item in objects.items():
-            for relation in item.get("relations") or []:
+            for relation in optional_list(item, "relations", f"{place}, object {name!r}"):
                 here = f"{place}, object {name!r}"
                 triple = (name, text_of(relation, "name", here), read_id(relation, "object", here))
                 relations += result.related(known, triple, here)

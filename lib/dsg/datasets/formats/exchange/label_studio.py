@@ -21,7 +21,13 @@ from dsg.datasets.formats.exchange.annotation import (
     Thing,
     names_of,
 )
-from dsg.datasets.formats.exchange.entries import is_number, score_of, sides_of_corners, write_json
+from dsg.datasets.formats.exchange.entries import (
+    is_number,
+    optional_list,
+    score_of,
+    sides_of_corners,
+    write_json,
+)
 from dsg.datasets.formats.exchange.outlines import Box
 from dsg.datasets.formats.exchange.sizes import measured
 from dsg.errors import UserError
@@ -58,14 +64,14 @@ def read(path: Path, pictures: Path | None = None) -> Annotation:
         place = f"{path}: task {number}"
         if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
             raise UserError(f"{place}: has no data; it is not an export of Label Studio")
-        made = [one for one in _objects(task, "annotations") if not one.get("was_cancelled")]
-        made = made or _objects(task, "predictions")
+        made = [one for one in _objects(task, "annotations", place) if not one.get("was_cancelled")]
+        made = made or _objects(task, "predictions", place)
         if not made:
             result.skip("task without an annotation", place)
             continue
         if len(made) > 1:
             result.skip("older annotation of a task", place)
-        entries = made[-1].get("result") or []
+        entries = optional_list(made[-1], "result", place)
         file = _file(task["data"], place)
         width, height = _size(entries) or measured(pictures, file, place)
         things, relations = _graph(entries, (width, height), place, result)
@@ -91,9 +97,9 @@ def write(path: Path, annotation: Annotation) -> None:
     write_json(path, tasks)
 
 
-def _objects(task: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _objects(task: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
     """The entries of a task's list; what is none of them is an old form, ids alone."""
-    return [one for one in task.get(key) or [] if isinstance(one, dict)]
+    return [one for one in optional_list(task, key, place) if isinstance(one, dict)]
 
 
 def _result(image: AnnotatedImage) -> list[dict[str, Any]]:
@@ -151,7 +157,8 @@ def _graph(
             boxes[key] = _box(value, size, here)
             scores[key] = score_of(entry)
             found = next((value[name] for name in LABELS if isinstance(value.get(name), list)), [])
-            labels.setdefault(key, []).extend(name for name in found if name not in labels.get(key, ()))
+            known_labels = labels.setdefault(key, [])
+            known_labels += [name for name in found if isinstance(name, str) and name not in known_labels]
         else:
             result.skip(f"result that is no rectangle ({str(kind)[:40]})", here)
     things: list[Thing] = []
@@ -170,7 +177,8 @@ def _links(
     entry: dict[str, Any], known: dict[str, int], place: str, result: Annotation
 ) -> Iterator[Relation]:
     first, second = read_id(entry, "from_id", place), read_id(entry, "to_id", place)
-    direction, names = entry.get("direction", RIGHT), entry.get("labels") or []
+    direction = entry.get("direction", RIGHT)
+    names = [name for name in optional_list(entry, "labels", place) if isinstance(name, str)]
     if direction not in (RIGHT, LEFT, BOTH):
         raise UserError(f"{place}: the direction is {described(direction)}; it is right, left or bi")
     if not names:
@@ -188,7 +196,7 @@ def _box(value: Any, size: tuple[int, int], place: str) -> Box:
     if not sides or not all(map(is_number, sides)):
         raise UserError(f"{place}: no box of x, y, width, height in percent")
     x, y, width, height = (share * side / 100 for share, side in zip(sides, (*size, *size)))
-    turn = math.radians(value.get("rotation") or 0)
+    turn = math.radians(value["rotation"]) if is_number(value.get("rotation")) else 0.0
     along, across = (math.cos(turn), math.sin(turn)) if turn else (1.0, 0.0)
     corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
     xs = [x + a * along - b * across for a, b in corners]

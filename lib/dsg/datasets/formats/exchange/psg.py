@@ -19,13 +19,14 @@ from dsg.datasets.formats.exchange.entries import (
     name_list,
     needed_size,
     numbered,
+    optional_list,
     positions,
     read_object,
     text_of,
     write_json,
 )
 from dsg.errors import UserError
-from dsg.runtime.ids import described, read_id
+from dsg.runtime.ids import described, read_id, whole_number
 
 KIND = "a PSG file"
 MODES = {0: four_numbers, 1: corners_of_sides}
@@ -55,13 +56,13 @@ def read(path: Path, pictures: Path | None = None) -> Annotation:
         things = _things(entry, place, result)
         known = {thing.key: position for position, thing in enumerate(things)}
         relations = []
-        for relation in entry.get("relations") or []:
+        for relation in optional_list(entry, "relations", place):
             if not isinstance(relation, list) or len(relation) != 3:
                 raise UserError(
                     f"{place}: a relation is {described(relation)}, not [subject, object, predicate]"
                 )
             predicate = numbered(relation[2], result.predicates, "predicate", place)
-            subject, other = (str(value) for value in relation[:2])
+            subject, other = (str(whole_number(value)) for value in relation[:2])
             relations += result.related(known, (subject, predicate, other), place)
         split = None if test is None else "test" if key in test else "train"
         size = needed_size(entry, place)
@@ -104,7 +105,7 @@ def write(path: Path, annotation: Annotation) -> None:
 
 def _things(entry: dict[str, Any], place: str, result: Annotation) -> list[Thing]:
     things = []
-    for position, item in enumerate(entry.get("annotations") or []):
+    for position, item in enumerate(optional_list(entry, "annotations", place)):
         here = f"{place}, annotation {position}"
         if not isinstance(item, dict):
             raise UserError(f"{here}: {described(item)}, not an object with bbox and category_id")

@@ -13,9 +13,16 @@ from typing import Any
 
 from dsg.datasets.formats.exchange.annotation import AnnotatedImage, Annotation, Relation
 from dsg.datasets.formats.exchange.coco import boxes_of, coco_content
-from dsg.datasets.formats.exchange.entries import name_list, numbered, positions, read_object, write_json
+from dsg.datasets.formats.exchange.entries import (
+    name_list,
+    numbered,
+    optional_list,
+    positions,
+    read_object,
+    write_json,
+)
 from dsg.errors import UserError
-from dsg.runtime.ids import described
+from dsg.runtime.ids import described, whole_number
 
 FILE, BACKGROUND, KIND = "rel.json", "__background__", "RelTR's rel.json"
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -42,9 +49,18 @@ def read(folder: Path, pictures: Path | None = None) -> Annotation:
             result.categories = tuple(dict.fromkeys((*result.categories, *boxes.categories)))
             for reason, places in boxes.skipped.items():
                 result.skipped.setdefault(reason, []).extend(places)
-            said = content.get(word) if isinstance(content.get(word), dict) else {}
+            said = content.get(word) or {}
+            if not isinstance(said, dict):
+                raise UserError(f"{path}: {word} is {described(said)}, not an object with relations by image")
             result.images += [
-                _related(image, said.get(image.key) or [], split, predicates, f"{path}: {word}", result)
+                _related(
+                    image,
+                    optional_list(said, image.key, f"{path}: {word}"),
+                    split,
+                    predicates,
+                    f"{path}: {word}",
+                    result,
+                )
                 for image in boxes.images
             ]
     if not result.images:
@@ -78,7 +94,7 @@ def write(folder: Path, annotation: Annotation) -> None:
 
 def _related(
     image: AnnotatedImage,
-    relations: Sequence[Any],
+    said: dict[str, Any],
     split: str,
     predicates: Sequence[str],
     place: str,
@@ -86,11 +102,11 @@ def _related(
 ) -> AnnotatedImage:
     known = {str(position): position for position in range(len(image.things))}
     found: list[Relation] = []
-    for relation in relations:
-        here = f"{place}, image {image.key}"
+    here = f"{place}, image {image.key}"
+    for relation in optional_list(said, image.key, place):
         if not isinstance(relation, list) or len(relation) != 3:
             raise UserError(f"{here}: {described(relation)}, not [subject, object, predicate]")
-        subject, other = (str(value) for value in relation[:2])
+        subject, other = (str(whole_number(value)) for value in relation[:2])
         if relation[2] == 0:
             result.skip("relation of the background", here)
             continue
