@@ -55,7 +55,7 @@ def read(folder: Path, pictures: Path | None = None) -> Annotation:
             result.images += [
                 _related(
                     image,
-                    optional_list(said, image.key, f"{path}: {word}"),
+                    said,
                     split,
                     predicates,
                     f"{path}: {word}",
