@@ -53,15 +53,7 @@ def read(folder: Path, pictures: Path | None = None) -> Annotation:
             if not isinstance(said, dict):
                 raise UserError(f"{path}: {word} is {described(said)}, not an object with relations by image")
             result.images += [
-                _related(
-                    image,
-                    said,
-                    split,
-                    predicates,
-                    f"{path}: {word}",
-                    result,
-                )
-                for image in boxes.images
+                _related(image, said, split, predicates, f"{path}: {word}", result) for image in boxes.images
             ]
     if not result.images:
         raise UserError(f"{folder}: has rel.json, but no images in {', '.join(f'{w}.json' for w in SPLITS)}")
