@@ -28,7 +28,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, bare: str = "", **settings: Any) -> None:
         self.bare = bare
         self._spellings: dict[str, str] = {}  # as typed -> as shown
-        self._nested = False
+        self._nested: argparse._SubParsersAction[Parser] | None = None
+        self._otherwise = ""
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, **settings)
 
@@ -40,16 +41,24 @@ class Parser(argparse.ArgumentParser):
         action.option_strings = shown
         return action
 
-    def add_subparsers(self, **settings: Any) -> Any:
-        """As in argparse; the nested parsers refuse unknown options."""
-        self._nested = True
-        return super().add_subparsers(**settings)
+    def add_subparsers(self, *, otherwise: str = "", **settings: Any) -> Any:
+        """As in argparse; the nested parsers refuse unknown options.
+
+        Args:
+            otherwise: the nested parser of words the first of which names none; of options alone it is none.
+        """
+        self._otherwise = otherwise
+        self._nested = super().add_subparsers(**settings)
+        return self._nested
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The options; exits with status 2 if they are wrong."""
         if self.bare:
             words = [word for word in words if word != "--set"]
-        if not self._nested:
+        told = self._otherwise and any(not word.startswith("-") for word in words)
+        if self._nested is not None and told and words[0] not in self._nested.choices:
+            words = [self._otherwise, *words]
+        if self._nested is None:
             self._refuse_unknown(words)
         if not self.bare:
             return self.parse_args(words)

@@ -12,6 +12,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsg.datasets.formats.exchange.table import refuse_foreign
 from dsg.datasets.formats.referring import annotation_file
 from dsg.datasets.remedies import fetch_command
 from dsg.errors import UserError
@@ -87,6 +88,7 @@ def find_dataset(name: str | os.PathLike[str], data_dir: Path) -> tuple[str, Pat
         return known, _known_folder(known, data_dir), CATALOGUE[known]
     folder = folder_of(text, data_dir)
     if folder is None:
+        refuse_foreign(Path(text), "referring")
         close = difflib.get_close_matches(text.lower(), CATALOGUE, n=1)
         hint = (
             f"did you mean {close[0]!r}?"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dsg.datasets.catalogue import find_dataset
+from dsg.datasets.catalogue import find_dataset, holds_annotations
+from dsg.datasets.formats.exchange.table import refuse_foreign
 from dsg.datasets.formats.referring import annotation_file
 from dsg.datasets.mirror import mirror_map
 from dsg.datasets.records import Dataset
@@ -80,6 +81,8 @@ def load_dataset(
     _check_choice("split_rule", split_rule, SPLIT_RULES)
     _check_choice("on_bad_record", on_bad_record, RECORD_POLICIES)
     label, folder, entry = find_dataset(name, Path(data_dir))
+    if not holds_annotations(folder):
+        refuse_foreign(folder, "referring")
     source = Source(label, folder, entry, split, on_bad_record, keep_self, cache)
 
     cut = split in ("train", "validation") and not annotation_file(folder, "validation").is_file()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dsg.datasets.catalogue import folder_of
+from dsg.datasets.formats.exchange.table import refuse_foreign
 from dsg.datasets.formats.vg150 import Vg150Files
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT
 from dsg.datasets.remedies import fetch_command
@@ -116,11 +117,13 @@ def find_graphs(name: str | os.PathLike[str], data_dir: Path) -> GraphSource:
     label = known_name(text)
     folder = folder_of(text, data_dir) if label is None else _known_folder(label, data_dir)
     if folder is None:
+        refuse_foreign(Path(text), VG150)
         close = difflib.get_close_matches(text.lower(), NAMES, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(NAMES)}, or a folder's path"
         raise UserError(f"unknown data set {text!r}: {hint}")
     graphs = next((file for file in GRAPH_FILES if (folder / file).is_file()), None)
     if graphs is None:
+        refuse_foreign(folder, VG150)
         raise UserError(f"{folder}: no scene graphs; {' or '.join(GRAPH_FILES)} is looked for")
     for file in (GRAPH_FILES[graphs], IMAGE_DATA):
         if not (folder / file).is_file():

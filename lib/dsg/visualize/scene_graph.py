@@ -15,6 +15,10 @@ import numpy as np
 
 from dsg.boxes.overlaps import iou
 
+VERSION = 1
+"""Of the JSON of scene graphs, these and the grounded ones (docs/scene-graph.schema.json); it grows where a
+program that reads the old one would be misled."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -52,8 +56,13 @@ class SceneGraph:
             nodes.append(replace(node, box=(x1, y1, x2, y2)))
         return SceneGraph(tuple(nodes), self.edges)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for `json.dump`: nodes with ids from 1 on (as in pictures), edges between ids."""
+    def to_json(self, image: str = "", size: tuple[int, int] | None = None) -> dict[str, Any]:
+        """Plain data for `json.dump`: nodes with ids from 1 on (as in pictures), edges between ids.
+
+        Args:
+            image: its file's name; empty: is left out.
+            size: its width and height; None: are left out.
+        """
         nodes = [{"id": number, **asdict(node)} for number, node in enumerate(self.nodes, start=1)]
         for node in nodes:
             node["box"] = list(node["box"])
@@ -61,7 +70,9 @@ class SceneGraph:
             {"subject": e.subject + 1, "predicate": e.predicate, "object": e.object + 1, "score": e.score}
             for e in self.edges
         ]
-        return {"nodes": nodes, "edges": edges}
+        named: dict[str, Any] = {"image": image} if image else {}
+        sides = {} if size is None else {"width": size[0], "height": size[1]}
+        return {"version": VERSION, **named, **sides, "nodes": nodes, "edges": edges}
 
     def to_dot(self) -> str:
         """The graph in Graphviz's language (`dot -Tsvg`)."""

@@ -10,6 +10,8 @@ import pytest
 from dsg.datasets.formats.segmentations import decode
 from dsg.metrics.graph_recall import GraphTruth
 from dsg.models.grounding.scene import right_relations
+from tests.schema import faults
+from tests.shared import ROOT
 from tests.small_graphs import BOXES, HEIGHT, WIDTH, made_graph
 
 
@@ -78,6 +80,8 @@ def test_json() -> None:
         "probability": 0.9,
         "score": 0.648,
     }
+    schema = json.loads((ROOT / "docs" / "scene-graph.schema.json").read_text())
+    assert not list(faults(plain, schema)) and not list(faults(graph.to_json(image="a.jpg"), schema))
     assert "mask" not in graph.to_json(masks=False)["nodes"][0]
     assert "mask" not in made_graph(masks=False).to_json()["nodes"][0]
 

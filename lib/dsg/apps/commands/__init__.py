@@ -13,7 +13,7 @@ COMMANDS = {
     "serve": "open a page in the browser to try a model",
     "fetch": "fetch data sets and weights",
     "shapes": "generate the data set `shapes`",
-    "convert": "make a data set from COCO or Visual Genome files",
+    "convert": "convert annotations: to a data set, or between formats",
     "check": "check a data set for problems",
     "train": "train a network, or resume its training",
     "test": "test a snapshot: table, results, pictures",

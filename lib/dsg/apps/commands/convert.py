@@ -1,10 +1,14 @@
-"""Convert annotations of another format to a data set in the layout that training reads.
+"""Convert annotations from one format to another: to a data set in the layout that training reads, or to what
+other programs read.
 
+    dsg convert psg.json ~/psg-rr --images ~/coco
+    dsg convert ~/photos-rr photos.json --to coco
     dsg convert coco boxes.json relations.csv ~/photos-rr --images ~/photos
     dsg convert visualgenome relationships.json image_data.json vg-rr --categories 100
 
-`dsg convert coco --help` and `dsg convert visualgenome --help` list the options. docs/your-own-data.md leads
-through an example up to the trained model.
+`dsg convert FROM TO` recognises a format by its content; docs/formats.md lists them. Options are listed by
+`dsg convert files --help`, `dsg convert coco --help` and `dsg convert visualgenome --help`.
+docs/your-own-data.md leads through an example up to the trained model.
 """
 
 from __future__ import annotations
@@ -18,11 +22,25 @@ FORMATS = """COCO-style boxes, and relations: a CSV file with the columns subjec
 of two annotations and a name between them), or a JSON list of such objects or of triples [12, "on", 15]; `-`
 reads the entry `relationships` of the file of boxes, and `spatial` computes relations from the boxes
 (docs/your-own-data.md)."""
+FILES = "files"
+EXCHANGE = """From one format to another: coco, gqa, label-studio, open-images, psg, referring, reltr, vg150;
+only from scene-graphs, only to sgbench and visual-genome. docs/formats.md says what each keeps."""
 
 
 def add_arguments(parser: Parser) -> None:
     """The formats, each with its options."""
-    formats = parser.add_subparsers(dest="format", required=True, metavar="coco|visualgenome")
+    formats = parser.add_subparsers(
+        dest="format", required=True, metavar="FROM TO|coco|visualgenome", otherwise=FILES
+    )
+    files = formats.add_parser(
+        FILES, description=EXCHANGE, help="FROM TO: between the formats of docs/formats.md"
+    )
+    files.add_argument("source", type=Path, metavar="FROM", help="file or folder")
+    named = "its format (default: recognised by what it holds)"
+    files.add_argument("--from", dest="form", default="", metavar="FORMAT", help=named)
+    named = "the new format (default for a folder: referring)"
+    files.add_argument("--to", default="", metavar="FORMAT", help=named)
+    _add_common(files, "TO", "the new file or folder")
     coco = formats.add_parser("coco", description=FORMATS, help="COCO-style boxes, and relations")
     coco.add_argument("boxes", type=Path, metavar="BOXES", help="JSON with images, annotations, categories")
     where = "CSV or JSON file, -, or spatial (see above)"
@@ -60,8 +78,10 @@ def add_arguments(parser: Parser) -> None:
     _add_common(genome)
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the data set's new folder")
+def _add_common(
+    parser: argparse.ArgumentParser, metavar: str = "DIR", text: str = "the data set's new folder"
+) -> None:
+    parser.add_argument("folder", type=Path, metavar=metavar, help=text)
     chosen = "keep the N most frequent, or those in a file (a JSON list, or one name per line); default: all"
     parser.add_argument("--categories", default="all", metavar="N_OR_FILE", help=chosen)
     parser.add_argument("--predicates", default="all", metavar="N_OR_FILE", help=chosen)
@@ -113,6 +133,13 @@ def run(given: argparse.Namespace) -> None:
         allow_unknown=given.allow_unknown,
     )
     folder = expanded(given.folder)
+    if given.format == FILES:
+        from dsg.apps.convert.exchange import convert_files
+
+        account = convert_files(expanded(given.source), folder, options, form=given.form, to=given.to)
+        print("\n".join(account.lines()))
+        print(f"{folder}: written")
+        return
     if given.format == "coco":
         named = [text for text in (given.relations, given.named) if text]
         if len(named) != 1:

@@ -15,16 +15,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dsg.apps.convert.outlines import outline_box
-from dsg.apps.convert.records import Account, Box, Entity, Picture
+from dsg.apps.convert.records import Account, Entity, Picture
 from dsg.apps.convert.spatial import spatial_relations
 from dsg.apps.convert.tables import COLUMNS, read_relations
 from dsg.apps.convert.vocabulary import Aliases, plain
 from dsg.datasets.catalogue import leads_out
-from dsg.datasets.formats.relationships import LIMIT, is_coordinate
+from dsg.datasets.formats.exchange.entries import corners_of_sides, list_of, names_by_id, stated_size, text_of
+from dsg.datasets.formats.exchange.outlines import outline_box
 from dsg.datasets.picture_size import picture_size
 from dsg.errors import UserError
-from dsg.runtime.ids import described, read_id, twice, whole_number
+from dsg.runtime.ids import described, read_id, twice
 from dsg.runtime.text import json_kind, parse_json, read_json, read_text
 
 SPATIAL = "spatial"
@@ -61,9 +61,12 @@ class CocoSource:
             )
         self.path, self._account = boxes, account
         aliases, renamed = (Aliases.made(given) for given in (category_aliases, predicate_aliases))
-        self._names = {key: aliases.of(plain(name)) for key, name in self._read_names(content).items()}
-        self.images = self._read_images(_list(content, "images", boxes), pictures)
-        self._entities, self._image_of = self._read_entities(_list(content, "annotations", boxes))
+        self._names = {
+            key: aliases.of(plain(name))
+            for key, name in names_by_id(list_of(content, "categories", boxes), "categories", boxes).items()
+        }
+        self.images = self._read_images(list_of(content, "images", boxes), pictures)
+        self._entities, self._image_of = self._read_entities(list_of(content, "annotations", boxes))
         if relations == SPATIAL:
             found = self._computed()
         else:
@@ -109,17 +112,6 @@ class CocoSource:
             for first, predicate, other in spatial_relations([self._entities[key] for key in keys])
         ]
 
-    def _read_names(self, content: dict[str, Any]) -> dict[str, str]:
-        """The categories' names by id."""
-        names: dict[str, str] = {}
-        for number, entry in enumerate(_list(content, "categories", self.path)):
-            place = f"{self.path}: categories, entry {number}"
-            key, name = read_id(entry, "id", place), _text(entry, "name", place)
-            if key in names:
-                raise twice(f"{self.path}: categories", key, repr(names[key]), repr(name))
-            names[key] = name
-        return names
-
     def _read_images(self, entries: list[Any], folder: Path | None) -> dict[str, tuple[str, int, int]]:
         """File name, width and height by id; sizes that are not stated are read from the pictures."""
         result: dict[str, tuple[str, int, int]] = {}
@@ -127,10 +119,10 @@ class CocoSource:
         for number, entry in enumerate(entries):
             place = f"{self.path}: images, entry {number}"
             key = read_id(entry, "id", place)
-            place, file = f"{place} (id {key})", _text(entry, "file_name", place)
+            place, file = f"{place} (id {key})", text_of(entry, "file_name", place)
             if key in result:
                 raise twice(f"{self.path}: images", key, repr(result[key][0]), repr(file))
-            size = _stated_size(entry, place)
+            size = stated_size(entry, place)
             if size is None:
                 size = picture_size(folder / file) if folder is not None and not leads_out(file) else None
                 if size is None:
@@ -155,7 +147,7 @@ class CocoSource:
             if key in entities:
                 raise UserError(f"{place}: this id appears twice; relations need unique ids")
             given = entry.get("bbox")
-            box = _corners(given)
+            box = corners_of_sides(given)
             if box is None and not given:
                 box = outline_box(entry.get("segmentation"))
                 outlines += box is not None
@@ -175,6 +167,10 @@ class CocoSource:
 
 def _relations(path: Path | None, content: dict[str, Any], boxes: Path) -> list[Triple]:
     if path is None:
+        if "rel_annotations" in content:
+            raise UserError(
+                f"{boxes}: has its relations in rel_annotations; read it by `dsg convert {boxes} DIR`"
+            )
         if not isinstance(content.get("relationships"), list):
             raise UserError(
                 f"{boxes}: has no list `relationships`; name a file of relations, or `{SPATIAL}` to "
@@ -208,38 +204,3 @@ def _triple(item: Any, path: Path, number: int) -> Triple:
     if not isinstance(values[1], str):
         raise UserError(f"{place}: the predicate is {described(values[1])}, not a name")
     return read_id(entry, "subject", place), values[1], read_id(entry, "object", place)
-
-
-def _list(content: dict[str, Any], key: str, path: Path) -> list[Any]:
-    if not isinstance(content.get(key), list):
-        raise UserError(f"{path}: has no list `{key}`; it is not a COCO file")
-    return list(content[key])
-
-
-def _text(entry: dict[str, Any], name: str, place: str) -> str:
-    if not isinstance(entry.get(name), str) or not entry[name]:
-        raise UserError(f"{place}: has no {name!r}")
-    return str(entry[name])
-
-
-def _stated_size(entry: dict[str, Any], place: str) -> tuple[int, int] | None:
-    """Width and height of an image; None if neither is stated.
-
-    Raises:
-        UserError: they are no positive whole numbers.
-    """
-    if entry.get("width") is None and entry.get("height") is None:
-        return None
-    width, height = (whole_number(entry.get(side)) for side in ("width", "height"))
-    if width is None or height is None or not (0 < width < LIMIT and 0 < height < LIMIT):
-        shown = f"{described(entry.get('width'))} and {described(entry.get('height'))}"
-        raise UserError(f"{place}: no valid width and height ({shown})")
-    return width, height
-
-
-def _corners(box: Any) -> Box | None:
-    """x1 y1 x2 y2 of a bbox [x, y, width, height]; None if it is none."""
-    if not (isinstance(box, list) and len(box) == 4 and all(map(is_coordinate, box))):
-        return None
-    x, y, width, height = box
-    return x, y, x + width, y + height

@@ -73,7 +73,11 @@ def graphs_of_split(
                 raise UserError(f"{about}: {NO_LABELS}")
             picture = blob_to_rgb(image.blob, config.pixel_means) if image.index in drawn else None
             stem = names.of(image.record.name, image.record.flipped)
-            write_graph(graph, graphs, stem, picture, _to_original(image))
+            about: dict[str, Any] = {
+                "name": image.record.name,
+                "size": (image.record.width, image.record.height),
+            }
+            write_graph(graph, graphs, stem, picture, _to_original(image), **about)
             total += graph_accuracy(
                 found.entities,
                 found.predicates,
@@ -109,7 +113,9 @@ def graphs_of_images(
             graph = found.scene_graph(trained.vocabulary, max_nodes=nodes, max_edges=edges)
             if graph is None:
                 raise UserError(f"{snapshot}: {NO_LABELS}")
-            write_graph(graph, folder, names.of(path.name), image[:, :, ::-1])
+            height, width = image.shape[:2]
+            stem = names.of(path.name)
+            write_graph(graph, folder, stem, image[:, :, ::-1], name=path.name, size=(width, height))
             for line in _sentences(graph):
                 LOG.info("%s: %s", path.name, line)
             progress.advance()

@@ -20,6 +20,9 @@ def write_graph(
     stem: str,
     image: np.ndarray | None = None,
     factors: np.ndarray | None = None,
+    *,
+    name: str = "",
+    size: tuple[int, int] | None = None,
 ) -> None:
     """Write `<stem>.json`, `<stem>.dot` and, with an image, `<stem>.png`.
 
@@ -29,12 +32,13 @@ def write_graph(
         stem: beginning of the files' names.
         image: uint8 [H, W, 3] RGB.
         factors: [4], what the boxes in the JSON are multiplied by, to be in pixels of the original image.
+        name, size: of the original image, its file's name, width and height, for the JSON.
 
     Raises:
         UserError: if they cannot be written.
     """
     original = graph if factors is None else _scaled(graph, factors)
-    write_text(folder / f"{stem}.json", json.dumps(original.to_json(), indent=1) + "\n")
+    write_text(folder / f"{stem}.json", json.dumps(original.to_json(name, size), indent=1) + "\n")
     write_text(folder / f"{stem}.dot", graph.to_dot())
     if image is not None:
         save_png(draw_scene_graph(image, graph), folder / f"{stem}.png")

@@ -40,7 +40,7 @@ def grounded_graphs_of_images(
         for scene in own_scenes(images, (), unreadable):
             [graph] = trained.graphs([scene.image], traced=len(images) >= TRACING_PAYS)
             chosen = graph.chosen(nodes, edges)
-            write_grounded(chosen, folder, scene.name, scene.image[:, :, ::-1])
+            write_grounded(chosen, folder, scene.name, scene.image[:, :, ::-1], Path(scene.file).name)
             for line in sentences(chosen):
                 LOG.info("%s: %s", scene.name, line)
             progress.advance()
@@ -82,7 +82,8 @@ def grounded_graphs_of_split(
                 LOG.warning("%s", error)
                 continue
             image = one.image if place in drawn else None
-            write_grounded(one.graph.chosen(nodes, edges), graphs, names.of(record.name), image)
+            stem = names.of(record.name)
+            write_grounded(one.graph.chosen(nodes, edges), graphs, stem, image, record.name)
             written += 1
             progress.advance()
     if not written:
@@ -90,13 +91,16 @@ def grounded_graphs_of_split(
     LOG.info("%s, %s: scene graphs (pictures, JSON, DOT): %s", network.label, network.setting, graphs)
 
 
-def write_grounded(graph: GroundedGraph, folder: Path, stem: str, image: np.ndarray | None = None) -> None:
-    """Write `<stem>.json`, `<stem>.dot` and, with an image (uint8 [H, W, 3] RGB), `<stem>.png`.
+def write_grounded(
+    graph: GroundedGraph, folder: Path, stem: str, image: np.ndarray | None = None, name: str = ""
+) -> None:
+    """Write `<stem>.json`, `<stem>.dot` and, with an image (uint8 [H, W, 3] RGB), `<stem>.png`; `name` is the
+    image's file, for the JSON.
 
     Raises:
         UserError: they cannot be written.
     """
-    write_text(folder / f"{stem}.json", json.dumps(graph.to_json(), indent=1) + "\n")
+    write_text(folder / f"{stem}.json", json.dumps(graph.to_json(image=name), indent=1) + "\n")
     write_text(folder / f"{stem}.dot", graph.to_dot())
     if image is not None:
         save_png(graph.draw(image), folder / f"{stem}.png")

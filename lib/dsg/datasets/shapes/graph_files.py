@@ -10,24 +10,19 @@ embeddings/glove_mean_vg.npy, glove_mean_coco.npy, glove.shapes.50d.txt     word
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 
-from dsg.datasets.formats.vg150 import LONGER_SIDE, TEST, TRAIN
 from dsg.datasets.formats.vg150_triplets import ZERO_SHOT, write_zero_shot, zero_shot_triplets
+from dsg.datasets.formats.vg150_writing import GRAPH_FILE, StoredGraph, write_json, write_vg150
 from dsg.datasets.shapes.graph_words import WIDTH, shape_word_vectors, words_text
 from dsg.datasets.shapes.graphs import GRAPH_OBJECTS, GRAPHS, MASK_OBJECTS, MASKS, Graph
 from dsg.datasets.shapes.instances import COCO_FILE, Solid, coco_content
 from dsg.datasets.shapes.predicates import PREDICATES
 
-GRAPH_FILE, DICTIONARY, IMAGE_DATA, IMAGES = "VG-SGG.h5", "VG-SGG-dicts.json", "image_data.json", "images"
-AUXILIARY, TRUE_MASKS, EMBEDDINGS = "auxiliary", "true_masks", "embeddings"
+IMAGES, AUXILIARY, TRUE_MASKS, EMBEDDINGS = "images", "auxiliary", "true_masks", "embeddings"
 FIRST_ID = {"train": 100_000, "test": 200_000}  # image ids, none of which VG150 leaves out
 LISTS = {"masks_train": "train", "masks_val": "val"}  # of the auxiliary pictures
 
@@ -47,32 +42,15 @@ def write_graphs(folder: Path, graphs: Mapping[str, Sequence[Graph]], size: Sequ
         graphs: of train and test, in order.
         size: width and height.
     """
-    everything = [graph for kind in GRAPHS for graph in graphs[kind]]
-    ids = [FIRST_ID[kind] + number for kind in GRAPHS for number in range(len(graphs[kind]))]
-    splits = np.repeat([TRAIN, TEST], [len(graphs[kind]) for kind in GRAPHS])
-    boxes, relations = [len(graph.boxes) for graph in everything], [len(g.relations) for g in everything]
-    first_box, first_relation = np.cumsum([0, *boxes[:-1]]), np.cumsum([0, *relations[:-1]])
-    arrays: dict[str, np.ndarray] = {
-        "split": splits,
-        "labels": np.concatenate([graph.labels for graph in everything])[:, None] + 1,
-        "relationships": np.concatenate(
-            [graph.relations[:, :2] + first for graph, first in zip(everything, first_box)]
-        ),
-        "predicates": np.concatenate([graph.relations[:, 2:] for graph in everything]) + 1,
-    }
-    for name, counts, first in (("box", boxes, first_box), ("rel", relations, first_relation)):
-        some = np.array(counts) > 0
-        arrays[f"img_to_first_{name}"] = np.where(some, first, -1)
-        arrays[f"img_to_last_{name}"] = np.where(some, first + counts - 1, -1)
-    corners = np.concatenate([graph.boxes for graph in everything])
-    for side in (LONGER_SIDE, LONGER_SIDE // 2):
-        arrays[f"boxes_{side}"] = _centred(corners * (side / max(size)))
-    with h5py.File(folder / GRAPH_FILE, "w") as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values.astype(np.int32), track_times=False)
-    write_json(folder / DICTIONARY, _dictionary(arrays))
-    sizes = {"width": size[0], "height": size[1]}
-    write_json(folder / IMAGE_DATA, [{"image_id": identity, **sizes} for identity in ids])
+    stored = [
+        StoredGraph(
+            {"image_id": FIRST_ID[kind] + number, "width": size[0], "height": size[1]},
+            *(kind == "test", graph.boxes, graph.labels, graph.relations),
+        )
+        for kind in GRAPHS
+        for number, graph in enumerate(graphs[kind])
+    ]
+    write_vg150(folder, stored, GRAPH_OBJECTS, PREDICATES)
     write_zero_shot(folder / ZERO_SHOT, zero_shot_triplets(folder / GRAPH_FILE))
 
 
@@ -101,30 +79,3 @@ def write_words(folder: Path, seed: int) -> None:
         np.save(place / f"{file}.npy", shape_word_vectors(names, seed), allow_pickle=False)
     text = words_text(sorted({*GRAPH_OBJECTS, *MASK_OBJECTS}), seed)
     (place / f"glove.shapes.{WIDTH}d.txt").write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write without blanks."""
-    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
-
-
-def _centred(corners: np.ndarray) -> np.ndarray:
-    """Whole numbers cx, cy, w, h [B, 4], whose corners as the reader computes them are the nearest."""
-    low = np.rint(corners[:, :2]).astype(np.int64)
-    sides = np.maximum(np.rint(corners[:, 2:]).astype(np.int64) - low, 1)
-    # Halves go towards zero when read: the middle is rounded up.
-    return np.concatenate([low + (sides + 1) // 2, sides], 1)
-
-
-def _dictionary(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    content: dict[str, dict[str, Any]] = {}
-    for kind, names, numbers in (
-        ("label", GRAPH_OBJECTS, arrays["labels"]),
-        ("predicate", PREDICATES, arrays["predicates"]),
-    ):
-        counts = Counter(numbers.ravel().tolist())
-        content[f"{kind}_to_idx"] = {name: number for number, name in enumerate(names, 1)}
-        content[f"idx_to_{kind}"] = {str(number): name for number, name in enumerate(names, 1)}
-        of_whom = "object" if kind == "label" else kind
-        content[f"{of_whom}_count"] = {name: counts[number] for number, name in enumerate(names, 1)}
-    return content

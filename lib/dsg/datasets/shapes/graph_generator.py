@@ -14,8 +14,9 @@ from typing import Any, Optional
 import cv2
 from tqdm import tqdm
 
+from dsg.datasets.formats.vg150_writing import write_json
 from dsg.datasets.shapes.folder import is_there, mapped, new_folder, worker_count
-from dsg.datasets.shapes.graph_files import image_file, write_graphs, write_json, write_masks, write_words
+from dsg.datasets.shapes.graph_files import image_file, write_graphs, write_masks, write_words
 from dsg.datasets.shapes.graphs import (
     GRAPH_OBJECTS,
     GRAPHS,

@@ -19,10 +19,8 @@ from dsg.metrics.graph_recall import GraphPrediction, GraphTruth, triple_hits
 from dsg.models.grounding.answers import Graph
 from dsg.models.grounding.grounded import GroundedImage
 from dsg.visualize.grounded import draw_grounded, draw_refinement, draw_relation
-from dsg.visualize.scene_graph import Edge, Node, SceneGraph
+from dsg.visualize.scene_graph import VERSION, Edge, Node, SceneGraph
 
-VERSION = 1
-"""Of the JSON that `to_json` makes; it grows where a program that reads the old one would be misled."""
 NODES, EDGES = 6, 8  # of a picture
 LOWEST = 0.01  # score of a relation of a picture; most pairs have none
 OVERLAP = 0.5  # IoU above which two nodes of a picture would be the same thing again
@@ -150,9 +148,9 @@ class GroundedGraph:
         edges = [Edge(one.subject, one.predicate, one.object, one.score) for one in self.edges]
         return SceneGraph(tuple(nodes), tuple(edges))
 
-    def to_json(self, *, masks: bool = True) -> dict[str, Any]:
+    def to_json(self, *, masks: bool = True, image: str = "") -> dict[str, Any]:
         """Plain data for `json.dump`: nodes with ids from 1 on, as in pictures, relations between ids;
-        `masks` are COCO's run lengths, `{"size": [h, w], "counts": text}`.
+        `masks` are COCO's run lengths, `{"size": [h, w], "counts": text}`; `image` is its file's name.
         """
         nodes: list[dict[str, Any]] = [
             {
@@ -178,7 +176,8 @@ class GroundedGraph:
             for one in self.edges
         ]
         size = {"width": self.width, "height": self.height}
-        return {"version": VERSION, **size, "nodes": nodes, "edges": edges}
+        named: dict[str, Any] = {"image": image} if image else {}
+        return {"version": VERSION, **named, **size, "nodes": nodes, "edges": edges}
 
     def to_dot(self) -> str:
         """The graph in Graphviz's language (`dot -Tsvg`)."""
