@@ -10,6 +10,7 @@ import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from crash.process import View
 from crash.subject import Content, Subject, at, at_random, files_below, while_there
@@ -48,7 +49,8 @@ GENERATOR = Subject(
 def _coco(inputs: Path, work: Path) -> None:
     """A file of boxes whose relations take a while to compute, and a folder of images, which is linked."""
     rng = random.Random(0)
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image in range(1, 301):
         images.append({"id": image, "file_name": f"{image}.jpg", "width": 640, "height": 480})
         for _ in range(8):

@@ -250,7 +250,8 @@ def _convert_coco(folder: Path) -> None:
     aliases = read_aliases(folder / "aliases.txt")
     rule = make_rule(folder / "test.txt", None, None, 0.1, 0)
     words = Choice(), Choice(), aliases
-    for number, relations in enumerate((folder / "relations.csv", "spatial")):
+    choices: tuple[Path | str, ...] = (folder / "relations.csv", "spatial")
+    for number, relations in enumerate(choices):
         account = convert_coco(
             folder / "boxes.json",
             relations,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -51,19 +53,21 @@ def _made(draw: st.DrawFn) -> Files:
                 info.compress_type = draw(st.sampled_from((0, 8, 12, 14)))
                 archive.writestr(info, content)
         return {kind: stream.getvalue()}
-    changes = {"type": bytes([draw(st.sampled_from(TYPES))])}
+    changes: dict[str, Any] = {"type": bytes([draw(st.sampled_from(TYPES))])}
     if draw(st.booleans()):
         changes["linkname"] = draw(st.sampled_from(("/etc/passwd", "../../x", "data/a.txt", "")))
     if draw(st.booleans()):
         pax = {draw(st.sampled_from(PAX)): draw(st.sampled_from(PAX_VALUES))}
-        changes["pax_headers"] = pax  # type: ignore[assignment]
+        changes["pax_headers"] = pax
     return {kind: _tar(entries, "w:gz" if kind.endswith("gz") else "w", **changes)}
 
 
+def _called(name: str, content: bytes) -> Files:
+    return {name: content}
+
+
 def _cases(files: Files) -> st.SearchStrategy[Files]:
-    kinds = {
-        name: changed_bytes(files[name]).map(lambda content, name=name: {name: content}) for name in KINDS
-    }
+    kinds = {name: changed_bytes(files[name]).map(partial(_called, name)) for name in KINDS}
     json_zip = changed_bytes(files["d.zip"]).map(lambda content: {"d.zip": content})
     return st.one_of(_made(), _made(), *kinds.values(), _recounted(), json_zip)
 

@@ -62,8 +62,9 @@ def _claims() -> list[bytes]:
         (262, 3, 1),
         (273, 4, 8),
         (278, 4, side),
+        (277, 3, 1),
+        (279, 4, 100),
     )
-    tags = (*tags, (277, 3, 1), (279, 4, 100))
     tiff = b"II*\0" + struct.pack("<IH", 8, len(tags))
     tiff += b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in sorted(tags)) + bytes(
         4

@@ -80,7 +80,8 @@ def box_overlaps(image: ImageBoxes, *, inclusive: bool) -> np.ndarray:
         of_answer(mended),
     )
     for rows, (first, second) in zip(found, cases):
-        np.maximum.at(rows, (slice(None), query), np.stack([first, second, np.minimum(first, second)]))
+        for row, overlap in zip(rows, (first, second, np.minimum(first, second))):
+            np.maximum.at(row, query, overlap)
     return found
 
 

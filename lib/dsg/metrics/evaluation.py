@@ -157,8 +157,9 @@ class Evaluator:
             columns.append(np.stack(values))
         if proposals_norm is not None:
             self._add_overlaps(proposals_norm, boxes_norm, gt_boxes_norm, image_size)
-        for counting, inclusive in COUNTINGS.items() if answers is not None else ():
-            self._boxes[counting].append(box_overlaps(answers, inclusive=inclusive))
+        if answers is not None:
+            for counting, inclusive in COUNTINGS.items():
+                self._boxes[counting].append(box_overlaps(answers, inclusive=inclusive))
         self._names[name] = len(self._names)
         self._queries.append(queries)
         self._ambiguous.append(np.asarray(ambiguous, bool).reshape(len(queries)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from dsg.apps.convert.command import Options
 from dsg.apps.convert.records import Account, Entity, Picture
 from dsg.apps.convert.vocabulary import Aliases, Choice, plain
-from dsg.apps.convert.writer import check_link, link_images, write_dataset
+from dsg.apps.convert.writer import check_link, write_dataset
 from dsg.datasets.catalogue import leads_out
 from dsg.datasets.formats.exchange import vg150
 from dsg.datasets.formats.exchange.annotation import AnnotatedImage, Annotation
@@ -91,7 +91,7 @@ def _narrowed(annotation: Annotation, options: Options, account: Account, lower:
     counts = [Counter({name: 0 for name in names}) for names in listed]
     counts[0].update(thing.name for image in images for thing in image.things)
     counts[1].update(relation.predicate for image in images for relation in image.relations)
-    chosen = options.vocabularies(*counts, account) if all(counts) else listed
+    chosen = options.vocabularies(counts[0], counts[1], account) if all(counts) else listed
     choices = (options.categories, options.predicates)
     categories, predicates = (
         names if choice == Choice() else kept for names, choice, kept in zip(listed, choices, chosen)
@@ -127,8 +127,9 @@ def _split(annotation: Annotation, options: Options) -> Annotation:
 
 
 def _write_referring(folder: Path, annotation: Annotation, options: Options, account: Account) -> None:
-    if options.images is not None:
-        check_link(folder, options.images, "images")
+    images = None if options.images is None else (options.images, "images")
+    if images is not None:
+        check_link(folder, *images)
     rule = options.rule
     if any(image.split == "validation" for image in annotation.images):
         rule = replace(rule, names=("train", "validation", "test"))
@@ -141,11 +142,10 @@ def _write_referring(folder: Path, annotation: Annotation, options: Options, acc
 
     write_dataset(
         *(folder, pictures(), annotation.categories, annotation.predicates, rule, account),
+        images=images,
         force=options.force,
         allow_unknown=options.allow_unknown,
     )
-    if options.images is not None:
-        link_images(folder, options.images, "images")
 
 
 def _link_each(folder: Path, annotation: Annotation, images: Path, account: Account) -> None:

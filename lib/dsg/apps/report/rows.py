@@ -151,7 +151,7 @@ def best_line(run: RunFiles) -> str:
 
 def total_time(run: RunFiles) -> str:
     """The time of all training steps."""
-    seconds = [entry.get("seconds") for entry in run.history]
+    seconds: list[Any] = [entry.get("seconds") for entry in run.history]
     return duration(sum(value for value in seconds if is_figure(value) and abs(value) < LONGEST))
 
 

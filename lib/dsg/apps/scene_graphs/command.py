@@ -73,11 +73,11 @@ def graphs_of_split(
                 raise UserError(f"{about}: {NO_LABELS}")
             picture = blob_to_rgb(image.blob, config.pixel_means) if image.index in drawn else None
             stem = names.of(image.record.name, image.record.flipped)
-            about: dict[str, Any] = {
-                "name": image.record.name,
-                "size": (image.record.width, image.record.height),
-            }
-            write_graph(graph, graphs, stem, picture, _to_original(image), **about)
+            write_graph(
+                *(graph, graphs, stem, picture, _to_original(image)),
+                name=image.record.name,
+                size=(image.record.width, image.record.height),
+            )
             total += graph_accuracy(
                 found.entities,
                 found.predicates,

@@ -156,7 +156,8 @@ def _graph(
             key, value = read_id(entry, "id", here), entry.get("value")
             boxes[key] = _box(value, size, here)
             scores[key] = score_of(entry)
-            found = next((value[name] for name in LABELS if isinstance(value.get(name), list)), [])
+            chosen = value if isinstance(value, dict) else {}
+            found: list[Any] = next((chosen[one] for one in LABELS if isinstance(chosen.get(one), list)), [])
             known_labels = labels.setdefault(key, [])
             known_labels += [name for name in found if isinstance(name, str) and name not in known_labels]
         else:
@@ -192,11 +193,12 @@ def _links(
 
 def _box(value: Any, size: tuple[int, int], place: str) -> Box:
     """In pixels; of a box that is turned around its upper left corner, what it reaches."""
-    sides = [value.get(side) for side in ("x", "y", "width", "height")] if isinstance(value, dict) else []
-    if not sides or not all(map(is_coordinate, sides)):
+    found = value if isinstance(value, dict) else {}
+    sides: list[Any] = [found.get(side) for side in ("x", "y", "width", "height")]
+    if not all(map(is_coordinate, sides)):
         raise UserError(f"{place}: no box of x, y, width, height in percent")
     x, y, width, height = (share * side / 100 for share, side in zip(sides, (*size, *size)))
-    turn = math.radians(value["rotation"]) if is_coordinate(value.get("rotation")) else 0.0
+    turn = math.radians(found["rotation"]) if is_coordinate(found.get("rotation")) else 0.0
     along, across = (math.cos(turn), math.sin(turn)) if turn else (1.0, 0.0)
     corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)]
     xs = [x + a * along - b * across for a, b in corners]

@@ -87,7 +87,7 @@ def entries(images: Sequence[AnnotatedImage]) -> list[dict[str, Any]]:
     free = (number for number in range(1, len(images) + len(REMOVED) + 1) if number not in REMOVED)
     result = []
     for image, number in zip(images, free):
-        size = {"width": image.width, "height": image.height}
+        size: dict[str, Any] = {"width": image.width, "height": image.height}
         if own:
             result.append({"image_id": int(image.file[:-4]), **size})
         else:
