@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import eager
+
 # Importing the tests and all that they test makes millions of objects and hardly any garbage.
 gc.disable()
 
@@ -142,13 +144,9 @@ def optimized() -> Iterator[None]:
 
 
 def _run_untraced() -> Iterator[None]:
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with eager.untraced():
+        yield
 
 
-# Functions run without being traced: the same operations, and no time spent on graphs that run a few times.
 untraced = pytest.fixture(_run_untraced, name="untraced")
 untraced_module = pytest.fixture(_run_untraced, scope="module", name="untraced_module")
