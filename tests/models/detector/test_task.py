@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from dsg.models.registry import task_of
 from dsg.pipeline.images import read_image
 from dsg.pipeline.instance_batches import inference_batch
 from tests.models.detector.small_runs import config_of, two_pictures
+from tests.resuming import check_resuming
 
 
 class Trained(NamedTuple):
@@ -69,15 +69,8 @@ def test_training_says_what_the_anchors_reach(trained: Trained) -> None:
 
 
 def test_a_run_resumes_to_the_same_weights(trained: Trained, tmp_path: Path) -> None:
-    run = Run.of(tmp_path, trained.config.net, "shapes", "tiny")
-    run.make_folder()
-    shutil.copy(trained.run.snapshot(1), run.snapshot(1))
-    train(task_of(trained.config), trained.config, trained.training, trained.pictures, run)
-    whole, resumed = (load_snapshot(each.snapshot(2)) for each in (trained.run, run))
-    for kind in ("variables", "slots"):
-        expected, values = getattr(whole, kind), getattr(resumed, kind)
-        assert list(expected) == list(values)
-        assert all(np.array_equal(values[name], value) for name, value in expected.items())
+    config = config_of("mini", ["TRAIN.STEPS_PER_EPOCH", "2"])
+    check_resuming(config, trained.training, trained.pictures, tmp_path)
 
 
 def test_an_image_of_a_batch_has_the_detections_it_has_alone(trained: Trained) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +28,7 @@ from dsg.models.grounding.weights import load_initial
 from dsg.models.registry import task_of
 from dsg.pipeline.splits import load_splits
 from tests.pipeline.small_graphs import MASKED, OBJECTS, PREDICATES, graph_config
+from tests.resuming import check_resuming
 from tests.small_detector import write_detector
 
 pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
@@ -77,15 +77,7 @@ def test_what_a_run_keeps(trained: Trained) -> None:
 
 
 def test_a_run_resumes_to_the_same_weights(trained: Trained, tmp_path: Path) -> None:
-    run = Run.of(tmp_path, trained.config.net, "shapes150", "tiny")
-    run.make_folder()
-    shutil.copy(trained.run.snapshot(1), run.snapshot(1))
-    train(task_of(trained.config), trained.config, trained.training, trained.validation, run)
-    whole, resumed = (load_snapshot(each.snapshot(2)) for each in (trained.run, run))
-    for kind in ("variables", "slots"):
-        expected, values = getattr(whole, kind), getattr(resumed, kind)
-        assert list(expected) == list(values)
-        assert all(np.array_equal(values[name], value) for name, value in expected.items())
+    check_resuming(trained.config, trained.training, trained.validation, tmp_path)
 
 
 def test_other_masks_are_other_data(trained: Trained) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +30,7 @@ from dsg.models.registry import task_of
 from dsg.pipeline.graph_examples import masks_in_boxes
 from dsg.pipeline.splits import load_split, load_splits
 from tests.models.grounding.small_graphs import config_of, model_of
+from tests.resuming import check_resuming
 
 pytest.importorskip("pycocotools", reason="pycocotools is not installed (requirements-coco.txt)")
 RUN = {
@@ -104,15 +104,8 @@ def test_only_the_graph_learns(data: Data, trained: Run) -> None:
     assert after.variables["transfer"].shape == (len(after.meta.mask_objects), len(after.meta.objects))
 
 
-def test_a_run_resumes_to_the_same_weights(data: Data, trained: Run, tmp_path: Path) -> None:
-    run = Run.of(tmp_path, data.config.net, "shapes150", "tiny")
-    run.make_folder()
-    shutil.copy(trained.snapshot(1), run.snapshot(1))
-    train(task_of(data.config), data.config, data.training, data.validation, run)
-    whole, resumed = (load_snapshot(each.snapshot(2)) for each in (trained, run))
-    for kind in ("variables", "slots"):
-        expected, values = getattr(whole, kind), getattr(resumed, kind)
-        assert all(np.array_equal(values[name], value) for name, value in expected.items())
+def test_a_run_resumes_to_the_same_weights(data: Data, tmp_path: Path) -> None:
+    check_resuming(data.config, data.training, data.validation, tmp_path)
 
 
 def test_a_test_measures_graphs_and_masks(data: Data, trained: Run, tmp_path: Path) -> None:
