@@ -31,6 +31,7 @@ from dsg.apps.cost.timing import in_turns
 from dsg.config import from_values
 from dsg.errors import UserError
 from dsg.models.dsg.losses import training_losses
+from dsg.models.dsg.outputs import Outputs
 from dsg.pipeline.examples import Example, preprocess, to_batch
 from dsg.runtime.machine import imitates, machine
 from tests.golden import golden
@@ -79,6 +80,12 @@ PROMISED = {
 @pytest.fixture(scope="module")
 def tiny() -> Iterator[Subject]:
     yield subject(TINY)
+
+
+@pytest.fixture(scope="module")
+def answered(tiny: Subject) -> Iterator[Outputs]:
+    """What the library says of the subject's image."""
+    yield tiny.model(tiny.batch)
 
 
 def test_contenders_take_turns() -> None:
@@ -136,13 +143,12 @@ def test_formulations_that_differ_are_not_timed(difference: float) -> None:
 
 
 @pytest.mark.parametrize("saving", [*Savings.__dataclass_fields__, "all"])
-def test_savings_change_nothing(tiny: Subject, saving: str) -> None:
+def test_savings_change_nothing(tiny: Subject, answered: Outputs, saving: str) -> None:
     on = [saving] if saving != "all" else list(Savings.__dataclass_fields__)
-    reference = tiny.model(tiny.batch)
     outputs = Plain(tiny.model, Savings(**{name: True for name in on}))(
-        tiny.batch, proposals=reference.detection.proposals
+        tiny.batch, proposals=answered.detection.proposals
     )
-    heads, expected = outputs.heads, reference.heads
+    heads, expected = outputs.heads, answered.heads
     assert relative_difference(heads.role_logits, expected.role_logits) < 1e-4
     assert relative_difference(heads.labels.predicates, expected.labels.predicates) < 1e-4
     assert (heads.gt_labels is None) == (saving in ("skip_ground_truth", "all"))
@@ -272,7 +278,7 @@ def test_inference_section(tiny: Subject, untraced: None) -> None:
 
 
 def test_training_section(tiny: Subject, untraced: None) -> None:
-    found = training(TINY, tiny)
+    found = training(replace(TINY, repeats=1, fewest=1), tiny)
     assert set(found["cases"]) == {"training/plain", "training/library"} | BFLOAT16["training"]
     assert found["checks"]["plain_equals_library_losses"] < 1e-4
     assert found["checks"]["plain_equals_library_gradient_norm"] < 1e-3
@@ -286,7 +292,8 @@ def test_detectors_section(untraced: None) -> None:
     assert "mobile/training" in format_report(report)
 
 
-def test_grounding_section() -> None:
+def test_grounding_section(untraced: None) -> None:
+    """Untraced: test_cost.py traces the answer and the step that are measured, with masks and without."""
     settings = replace(TINY, grounding_nets=("mini",), grounding_boxes=3, mini_size=(96, 64), repeats=1)
     cases = grounding(replace(settings, warm_up=0, fewest=1))["cases"]
     variants = ("with", "without")
@@ -296,7 +303,7 @@ def test_grounding_section() -> None:
     }
 
 
-def test_precisions_answer_alike() -> None:
+def test_precisions_answer_alike(untraced: None) -> None:
     from benchmarks.precision import precision
 
     trained = str(ROOT / "data/demo/mini.npz")
@@ -307,8 +314,8 @@ def test_precisions_answer_alike() -> None:
 
 
 def test_mini_section(untraced: None) -> None:
-    cases = mini(TINY)["cases"]
-    assert cases["mini/training"]["images_per_second"] > 0 and 2 <= cases["mini/inference"]["runs"] <= 6
+    cases = mini(replace(TINY, repeats=1))["cases"]
+    assert cases["mini/training"]["images_per_second"] > 0 and 2 <= cases["mini/inference"]["runs"] <= 3
 
 
 @pytest.mark.one_line
