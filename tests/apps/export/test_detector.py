@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from dsg.apps.export.saved_model import export_saved_model
 from dsg.models.detector.objects import DetectedObjects
 from dsg.models.detector.trained import TrainedDetector
 from tests.apps.export.test_saved_model import pictures
+from tests.eager import untraced
 from tests.small_detector import CLASSES, write_detector
 
 ONNX = all(importlib.util.find_spec(name) for name in ("tf2onnx", "onnx", "onnxruntime"))
@@ -25,6 +26,8 @@ AS_TF_FASTER_RCNN = (
     *("EXACT_BOXES", "False", "DETECTOR.MASKS", "False", "DETECTOR.ROI_MODE", "crop"),
     *("USE_E2E_TF", "True", "TEST.NMS", "0.3", "TEST.SCORE_THRESHOLD", "0.1"),
 )
+
+Expected = list[tuple[np.ndarray, DetectedObjects]]
 
 
 def trained_detector(path: Path, *overrides: str) -> TrainedDetector:
@@ -49,26 +52,37 @@ def check(outputs: Mapping[str, Any], expected: DetectedObjects) -> None:
         np.testing.assert_allclose(outputs["masks"][:count], expected.cells, atol=1e-3)
 
 
-def check_all(detect: Callable[[np.ndarray], Mapping[str, Any]], trained: TrainedDetector) -> None:
-    for name in ("twice", "odd", "long", "upright"):
-        image = pictures()[name]
-        check(detect(image), trained.detect([image[:, :, ::-1]])[0])
+def found(trained: TrainedDetector, *names: str) -> Expected:
+    """RGB images by name, and what the library finds in them."""
+    images = [pictures()[name] for name in names]
+    with untraced():
+        return [(image, trained.detect([image[:, :, ::-1]])[0]) for image in images]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedDetector:
+    return trained_detector(tmp_path_factory.mktemp("detector") / "small.npz")
+
+
+@pytest.fixture(scope="module")
+def expected(trained: TrainedDetector) -> Expected:
+    return found(trained, "twice", "odd", "long", "upright")
 
 
 def test_boxes_and_choice_of_tf_faster_rcnn(tmp_path: Path) -> None:
     trained = trained_detector(tmp_path / "small.npz", *AS_TF_FASTER_RCNN)
     exported = for_tensorflow(trained, direct=True)
     graph = tf.function(exported.function, input_signature=exported.signature, autograph=False)
-    for name in ("twice", "upright"):  # sizes that the network's input gives back exactly
-        image = pictures()[name]
-        check(graph(image), trained.detect([image[:, :, ::-1]])[0])
+    # Of sizes that the network's input gives back exactly.
+    for image, objects in found(trained, "twice", "upright"):
+        check(graph(image), objects)
 
 
-def test_a_saved_model(tmp_path: Path) -> None:
-    trained = trained_detector(tmp_path / "small.npz")
+def test_a_saved_model(trained: TrainedDetector, expected: Expected, tmp_path: Path) -> None:
     export_saved_model(trained, tmp_path / "model")
     served = tf.saved_model.load(str(tmp_path / "model")).signatures
-    check_all(lambda image: served["serving_default"](image=tf.constant(image)), trained)
+    for image, objects in expected:
+        check(served["serving_default"](image=tf.constant(image)), objects)
     words = [word.decode() for word in served["vocabulary"]()["objects"].numpy()]
     assert words == list(CLASSES)
     assert json.loads((tmp_path / "model" / "vocabulary.json").read_text()) == {"objects": list(CLASSES)}
@@ -77,13 +91,13 @@ def test_a_saved_model(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     not ONNX, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
 )
-def test_an_onnx_file(tmp_path: Path) -> None:
+def test_an_onnx_file(trained: TrainedDetector, expected: Expected, tmp_path: Path) -> None:
     import onnxruntime
 
-    trained = trained_detector(tmp_path / "small.npz")
     export_onnx(trained, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    check_all(lambda image: dict(zip(names, session.run(None, {"image": image}))), trained)
+    for image, objects in expected:
+        check(dict(zip(names, session.run(None, {"image": image}))), objects)
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["objects"]) == list(CLASSES) and "predicates" not in about

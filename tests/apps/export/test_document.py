@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import dsg
+from dsg.api import Model
 from tests.apps.export.conftest import DOCUMENT, ONNX, blocks, commands
 
 QUERY = (0, 2, 5)  # as in the document
@@ -25,9 +27,15 @@ def run(source: str, names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
+@functools.cache
+def library(snapshot: Path) -> Model:
+    """The model of a snapshot, loaded once, so that its answers are traced once."""
+    return dsg.load(snapshot)
+
+
 def check(boxes: np.ndarray, scores: np.ndarray, exported: Path, decoded: np.ndarray) -> None:
     """They are the library's, of the pixels that the program's own decoder gave."""
-    expected = dsg.load(exported / "data" / "demo" / "mini.npz").ask(decoded, [QUERY])[0].subject
+    expected = library(exported / "data" / "demo" / "mini.npz").ask(decoded, [QUERY])[0].subject
     np.testing.assert_allclose(boxes[0], expected.box, atol=2e-3)
     assert scores[0] == pytest.approx(expected.score, abs=1e-4)
 
