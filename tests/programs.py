@@ -41,6 +41,15 @@ def run_script(name: str, *words: object, cwd: Path) -> Done:
         return _run(ROOT / "lib/dsg/apps/scripts.py", [name.partition(".")[0], *words], ROOT)
 
 
+def run_apart(*words: object) -> Done:
+    """`dsg <words>` in a process of its own, where it needs more memory than this one should go on holding:
+    TensorFlow keeps scratch space for every size of convolution that it has computed.
+    """
+    paths = os.pathsep.join([str(ROOT / "lib"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "dsg", *map(str, words)]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True)
+
+
 def _run(path: Path, words: Any, cwd: Path | None) -> Done:
     command = [str(path), *map(str, words)]
     stdout, stderr = io.StringIO(), io.StringIO()

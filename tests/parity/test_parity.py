@@ -21,6 +21,7 @@ from dsg.parity.runs import forward, gpi_methods, iou_metric, layers, roidb
 from dsg.parity.runs.case import read_case
 from tests.golden import FOLDER, golden
 from tests.models.dsg.cases import golden_checks, golden_pass
+from tests.programs import run_apart
 from tests.shared import needs_shared, shared_path
 
 Arrays = dict[str, np.ndarray]
@@ -66,12 +67,11 @@ def test_a_forward_file_by_the_checkpoint_road_and_a_copy_with_one_wrong_number(
 
 
 @needs_shared("reference", "forward_res101_600.npz")
-def test_photographs_and_their_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+def test_photographs_and_their_gradients() -> None:
     files = ("forward_res101_600.npz", "forward_res50_300.npz", "gradients_res101_300.npz")
-    status = main(["parity", *(str(shared_path("reference", file)) for file in files)])
-    printed = capsys.readouterr().out
-    assert [line for line in printed.splitlines() if "FAIL" in line] == []
-    assert status == 0 and printed.count("all hold") == 3
+    done = run_apart("parity", *(shared_path("reference", file) for file in files))
+    assert [line for line in done.stdout.splitlines() if "FAIL" in line] == []
+    assert done.returncode == 0 and done.stdout.count("all hold") == 3, done.stderr
 
 
 # Each: a golden file, a change of one number in it (or of one key), and what must fail because of it.
