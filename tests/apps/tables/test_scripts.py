@@ -33,7 +33,7 @@ def finish(process: subprocess.Popen) -> tuple[int, str, str]:
 def test_a_table_is_interrupted_goes_on_and_repeats_nothing(tmp_path):
     """With the row that trains quickest; which runs the tables share is planned, see test_plan.py."""
     make_tiny_shapes(tmp_path / "data")
-    words = [*PAIRS, "TRAIN.EPOCHS", "4", "--rows", "co"]
+    words = [*PAIRS, "TRAIN.EPOCHS", "4", "TEST.PICTURES", "0", "--rows", "co"]
     history = tmp_path / "out/co/shapes_train/table_mini/history.jsonl"
     process = script(tmp_path, 1, *words)
     deadline = time.monotonic() + 900  # the machine may be busy with other things
