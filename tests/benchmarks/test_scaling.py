@@ -75,6 +75,14 @@ def gflop(**changes) -> float:
     return sum(counter(point.proposals)({key: batch[key] for key in INPUTS}).values())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """Graphs hold much memory: the counters are kept for the tests of this file alone."""
+    yield
+    counter.cache_clear()
+    gflop.cache_clear()
+
+
 def test_a_point_has_the_operations_of_its_shapes():
     assert operations(TINY, BASE, batch_of(TINY, BASE)) == pytest.approx(gflop(), rel=1e-12)
 

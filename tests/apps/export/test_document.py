@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,15 @@ def run(source: str, names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-@functools.cache
-def library(snapshot: Path) -> Model:
-    """The model of a snapshot, loaded once, so that its answers are traced once."""
-    return dsg.load(snapshot)
+@pytest.fixture(scope="module")
+def library(exported: Path) -> Model:
+    """The model that was exported, loaded once, so that its answers are traced once."""
+    return dsg.load(exported / "data" / "demo" / "mini.npz")
 
 
-def check(boxes: np.ndarray, scores: np.ndarray, exported: Path, decoded: np.ndarray) -> None:
+def check(boxes: np.ndarray, scores: np.ndarray, library: Model, decoded: np.ndarray) -> None:
     """They are the library's, of the pixels that the program's own decoder gave."""
-    expected = library(exported / "data" / "demo" / "mini.npz").ask(decoded, [QUERY])[0].subject
+    expected = library.ask(decoded, [QUERY])[0].subject
     np.testing.assert_allclose(boxes[0], expected.box, atol=2e-3)
     assert scores[0] == pytest.approx(expected.score, abs=1e-4)
 
@@ -47,20 +46,20 @@ def test_commands(exported: Path) -> None:
     assert (exported / "output" / "mini.onnx").is_file() == ONNX
 
 
-def test_tensorflow(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorflow(exported: Path, library: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(exported)
     names = run(program("tf.saved_model"), {})
     answers = names["answers"]
-    check(answers["subject_box"].numpy(), answers["subject_score"].numpy(), exported, names["image"].numpy())
+    check(answers["subject_box"].numpy(), answers["subject_score"].numpy(), library, names["image"].numpy())
 
 
 @pytest.mark.skipif(
     not ONNX, reason="tf2onnx, onnx or onnxruntime is not installed (requirements-export.txt)"
 )
 @pytest.mark.parametrize("before", [False, True], ids=["alone", "after the one of TensorFlow"])
-def test_onnx(exported: Path, before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx(exported: Path, library: Model, before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(exported)
     names = run(program("tf.saved_model"), {}) if before else {}
     names = run(program("onnxruntime"), names)
-    check(names["boxes"], names["scores"], exported, names["image"])
+    check(names["boxes"], names["scores"], library, names["image"])
     assert names["objects"][0] == "blue_metal_cube"
