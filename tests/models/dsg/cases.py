@@ -50,14 +50,19 @@ def golden_pass(net: str) -> GoldenPass:
     """`forward_<net>_generated` through the model, its weights assigned by the recipe. Leave the weights
     alone.
     """
-    golden = open_golden(FOLDER / f"forward_{net}_generated.npz")
-    case = read_case(golden)
-    with unfilled():
-        model = build_model(case.config, case.num_entities, case.num_predicates)
+    golden, case, model = unfilled_case(net)
     for name, variable in model.named_variables().items():
         variable.assign(recipe_value(str(release_name(name, net)), variable.shape))
     outputs = model(case.batch, training=True)
     return GoldenPass(golden, case, model, outputs, training_losses(model, outputs, case.batch, case.config))
+
+
+def unfilled_case(net: str) -> tuple[Golden, Case, Any]:
+    """The file of a golden forward case, the case, and its model, whose weights are zeros."""
+    golden = open_golden(FOLDER / f"forward_{net}_generated.npz")
+    case = read_case(golden)
+    with unfilled():
+        return golden, case, build_model(case.config, case.num_entities, case.num_predicates)
 
 
 @functools.cache
