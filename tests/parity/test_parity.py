@@ -21,11 +21,10 @@ from dsg.parity.runs import forward, gpi_methods, iou_metric, layers, roidb
 from dsg.parity.runs.case import read_case
 from tests.golden import FOLDER, golden
 from tests.models.dsg.cases import golden_checks, golden_pass
-from tests.programs import Done, run_apart
+from tests.programs import run_apart
 from tests.shared import needs_shared, shared_path
 
 Arrays = dict[str, np.ndarray]
-PHOTOGRAPHS = ("forward_res101_600.npz", "forward_res50_300.npz", "gradients_res101_300.npz")
 
 
 def save(path: Path, arrays: Arrays) -> str:
@@ -48,40 +47,31 @@ def test_light_golden_files_through_the_command(tmp_path: Path, capsys: pytest.C
         assert all(row["ok"] for row in one["rows"]) and len(one["rows"]) > 30
 
 
-@pytest.fixture(scope="module")
-def whole_nets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, list[Any]]:
-    """The command on files of whole nets, and the files of its report: one that holds, a copy of it with one
-    wrong number, and the photographs where they are.
-    """
+def test_a_forward_file_by_the_checkpoint_road_and_a_copy_with_one_wrong_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Told apart by content: the copy has another name and lacks what a file may lack."""
     arrays = loaded("forward_res50_generated")
     arrays["rel_score"] = arrays["rel_score"].copy()
     arrays["rel_score"][3, 4, 5] += 1e-3
     arrays.pop("blob.crc32_float32_bytes")
-    bad = save(tmp_path_factory.mktemp("changed") / "photo.npz", arrays)
-    there = [path for path in (shared_path("reference", name) for name in PHOTOGRAPHS) if path.is_file()]
-    done = run_apart("parity", FOLDER / "forward_res50_generated.npz", bad, *there, "--json", "-")
-    assert done.returncode in (0, 1), done.stderr
-    return done, json.loads(done.stdout[done.stdout.index('{\n "ok"') :])["files"]
-
-
-def test_a_forward_file_by_the_checkpoint_road_and_a_copy_with_one_wrong_number(
-    whole_nets: tuple[Done, list[Any]],
-) -> None:
-    """Told apart by content: the copy has another name and lacks what a file may lack."""
-    done, files = whole_nets
-    assert done.returncode == 1 and "all hold" in done.stdout and "1 DO NOT HOLD" in done.stdout
-    assert [one["ok"] for one in files[:2]] == [True, False]
-    failing = [row["key"] for row in files[1]["rows"] if not row["ok"]]
+    bad = save(tmp_path / "photo.npz", arrays)
+    status = main(["parity", str(FOLDER / "forward_res50_generated.npz"), bad, "--json", "-"])
+    printed = capsys.readouterr().out
+    assert status == 1 and "all hold" in printed and "1 DO NOT HOLD" in printed
+    report = json.loads(printed[printed.index('{\n "ok"') :])
+    assert [one["ok"] for one in report["files"]] == [True, False]
+    failing = [row["key"] for row in report["files"][1]["rows"] if not row["ok"]]
     assert failing == ["rel_score"]
-    assert "rel_score" in next(line for line in done.stdout.splitlines() if "FAIL" in line)
+    assert "rel_score" in next(line for line in printed.splitlines() if "FAIL" in line)
 
 
 @needs_shared("reference", "forward_res101_600.npz")
-def test_photographs_and_their_gradients(whole_nets: tuple[Done, list[Any]]) -> None:
-    done, (_, _, *photographs) = whole_nets
-    assert [one["ok"] for one in photographs] == [True] * len(PHOTOGRAPHS)
-    assert [row for one in photographs for row in one["rows"] if not row["ok"]] == []
-    assert done.stdout.count("all hold") == 1 + len(PHOTOGRAPHS)
+def test_photographs_and_their_gradients() -> None:
+    files = ("forward_res101_600.npz", "forward_res50_300.npz", "gradients_res101_300.npz")
+    done = run_apart("parity", *(shared_path("reference", file) for file in files))
+    assert [line for line in done.stdout.splitlines() if "FAIL" in line] == []
+    assert done.returncode == 0 and done.stdout.count("all hold") == 3, done.stderr
 
 
 # Each: a golden file, a change of one number in it (or of one key), and what must fail because of it.
