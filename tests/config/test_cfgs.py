@@ -61,7 +61,7 @@ def test_a_file_begins_with_the_command_that_reads_it(path: Path) -> None:
 
 def _check_command_of_graphs(path: Path, dataset: str, net: str, words: list[str]) -> None:
     detector = words == ["<name>", "--stage", "detector"]
-    assert detector or words[:2] == ["motif", "<name>"] and words[2:] in ([], ["WEIGHTS", "<detector>"])
+    assert detector or words == ["motif", "<name>", "WEIGHTS", "<detector>"]
     read = config_files(CFGS, dataset, f"grounding_{net}{'_detector' * detector}")
     assert dataset in GRAPH_DATASETS
     assert load_config(read).grounding.stage == ("detector" if detector else "graph")
