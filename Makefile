@@ -164,10 +164,19 @@ $(CHECKED): $(BUILT) $(wildcard lib/dsg/boxes/*.py)
 	@$(VPY) -m dsg.boxes.selfcheck
 	@touch $@
 
-# A worker that dies ends the tests: without the last option xdist waits for its tests for ever.
+# A worker that dies ends the tests: without the last option xdist waits for its tests for ever. In two halves, for
+# TensorFlow keeps working memory of all that a process has computed, and two workers would come to hold 16 GB.
+PYTEST = CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line")
+WORK = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+FIRST_HALF := tests/apps tests/benchmarks tests/parity tests/scripts
+
 test: build $(DEV)
-	@CUDA_VISIBLE_DEVICES=$${CUDA_VISIBLE_DEVICES--1} $(VPY) -m pytest -q $(if $(ONLY_TF),-m "not one_line") $(or $(PYTEST_ARGS),tests --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		--max-worker-restart 0)
+ifneq ($(PYTEST_ARGS),)
+	@$(PYTEST) $(PYTEST_ARGS)
+else
+	@status=0; $(PYTEST) $(FIRST_HALF) $(WORK) || status=$$?; \
+		$(PYTEST) tests $(addprefix --ignore=,$(FIRST_HALF)) $(WORK) || status=$$?; exit $$status
+endif
 
 test-latest:
 	@$(MAKE) --no-print-directory test TF=latest

@@ -45,7 +45,7 @@ def test_images_and_folders(
     for name, file in (("a_b", "a b.png"), ("c", "c.png")):
         graph = model.scene_graph(Path("photos", file)).chosen(nodes=3)
         assert 0 < len(graph.nodes) <= 3
-        assert json.loads(Path(f"files/{name}.json").read_text()) == graph.to_json()
+        assert json.loads(Path(f"files/{name}.json").read_text()) == {**graph.to_json(), "image": file}
         assert Path(f"files/{name}.dot").read_text() == graph.to_dot()
         assert cv2.imread(f"files/{name}.png") is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def recognised(path: Path) -> str:
     Raises:
         UserError: it is missing, or none is recognised.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # which raises nothing, whatever the name
         raise UserError(f"{path}: no such file or folder")
     if path.is_dir():
         content: Any = path
