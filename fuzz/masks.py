@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from dsg.apps.convert.outlines import outline_box
+from dsg.datasets.formats.exchange.outlines import outline_box
 from dsg.datasets.formats.segmentations import check_segmentation, decode, encode, polygons_in_box
 from fuzz.mutations import EDGES, FLOATS, Files, changed_value
 from fuzz.reader import Reader, require
