@@ -19,6 +19,7 @@ WRITES = (
     *("os.remove", "os.rmdir", "os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate", "os.chmod"),
     *("shutil.rmtree", "shutil.move", "shutil.copyfile"),
 )
+REMOVALS = ("os.remove", "os.rmdir", "shutil.rmtree")  # a path, and the folder to which it is relative
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -62,11 +63,18 @@ class Watch:
             named = [one for one in arguments[:2] if isinstance(one, (str, bytes))]
             if event == "open":
                 named = named[:1]
-            self.seen += [f"{event} {path!r}"[:200] for path in named if not self._inside(path)]
+            base = _base(arguments[1]) if event in REMOVALS and len(arguments) > 1 else ""
+            self.seen += [f"{event} {path!r}"[:200] for path in named if not self._inside(path, base)]
 
-    def _inside(self, path: str | bytes) -> bool:
-        place = os.path.realpath(os.fsdecode(path))
+    def _inside(self, path: str | bytes, base: str) -> bool:
+        place = os.path.realpath(os.path.join(base, os.fsdecode(path)))
         return place == self._allowed[1] or place.startswith(self._allowed[0]) or place == os.devnull
+
+
+def _base(folder: int | None) -> str:
+    """The open folder to which a name is relative; empty: none. `shutil.rmtree` removes by such names."""
+    link = f"/proc/self/fd/{folder}"
+    return os.readlink(link) if isinstance(folder, int) and folder >= 0 and os.path.islink(link) else ""
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:
