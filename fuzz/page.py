@@ -13,7 +13,7 @@ from dsg.apps.serve.guard import UploadsOnly, named_paths
 from fuzz.mutations import TEXTS, Files, changed_bytes, changed_value
 from fuzz.reader import Reader, require
 
-UPLOADS = "/tmp/uploads"
+UPLOADS = "/srv/uploads"  # nothing is written there: paths are only looked at
 CALL = {
     "data": [{"path": f"{UPLOADS}/a.png", "meta": {"_type": "gradio.FileData"}}, "cat", "on", "mat"],
     "fn_index": 1,
